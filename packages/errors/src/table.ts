@@ -1,0 +1,374 @@
+/**
+ * The one table of errors. Every failure that a user can meet has a row: a stable code, the gRPC
+ * and HTTP status it travels as, whether trying again can help, and a message that says what was
+ * wrong, with the value, and what to do. `docs/errors.md` is generated from it.
+ */
+
+/** Canonical gRPC status numbers (google.rpc.Code), here so that this package depends on nothing. */
+export const GrpcStatus = {
+  CANCELLED: 1,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  OUT_OF_RANGE: 11,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  DATA_LOSS: 15,
+  UNAUTHENTICATED: 16,
+} as const;
+
+export interface ErrorRow {
+  readonly grpc: keyof typeof GrpcStatus;
+  readonly http: number;
+  /** True where the same call may succeed later, unchanged. */
+  readonly retryable: boolean;
+  /** When it occurs, for docs/errors.md. */
+  readonly when: string;
+  /** What was wrong, with `{name}` filled from the details. */
+  readonly message: string;
+  /** What to do about it. */
+  readonly help: string;
+}
+
+const row = <const R extends ErrorRow>(r: R): R => r;
+
+export const ERROR_TABLE = {
+  // --- run specs -------------------------------------------------------------------------------
+  SPEC_INVALID: row({
+    grpc: 'INVALID_ARGUMENT',
+    http: 400,
+    retryable: false,
+    when: 'A run spec, a command-line flag or a request has a field that the schema does not allow.',
+    message: '{field}: {value} is not allowed; expected {allowed}',
+    help: 'Correct the field named. docs/recipes.md lists every field with its default.',
+  }),
+  SPEC_UNREADABLE: row({
+    grpc: 'INVALID_ARGUMENT',
+    http: 400,
+    retryable: false,
+    when: 'A spec file is missing, is not YAML or JSON, or extends itself.',
+    message: 'cannot read the spec {path}: {reason}',
+    help: 'Check the path and the syntax; `extends:` and `defaults:` are relative to the file that names them.',
+  }),
+  NO_FULL_STEP: row({
+    grpc: 'INVALID_ARGUMENT',
+    http: 400,
+    retryable: false,
+    when: 'A run with drop_last has fewer samples than one global batch.',
+    message: 'the dataset has {samples} samples, fewer than one global batch of {global_batch_size}',
+    help: 'Lower global_batch_size, or set drop_last: false.',
+  }),
+  VIEW_KEY_COLLISION: row({
+    grpc: 'INVALID_ARGUMENT',
+    http: 400,
+    retryable: false,
+    when: 'Two views that should be independent hash to one random stream (about one in four thousand million a pair).',
+    message: 'views {first} and {second} would draw the same random numbers',
+    help: 'Rename one of them, or give one another seed. Equal seeds are allowed: they yoke views on purpose.',
+  }),
+  LIMIT_EXCEEDED: row({
+    grpc: 'INVALID_ARGUMENT',
+    http: 400,
+    retryable: false,
+    when: 'A value is over a limit of the service or of the spec.',
+    message: '{field}: {value} is over the limit of {limit}',
+    help: 'Lower the value, or raise the limit named where you operate the service.',
+  }),
+  // --- datasets --------------------------------------------------------------------------------
+  DATASET_NOT_FOUND: row({
+    grpc: 'NOT_FOUND',
+    http: 404,
+    retryable: false,
+    when: "A dataset's url does not exist or cannot be read by the service.",
+    message: 'the dataset {url} cannot be read: {reason}',
+    help: 'Check the path as the service sees it (inside a container, the mount).',
+  }),
+  DATASET_EMPTY: row({
+    grpc: 'FAILED_PRECONDITION',
+    http: 422,
+    retryable: false,
+    when: 'No sample was found under the url.',
+    message: 'no image was found under {url} ({found})',
+    help: 'image-folder reads .jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp, in class folders or not.',
+  }),
+  DATASET_CHANGED: row({
+    grpc: 'FAILED_PRECONDITION',
+    http: 409,
+    retryable: false,
+    when: 'A sample is missing or has another size than in the manifest of a live run.',
+    message: 'the dataset changed under the run: {path} {change}',
+    help: 'Restore the file, or open a new run: a run reads exactly the samples it was opened with.',
+  }),
+  DATASET_MALFORMED: row({
+    grpc: 'FAILED_PRECONDITION',
+    http: 422,
+    retryable: false,
+    when: "A dataset's own index or container file is damaged or not what its source expects.",
+    message: '{path} is not valid: {reason}',
+    help: 'Make the file again, or name another `source`.',
+  }),
+  SAMPLE_IO: row({
+    grpc: 'UNAVAILABLE',
+    http: 503,
+    retryable: true,
+    when: 'Reading a sample failed after its retries. Never a reason to substitute.',
+    message: 'reading {path} failed: {reason}',
+    help: 'Check the storage; the run goes on from the same step when it is back.',
+  }),
+  // --- samples: only the bytes themselves make a sample bad ------------------------------------
+  SAMPLE_UNDECODABLE: row({
+    grpc: 'FAILED_PRECONDITION',
+    http: 422,
+    retryable: false,
+    when: 'The bytes of a sample are not a whole image.',
+    message: '{path}: {reason}',
+    help: 'Replace or remove the file, or run with on_bad_sample: substitute.',
+  }),
+  SAMPLE_UNSUPPORTED: row({
+    grpc: 'FAILED_PRECONDITION',
+    http: 422,
+    retryable: false,
+    when: 'The bytes are an image of a kind that is not decoded (HEIC, AVIF, JPEG XL, SVG, video, ...).',
+    message: '{path}: {format} is not supported',
+    help: 'Convert it: {fix}',
+  }),
+  SAMPLE_OVER_LIMIT: row({
+    grpc: 'FAILED_PRECONDITION',
+    http: 422,
+    retryable: false,
+    when: 'A sample has more pixels or bytes than the spec allows.',
+    message: '{path}: {value} {unit} is over the limit of {limit}',
+    help: 'Raise limits.{field} in the spec, or shrink the file.',
+  }),
+  NO_GOOD_SAMPLE: row({
+    grpc: 'FAILED_PRECONDITION',
+    http: 422,
+    retryable: false,
+    when: 'Under substitute, none of the probed stand-ins for a bad sample was good.',
+    message: 'no good sample in {probes} probes for {path}: {reason}',
+    help: 'Most of the dataset is bad: `cropstream doctor --data` lists what and why.',
+  }),
+  // --- runs and delivery -----------------------------------------------------------------------
+  RUN_NOT_FOUND: row({
+    grpc: 'NOT_FOUND',
+    http: 404,
+    retryable: false,
+    when: 'No open run has that name.',
+    message: 'no run is named {run}',
+    help: 'Open it from its spec; `cropstream serve` opens one at start. Known: {known}.',
+  }),
+  RUN_CONFLICT: row({
+    grpc: 'ALREADY_EXISTS',
+    http: 409,
+    retryable: false,
+    when: 'A run of that name is open with another digest.',
+    message: 'the run {run} is open with another spec or dataset: {difference}',
+    help: 'Use another name, or close the open run.',
+  }),
+  RANK_TAKEN: row({
+    grpc: 'ALREADY_EXISTS',
+    http: 409,
+    retryable: false,
+    when: 'A second live process attaches the same rank of the same job.',
+    message: 'rank {rank} of job {consumer} is attached by {host} pid {pid}',
+    help: 'Is RANK unset, so that every process is rank 0? If the other is stale, attach with takeover.',
+  }),
+  WORLD_MISMATCH: row({
+    grpc: 'FAILED_PRECONDITION',
+    http: 409,
+    retryable: false,
+    when: 'Ranks of one job attach at overlapping steps with different world sizes.',
+    message: 'job {consumer} draws step {step} with world size {existing}, this rank says {given}',
+    help: 'Start every rank of a job with one world size; change it between steps.',
+  }),
+  WORLD_INDIVISIBLE: row({
+    grpc: 'INVALID_ARGUMENT',
+    http: 400,
+    retryable: false,
+    when: 'The global batch cannot be cut evenly for that world size.',
+    message: 'a global batch of {global_batch_size} does not divide by a world size of {world_size}',
+    help: 'Choose a divisor, or attach with uneven ranks allowed.',
+  }),
+  RANK_OUT_OF_RANGE: row({
+    grpc: 'INVALID_ARGUMENT',
+    http: 400,
+    retryable: false,
+    when: 'A rank is not in [0, world size).',
+    message: 'rank {rank} is not in a world of {world_size}',
+    help: 'Check RANK and WORLD_SIZE.',
+  }),
+  UNEVEN_TAIL: row({
+    grpc: 'FAILED_PRECONDITION',
+    http: 409,
+    retryable: false,
+    when: 'A run without drop_last has a tail that is uneven over the ranks, and the rank did not allow it.',
+    message: 'the last step of an epoch has {tail} samples, uneven over {world_size} ranks',
+    help: 'Attach with uneven ranks allowed, or open the run with drop_last: true.',
+  }),
+  STEP_OUT_OF_RANGE: row({
+    grpc: 'OUT_OF_RANGE',
+    http: 400,
+    retryable: false,
+    when: 'A step is negative, over 2^53, or not before the end that was asked for.',
+    message: 'step {step} is out of range: {reason}',
+    help: 'Check --from-step and --steps.',
+  }),
+  WINDOW_TOO_SMALL: row({
+    grpc: 'INVALID_ARGUMENT',
+    http: 400,
+    retryable: false,
+    when: "A trainer's credits do not hold one whole step.",
+    message:
+      'one step takes {needed} chunks and {needed_bytes} bytes, the credits are {given} chunks and {given_bytes} bytes',
+    help: 'Give more prefetch memory, or lower the batch.',
+  }),
+  CHUNK_TOO_LARGE: row({
+    grpc: 'RESOURCE_EXHAUSTED',
+    http: 422,
+    retryable: false,
+    when: "One chunk of a run is larger than a worker's outbox may hold.",
+    message: 'a chunk of this run takes {bytes} bytes, the limit is {limit}',
+    help: 'Lower chunk_size in the spec, or raise the outbox limit.',
+  }),
+  CHUNK_NOT_FOUND: row({
+    grpc: 'NOT_FOUND',
+    http: 404,
+    retryable: true,
+    when: 'A worker does not hold the chunk asked for (it restarted, or dropped it).',
+    message: 'this worker does not hold chunk {chunk}',
+    help: 'Nothing to do: the client asks again, and it is made again with the same bytes.',
+  }),
+  CHUNK_DAMAGED: row({
+    grpc: 'DATA_LOSS',
+    http: 502,
+    retryable: true,
+    when: "A chunk's bytes do not have the length or checksum they were announced with.",
+    message: 'chunk {chunk} from {worker} arrived damaged: {reason}',
+    help: 'Nothing to do: it is made again. If it persists, check the network and memory of that host.',
+  }),
+  CHUNK_FAILED: row({
+    grpc: 'FAILED_PRECONDITION',
+    http: 500,
+    retryable: false,
+    when: 'A chunk failed in all its attempts.',
+    message: 'chunk {chunk} failed {attempts} times, last: {reason}',
+    help: 'See the reason; a bad sample under on_bad_sample: fail ends a run like this.',
+  }),
+  SUPERSEDED: row({
+    grpc: 'ABORTED',
+    http: 409,
+    retryable: false,
+    when: 'A newer attachment of the same rank took over.',
+    message: 'rank {rank} of job {consumer} was taken over by {host} pid {pid}',
+    help: 'Two processes draw as one rank; stop this one.',
+  }),
+  STREAM_STALLED: row({
+    grpc: 'DEADLINE_EXCEEDED',
+    http: 504,
+    retryable: true,
+    when: 'No batch came within the deadline.',
+    message: 'rank {rank} waited {seconds} s for step {step}: {waiting}',
+    help: 'Are workers alive? See the service log; raise the timeout if the pipeline is just slow.',
+  }),
+  UNREACHABLE: row({
+    grpc: 'UNAVAILABLE',
+    http: 503,
+    retryable: true,
+    when: 'A service cannot be reached.',
+    message: 'cannot reach {target}: {reason}',
+    help: 'Is it running, and is the address right? `cropstream doctor --target` looks.',
+  }),
+  STATE_MISMATCH: row({
+    grpc: 'FAILED_PRECONDITION',
+    http: 409,
+    retryable: false,
+    when: 'A saved loader state belongs to another run.',
+    message: "the saved state is of another run: {field} is {saved}, the open run's is {current}",
+    help: 'Open the run from the state itself, or start without the state.',
+  }),
+  FINGERPRINT_MISMATCH: row({
+    grpc: 'FAILED_PRECONDITION',
+    http: 409,
+    retryable: false,
+    when: 'A worker or a saved state has another pixel fingerprint than the run.',
+    message: 'the pixel fingerprint {given} is not that of the run, {expected}',
+    help: 'Serve the run with the version that opened it, or open a new run.',
+  }),
+  PROTOCOL_MISMATCH: row({
+    grpc: 'FAILED_PRECONDITION',
+    http: 409,
+    retryable: false,
+    when: 'Two parts speak different protocol versions.',
+    message: 'protocol version {given} is not supported; this side speaks {supported}',
+    help: 'Upgrade the older part.',
+  }),
+  SHUTTING_DOWN: row({
+    grpc: 'UNAVAILABLE',
+    http: 503,
+    retryable: true,
+    when: 'The service is stopping.',
+    message: 'the service is shutting down',
+    help: 'Attach again: another instance, or this one restarted, goes on from the same step.',
+  }),
+  TRANSFORM_UNKNOWN: row({
+    grpc: 'INVALID_ARGUMENT',
+    http: 400,
+    retryable: false,
+    when: 'A transform is neither built in nor registered with the service.',
+    message: '{field}: no transform is named {value}; known: {known}',
+    help: 'Register it where the service starts: `--transform ./my-transform.mjs`.',
+  }),
+  TRANSFORM_INVALID: row({
+    grpc: 'INVALID_ARGUMENT',
+    http: 400,
+    retryable: false,
+    when: 'A third-party transform cannot be imported or does not follow the contract.',
+    message: 'the transform module {path} cannot be used: {reason}',
+    help: 'docs/transforms.md shows the contract with an example.',
+  }),
+  PORT_IN_USE: row({
+    grpc: 'UNAVAILABLE',
+    http: 503,
+    retryable: false,
+    when: 'A port to listen on is busy.',
+    message: 'port {port} is in use',
+    help: 'Port {free} is free: add {flag} {free}.',
+  }),
+  CANCELLED: row({
+    grpc: 'CANCELLED',
+    http: 499,
+    retryable: false,
+    when: 'The caller aborted.',
+    message: '{what} was aborted',
+    help: 'Nothing to do.',
+  }),
+  INTERNAL: row({
+    grpc: 'INTERNAL',
+    http: 500,
+    retryable: false,
+    when: 'A defect of Cropstream itself.',
+    message: 'internal error: {reason}',
+    help: 'Please report it, with the log.',
+  }),
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERROR_TABLE;
+
+type NamesIn<S extends string> = S extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | NamesIn<Rest>
+  : never;
+
+/** The details that a code's message and help need: each `{name}` in them. */
+export type ErrorDetails<C extends ErrorCode> = {
+  readonly [N in NamesIn<(typeof ERROR_TABLE)[C]['message']> | NamesIn<(typeof ERROR_TABLE)[C]['help']>]:
+    | string
+    | number
+    | bigint
+    | boolean;
+};

@@ -1,0 +1,17 @@
+// Builds everything in order: generated code, WebAssembly, TypeScript. Each step is skipped by its own tool
+// where nothing changed.
+import { spawnSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const bin = (name) => join(root, 'node_modules', '.bin', name);
+
+function step(command, args, cwd = root) {
+  const done = spawnSync(command, args, { cwd, stdio: 'inherit' });
+  if (done.status !== 0) process.exit(done.status ?? 1);
+}
+
+step(process.execPath, ['packages/protocol/scripts/generate.mjs']);
+step(process.execPath, ['packages/kernels/scripts/build-wasm.mjs']);
+step(bin('tsc'), ['-b']);
