@@ -1,0 +1,24 @@
+import type { ChunkJob } from './records.js';
+
+/**
+ * The queue of chunk jobs. At least once: a job may be handed out again when its taker is gone.
+ * Nothing leans on the queue's order or on its memory: a job that is lost is added again by the
+ * coordinator's reconcile loop under the same id.
+ */
+export interface Broker {
+  /** Adds jobs; a job whose id is waiting or active already is left as it is. Jobs with `urgent` go first. */
+  add(queue: string, jobs: readonly ChunkJob[]): Promise<void>;
+  /** The next job, or null once `waitMs` has passed without one. One taker never gets a job twice. */
+  take(queue: string, worker: string, waitMs: number): Promise<ChunkJob | null>;
+  /** Ends a taken job, done or failed; it is forgotten in either case. */
+  finish(queue: string, jobId: string, worker: string): Promise<void>;
+  /** Takes waiting jobs out again; active ones run on. */
+  remove(queue: string, jobIds: readonly string[]): Promise<void>;
+  counts(queue: string): Promise<QueueCounts>;
+  close(): Promise<void>;
+}
+
+export interface QueueCounts {
+  readonly waiting: number;
+  readonly active: number;
+}

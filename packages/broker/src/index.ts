@@ -1,0 +1,8 @@
+/**
+ * The broker (a queue of chunk jobs) and the store (what coordinators and workers know in common): their
+ * interfaces, their in-process adapters, and the contract tests that every adapter passes. No scheduling
+ * decisions live here, and no pixels pass through.
+ */
+export type { Broker, QueueCounts } from './broker.js';
+export type * from './records.js';
+export type { Store } from './store.js';

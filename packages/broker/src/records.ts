@@ -1,0 +1,96 @@
+/** The records that coordinators and workers share. Plain data: each crosses threads and Redis as it is. */
+
+/** One chunk to make: consecutive positions of an epoch's order and the sample ids at them. */
+export interface ChunkJob {
+  /** `<run digest>-<epoch>-<first>-<last>-<attempt>`: no colon, as BullMQ wants it. */
+  readonly id: string;
+  readonly runDigest: string;
+  readonly epoch: number;
+  readonly first: number;
+  readonly last: number;
+  readonly attempt: number;
+  /** Sample ids at positions first … last-1. */
+  readonly indices: readonly number[];
+  /** Ahead of the queue: a chunk whose maker died is already late. */
+  readonly urgent: boolean;
+}
+
+/** A chunk within a run: `<epoch>-<first>-<last>`. */
+export type ChunkName = string;
+
+export interface RunRecord {
+  readonly name: string;
+  readonly digest: string;
+  /** The resolved spec, canonical JSON. */
+  readonly specJson: string;
+  readonly manifestDigest: string;
+  /** Where the run's jobs are queued: one queue a pixel fingerprint, so that a fleet is upgraded while it works. */
+  readonly fingerprint: string;
+  readonly openedAt: number;
+}
+
+/** One trainer process's stream; leased, so that a dead trainer's wants vanish by themselves. */
+export interface AttachmentRecord {
+  readonly runDigest: string;
+  readonly runName: string;
+  readonly consumer: string;
+  readonly rank: number;
+  readonly worldSize: number;
+  /** Fresh for each trainer process: its own reconnect is no second attachment. */
+  readonly process: string;
+  readonly host: string;
+  readonly pid: number;
+  /** Which coordinator holds the stream. */
+  readonly coordinator: string;
+  /** Global steps [nextStep, windowEnd) are wanted. */
+  readonly nextStep: number;
+  readonly windowEnd: number;
+  readonly fencing: number;
+}
+
+export interface ReadyRecord {
+  readonly chunk: ChunkName;
+  readonly attempt: number;
+  readonly workerId: string;
+  readonly address: string;
+  readonly tlsName: string;
+  /** Payload bytes. */
+  readonly bytes: number;
+}
+
+export interface OutstandingRecord {
+  readonly chunk: ChunkName;
+  readonly attempt: number;
+  readonly claimedAt: number;
+  /** The worker that took it, and when; null while it waits in the queue. */
+  readonly takenBy: string | null;
+  readonly takenAt: number | null;
+  /** Failures that a worker reported, and deaths of workers while making it: each has its own limit. */
+  readonly failures: number;
+  readonly deaths: number;
+}
+
+/** A chunk that failed for good: every attachment that wants it ends with the error. */
+export interface FailedRecord {
+  readonly chunk: ChunkName;
+  /** WireError of @cropstream/errors as JSON. */
+  readonly errorJson: string;
+}
+
+export type ChunkState =
+  | { readonly state: 'none' }
+  | { readonly state: 'outstanding'; readonly outstanding: OutstandingRecord }
+  | { readonly state: 'ready'; readonly ready: ReadyRecord }
+  | { readonly state: 'failed'; readonly failed: FailedRecord };
+
+export interface WorkerRecord {
+  readonly id: string;
+  readonly address: string;
+  readonly tlsName: string;
+  readonly fingerprint: string;
+  readonly protocolVersion: number;
+  /** Compute threads. */
+  readonly slots: number;
+  readonly outboxBytes: number;
+  readonly outboxLimit: number;
+}
