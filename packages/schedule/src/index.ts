@@ -3,4 +3,20 @@
  * Pure arithmetic: the same arguments give the same answer on every machine, for ever.
  * No I/O, no state, no clock, no pixels here.
  */
+export { type ChunkId, chunkKey, cutChunks, parseChunkKey } from './chunk.js';
+export { EpochOrder, type EpochOrderOptions, SubstituteOrder, type SubstituteOrderOptions } from './order.js';
+export { MAX_LENGTH } from './permutation.js';
+export {
+  checkWorld,
+  type EpochPlan,
+  type EpochPlanOptions,
+  epochPlan,
+  globalStep,
+  locate,
+  type Range,
+  rankRange,
+  stepRange,
+  type WorldMember,
+} from './plan.js';
 export { philox4x32, type RandomKey, type RandomTag, randomKey, type Words } from './random.js';
+export { type WantedChunk, type Window, wantedChunks } from './wants.js';
