@@ -4,5 +4,6 @@
  * decisions live here, and no pixels pass through.
  */
 export type { Broker, QueueCounts } from './broker.js';
+export { type ChunkSpan, chunkName, jobId, parseChunkName } from './names.js';
 export type * from './records.js';
 export type { Store } from './store.js';

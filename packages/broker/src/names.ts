@@ -1,0 +1,23 @@
+import type { ChunkJob, ChunkName } from './records.js';
+
+/** A chunk within its run. */
+export interface ChunkSpan {
+  readonly epoch: number;
+  /** Positions [first, last) of the epoch's order. */
+  readonly first: number;
+  readonly last: number;
+}
+
+export function chunkName({ epoch, first, last }: ChunkSpan): ChunkName {
+  return `${epoch}-${first}-${last}`;
+}
+
+export function parseChunkName(name: ChunkName): ChunkSpan {
+  const [epoch = Number.NaN, first = Number.NaN, last = Number.NaN] = name.split('-').map(Number);
+  return { epoch, first, last };
+}
+
+/** A job's id: the same chunk and attempt always give the same, so that adding a job again changes nothing. */
+export function jobId(runDigest: string, chunk: ChunkName, attempt: number): ChunkJob['id'] {
+  return `${runDigest}-${chunk}-${attempt}`;
+}
