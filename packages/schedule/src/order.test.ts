@@ -1,0 +1,114 @@
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { EpochOrder, MAX_LENGTH, randomKey, SubstituteOrder } from './index.js';
+
+interface Vectors {
+  keys: { tag: 'order'; seed: number; epoch: number; key: string[] }[];
+  orders: { seed: number; epoch: number; length: number; positions: number[]; samples: number[] }[];
+  substitutes: { seed: number; epoch: number; sample_id: number; length: number; probes: number[] }[];
+}
+
+const vectors = JSON.parse(
+  readFileSync(new URL('../../../docs/vectors/order.json', import.meta.url), 'utf8'),
+) as Vectors;
+
+describe('the published vectors, made by another implementation', () => {
+  it.each(vectors.keys)('key of $tag, seed $seed, epoch $epoch', ({ tag, seed, epoch, key }) => {
+    expect(randomKey(tag, seed, epoch)).toEqual(key.map((word) => Number.parseInt(word, 16)));
+  });
+
+  it.each(vectors.orders)('order of seed $seed, epoch $epoch, length $length', (vector) => {
+    const order = new EpochOrder({ ...vector, shuffle: true });
+    expect(vector.positions.map((position) => order.at(position))).toEqual(vector.samples);
+  });
+
+  it.each(vectors.substitutes)('substitutes of sample $sample_id of $length', (vector) => {
+    const order = new SubstituteOrder({ ...vector, sampleId: vector.sample_id });
+    expect(vector.probes.map((_, k) => order.probe(k))).toEqual(vector.probes);
+  });
+});
+
+const natural = fc.maxSafeNat();
+
+describe('EpochOrder', () => {
+  it('is a bijection on [0, length) for any length, seed and epoch', () => {
+    const length = fc.oneof(
+      fc.integer({ min: 1, max: 20 }),
+      fc.integer({ min: 1, max: 3000 }),
+      fc.constantFrom(255, 256, 257, 1023, 1024, 1025, 4095, 4096, 4097),
+    );
+    fc.assert(
+      fc.property(natural, natural, length, (seed, epoch, length) => {
+        const order = new EpochOrder({ seed, epoch, length, shuffle: true });
+        const seen = new Uint8Array(length);
+        for (let position = 0; position < length; position++) seen[order.at(position)]!++;
+        expect(seen.every((count) => count === 1)).toBe(true);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('stays inside and repeats nothing at any length up to 2^40', () => {
+    const length = fc.integer({ min: 1e6, max: MAX_LENGTH });
+    fc.assert(
+      fc.property(natural, natural, length, (seed, epoch, length) => {
+        const order = new EpochOrder({ seed, epoch, length, shuffle: true });
+        const positions = [0, 1, 2, 3, 500, Math.floor(length / 2), length - 2, length - 1];
+        const unique = [...new Set(positions)];
+        const samples = unique.map((position) => order.at(position));
+        expect(samples.every((id) => Number.isInteger(id) && id >= 0 && id < length)).toBe(true);
+        expect(new Set(samples).size).toBe(unique.length);
+        expect(unique.map((position) => order.at(position))).toEqual(samples);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('is the identity without shuffle', () => {
+    const order = new EpochOrder({ seed: 1, epoch: 2, length: 2 ** 35, shuffle: false });
+    expect([0, 1, 77, 2 ** 34, 2 ** 35 - 1].map((p) => order.at(p))).toEqual([
+      0,
+      1,
+      77,
+      2 ** 34,
+      2 ** 35 - 1,
+    ]);
+    expect(() => order.at(2 ** 35)).toThrow(RangeError);
+  });
+
+  it('refuses lengths, seeds and positions outside their ranges', () => {
+    const make = (length: number, seed = 0) => new EpochOrder({ seed, epoch: 0, length, shuffle: true });
+    for (const bad of [0, -1, 1.5, Number.NaN, MAX_LENGTH + 1]) expect(() => make(bad)).toThrow(RangeError);
+    expect(() => make(10, -1)).toThrow(RangeError);
+    for (const bad of [-1, 10, 0.5, Number.NaN]) expect(() => make(10).at(bad)).toThrow(RangeError);
+  });
+});
+
+describe('SubstituteOrder', () => {
+  it('gives every other sample exactly once', () => {
+    const input = fc
+      .integer({ min: 1, max: 400 })
+      .chain((length) => fc.tuple(fc.constant(length), fc.integer({ min: 0, max: length - 1 })));
+    fc.assert(
+      fc.property(natural, natural, input, (seed, epoch, [length, sampleId]) => {
+        const order = new SubstituteOrder({ seed, epoch, sampleId, length });
+        expect(order.count).toBe(length - 1);
+        const probes = Array.from({ length: order.count }, (_, k) => order.probe(k));
+        const others = Array.from({ length }, (_, id) => id).filter((id) => id !== sampleId);
+        expect(probes.sort((a, b) => a - b)).toEqual(others);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('has no stand-in beyond its count', () => {
+    expect(() => new SubstituteOrder({ seed: 0, epoch: 0, sampleId: 0, length: 1 }).probe(0)).toThrow(
+      RangeError,
+    );
+    expect(() => new SubstituteOrder({ seed: 0, epoch: 0, sampleId: 2, length: 5 }).probe(4)).toThrow(
+      RangeError,
+    );
+    expect(() => new SubstituteOrder({ seed: 0, epoch: 0, sampleId: 5, length: 5 })).toThrow(RangeError);
+  });
+});
