@@ -1,0 +1,62 @@
+import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { ChunkHeader, type Frame } from './generated/cropstream/v1/worker.js';
+
+/** Payload bytes a frame: gRPC streams messages of 1 to 4 MiB fastest, and buffers 16 of them at each end. */
+export const FRAME_BYTES = 1 << 20;
+
+const HEADER = 1;
+const OFFSET = 2;
+const DATA = 3;
+const tag = (field: number, type: WireType) => (field << 3) | type;
+
+/**
+ * A frame's protobuf encoding, the same bytes as the generated code's with one copy of `data` instead of
+ * three. `data` may be a view of a SharedArrayBuffer. Throws RangeError for an offset outside [0, 2^64).
+ */
+export function encodeFrame(frame: Frame): Buffer {
+  const writer = new BinaryWriter();
+  if (frame.header !== undefined) {
+    ChunkHeader.encode(frame.header, writer.uint32(tag(HEADER, WireType.LengthDelimited)).fork()).join();
+  }
+  if (frame.offset !== 0n) {
+    if (BigInt.asUintN(64, frame.offset) !== frame.offset) {
+      throw new RangeError(`a frame's offset must be in [0, 2^64), not ${frame.offset}`);
+    }
+    writer.uint32(tag(OFFSET, WireType.Varint)).uint64(frame.offset);
+  }
+  if (frame.data.length > 0) writer.uint32(tag(DATA, WireType.LengthDelimited)).uint32(frame.data.length);
+  const head = writer.finish();
+  const encoded = Buffer.allocUnsafe(head.length + frame.data.length);
+  encoded.set(head, 0);
+  encoded.set(frame.data, head.length);
+  return encoded;
+}
+
+/**
+ * The frame again; `data` is a view of `encoded`, not a copy. Fields of later versions are skipped. Throws
+ * RangeError where the bytes are no frame: stricter than the generated code, which reads past the ends of
+ * embedded messages and stops in silence at a stray group end.
+ */
+export function decodeFrame(encoded: Uint8Array): Frame {
+  const frame: Frame = { header: undefined, offset: 0n, data: encoded.subarray(0, 0) };
+  try {
+    const reader = new BinaryReader(encoded);
+    while (reader.pos < reader.len) {
+      const [field, type] = reader.tag();
+      if (field === HEADER && type === WireType.LengthDelimited) frame.header = decodeHeader(reader.bytes());
+      else if (field === OFFSET && type === WireType.Varint) frame.offset = reader.uint64() as bigint;
+      else if (field === DATA && type === WireType.LengthDelimited) frame.data = reader.bytes();
+      else reader.skip(type, field);
+    }
+  } catch (cause) {
+    throw new RangeError(`not a frame: ${cause instanceof Error ? cause.message : cause}`, { cause });
+  }
+  return frame;
+}
+
+function decodeHeader(encoded: Uint8Array): ChunkHeader {
+  const reader = new BinaryReader(encoded);
+  const header = ChunkHeader.decode(reader, encoded.length);
+  if (reader.pos !== encoded.length) throw new RangeError('the header does not end where it says');
+  return header;
+}

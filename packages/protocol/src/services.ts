@@ -1,0 +1,27 @@
+import { type ChannelCredentials, type ClientOptions, makeGenericClientConstructor } from '@grpc/grpc-js';
+import { decodeFrame, encodeFrame } from './frame.js';
+import {
+  type WorkerClient as GeneratedWorkerClient,
+  WorkerService as generatedWorkerService,
+} from './generated/cropstream/v1/worker.js';
+
+/** The Worker service as generated, its frames through the codec of frame.ts: for `server.addService`. */
+export const workerService = {
+  fetchChunk: {
+    ...generatedWorkerService.fetchChunk,
+    responseSerialize: encodeFrame,
+    responseDeserialize: decodeFrame,
+  },
+} as const;
+
+export type WorkerClient = GeneratedWorkerClient;
+
+/** A client of one worker; its frames' `data` are views of the received messages. */
+export const WorkerClient = makeGenericClientConstructor(
+  workerService,
+  'cropstream.v1.Worker',
+) as unknown as new (
+  address: string,
+  credentials: ChannelCredentials,
+  options?: Partial<ClientOptions>,
+) => WorkerClient;
