@@ -1,0 +1,32 @@
+/** What the readers of this folder give: `gray` (1 byte a pixel) or `rgb` (3 bytes), rows contiguous. */
+export interface PlainPixels {
+  readonly width: number;
+  readonly height: number;
+  readonly model: 'gray' | 'rgb';
+  readonly data: Uint8Array<ArrayBuffer>;
+}
+
+export interface PlainSize {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Replaces palette indices by their colours; indices past the palette's end are greys, as in Pillow. */
+export function expandPalette(
+  indices: Uint8Array,
+  width: number,
+  height: number,
+  colors: Uint8Array,
+): PlainPixels {
+  const palette = new Uint8Array(768);
+  for (let i = 0; i < 768; i++) palette[i] = (i / 3) | 0;
+  palette.set(colors.subarray(0, 768));
+  const data = new Uint8Array(indices.length * 3);
+  for (let i = 0, to = 0; i < indices.length; i++) {
+    const from = indices[i]! * 3;
+    data[to++] = palette[from]!;
+    data[to++] = palette[from + 1]!;
+    data[to++] = palette[from + 2]!;
+  }
+  return { width, height, model: 'rgb', data };
+}

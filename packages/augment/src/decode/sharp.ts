@@ -1,0 +1,136 @@
+import sharp from 'sharp';
+import { checkBytes, checkPixels, nameOf, undecodable } from './failures.js';
+import { readPngHeader, readTiffHeader } from './headers.js';
+import { readHeader } from './image.js';
+import { readJpegHeader } from './jpeg/header.js';
+import { PLAIN_READERS } from './plain/index.js';
+import { invert } from './raw.js';
+import type {
+  DecodeLimits,
+  DecodeOptions,
+  ImageFormat,
+  Orientation,
+  PixelModel,
+  RawPixels,
+} from './types.js';
+
+/** How libvips is asked for pixels, and how they are read afterwards. */
+interface Request {
+  /** libvips' colour space to stay in, where its own conversion is not Pillow's. */
+  readonly space?: 'cmyk' | 'grey16';
+  /** JPEG without Adobe's segment: libvips leaves its inverted inks as they are. */
+  readonly inverted?: boolean;
+  /** Orientation to apply whatever the options say (TIFF). */
+  readonly stored?: Orientation;
+}
+
+/**
+ * Decodes by sharp (libvips), asynchronously on libuv's pool: PNG, WebP, TIFF, and JPEG where
+ * TurboJPEG is not to be had. It also takes what `ThreadDecoder` reads, so that one call decodes
+ * anything. Use it on a process's main thread only: sharp in worker threads has crashed when it
+ * was initialised again.
+ */
+export class SharpDecoder {
+  constructor() {
+    // A cache of decoded images would only hold memory: every sample is decoded once.
+    sharp.cache(false);
+  }
+
+  /**
+   * Decodes the first frame or page. The result's buffer is alone in its ArrayBuffer, so it can be
+   * transferred to a compute thread, for `loadRawInto`.
+   * @throws SAMPLE_UNDECODABLE, SAMPLE_UNSUPPORTED or SAMPLE_OVER_LIMIT
+   */
+  async decode(bytes: Uint8Array, limits: DecodeLimits, options?: DecodeOptions): Promise<RawPixels> {
+    const path = nameOf(options);
+    checkBytes(path, bytes.length, limits);
+    const header = readHeader(bytes, path);
+    checkPixels(path, header.width, header.height, limits);
+    const orientation = options?.applyExif === true ? header.orientation : 1;
+    const plain = PLAIN_READERS[header.format];
+    if (plain !== undefined) {
+      const { width, height, model, data } = plain(bytes, path);
+      return { width, height, model, data, channels: model === 'gray' ? 1 : 3, orientation };
+    }
+    const request = await requestFor(header.format, bytes, path, limits);
+    try {
+      const raw = await readRaw(bytes, request, limits);
+      return { ...raw, orientation: request.stored ?? orientation };
+    } catch (error) {
+      throw undecodable(path, `a damaged ${header.format.toUpperCase()}: ${reasonOf(error)}`);
+    }
+  }
+}
+
+const open = (bytes: Uint8Array, limits: DecodeLimits) =>
+  sharp(bytes, {
+    autoOrient: false,
+    ignoreIcc: true,
+    limitInputPixels: limits.maxPixels,
+    sequentialRead: true,
+    unlimited: false,
+    failOn: 'truncated',
+  });
+
+async function requestFor(
+  format: ImageFormat,
+  bytes: Uint8Array,
+  path: string,
+  limits: DecodeLimits,
+): Promise<Request> {
+  switch (format) {
+    case 'jpeg': {
+      const { components, adobe } = readJpegHeader(bytes, path);
+      return components === 4 ? { space: 'cmyk', inverted: !adobe } : {};
+    }
+    case 'png': {
+      const { bitDepth, colorType } = readPngHeader(bytes, path);
+      return bitDepth === 16 && colorType === 0 ? { space: 'grey16' } : {};
+    }
+    case 'tiff': {
+      const { stored } = readTiffHeader(bytes, path);
+      try {
+        const { space } = await open(bytes, limits).metadata();
+        return space === 'cmyk' || space === 'grey16' ? { space, stored } : { stored };
+      } catch (error) {
+        throw undecodable(path, `a damaged TIFF: ${reasonOf(error)}`);
+      }
+    }
+    default:
+      return {};
+  }
+}
+
+async function readRaw(
+  bytes: Uint8Array,
+  { space, inverted }: Request,
+  limits: DecodeLimits,
+): Promise<Omit<RawPixels, 'orientation'>> {
+  const image = open(bytes, limits);
+  if (space !== undefined) image.pipelineColourspace(space).toColourspace(space);
+  const { data, info } = await image
+    .raw({ depth: space === 'grey16' ? 'ushort' : 'uchar' })
+    .toBuffer({ resolveWithObject: true });
+  const pixels = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+  const { width, height, channels } = info;
+  return {
+    width,
+    height,
+    channels,
+    model: modelOf(space, channels),
+    data: alone(inverted === true ? (invert(pixels) as Uint8Array<ArrayBuffer>) : pixels),
+  };
+}
+
+function modelOf(space: Request['space'], channels: number): PixelModel {
+  if (space === 'cmyk') return 'cmyk';
+  if (space === 'grey16') return 'gray16';
+  return (['gray', 'gray-alpha', 'rgb', 'rgb-alpha'] as const)[channels - 1]!;
+}
+
+/** Small results lie in Node's shared pool, which cannot be transferred. */
+const alone = (data: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> =>
+  data.byteLength === data.buffer.byteLength ? data : data.slice();
+
+const reasonOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, '; ');
