@@ -1,0 +1,150 @@
+import {
+  type ChainOptions,
+  chain,
+  flipLast,
+  IMAGENET,
+  kernelBlur,
+  pillowBlur,
+  type Recipe,
+} from './recipe.js';
+
+const STRONG = [0.8, 0.8, 0.8, 0.2] as const;
+const MOCO = [0.4, 0.4, 0.4, 0.1] as const;
+const BYOL = [0.4, 0.4, 0.2, 0.1] as const;
+
+/** Two views of 224 that differ in blur and solarize: BYOL's scheme, which Barlow Twins and VICReg took over. */
+function asymmetric(blur: (p: number) => ChainOptions['blur']): Recipe['views'] {
+  return {
+    view_0: {
+      size: 224,
+      scale: [0.08, 1],
+      interpolation: 'bicubic',
+      transforms: chain({ jitter: BYOL, blur: blur(1) }),
+    },
+    view_1: {
+      size: 224,
+      scale: [0.08, 1],
+      interpolation: 'bicubic',
+      transforms: chain({ jitter: BYOL, blur: blur(0.1), solarizeP: 0.2 }),
+    },
+  };
+}
+
+export const CONTRASTIVE: readonly Recipe[] = [
+  {
+    name: 'swav',
+    source:
+      'facebookresearch/swav src/multicropdataset.py with the 2x224 + 6x96 command. Bilinear; std[0] is 0.228 there.',
+    normalization: { mean: [0.485, 0.456, 0.406], std: [0.228, 0.224, 0.225] },
+    views: {
+      global: {
+        count: 2,
+        size: 224,
+        scale: [0.14, 1],
+        interpolation: 'bilinear',
+        transforms: chain({ jitter: STRONG, blur: pillowBlur(0.5) }),
+      },
+      local: {
+        count: 6,
+        size: 96,
+        scale: [0.05, 0.14],
+        interpolation: 'bilinear',
+        transforms: chain({ jitter: STRONG, blur: pillowBlur(0.5) }),
+      },
+    },
+  },
+  {
+    name: 'msn',
+    source:
+      'facebookresearch/msn src/data_manager.py: one target and one anchor view of 224 and 10 focal views of 96; ' +
+      'jitter of strength 0.5. The patch dropping of the anchors belongs to the model.',
+    normalization: IMAGENET,
+    views: {
+      global: {
+        count: 2,
+        size: 224,
+        scale: [0.3, 1],
+        interpolation: 'bilinear',
+        transforms: chain({ jitter: MOCO, blur: pillowBlur(0.5) }),
+      },
+      local: {
+        count: 10,
+        size: 96,
+        scale: [0.05, 0.3],
+        interpolation: 'bilinear',
+        transforms: chain({ jitter: MOCO, blur: pillowBlur(0.5) }),
+      },
+    },
+  },
+  {
+    name: 'mocov2',
+    source: 'facebookresearch/moco main_moco.py with --aug-plus. Bilinear; the flip comes last.',
+    normalization: IMAGENET,
+    views: {
+      view: {
+        count: 2,
+        size: 224,
+        scale: [0.2, 1],
+        interpolation: 'bilinear',
+        transforms: flipLast({ jitter: MOCO, blur: pillowBlur(0.5) }),
+      },
+    },
+  },
+  {
+    name: 'mocov3',
+    source:
+      'facebookresearch/moco-v3 main_moco.py with the default --crop-min 0.08 (its ResNet-50 commands use 0.2). ' +
+      'Bilinear; the flip comes last.',
+    normalization: IMAGENET,
+    views: {
+      view_0: {
+        size: 224,
+        scale: [0.08, 1],
+        interpolation: 'bilinear',
+        transforms: flipLast({ jitter: BYOL, blur: pillowBlur(1) }),
+      },
+      view_1: {
+        size: 224,
+        scale: [0.08, 1],
+        interpolation: 'bilinear',
+        transforms: flipLast({ jitter: BYOL, blur: pillowBlur(0.1), solarizeP: 0.2 }),
+      },
+    },
+  },
+  {
+    name: 'barlow',
+    source: 'facebookresearch/barlowtwins main.py, class Transform.',
+    normalization: IMAGENET,
+    views: asymmetric(pillowBlur),
+  },
+  {
+    name: 'vicreg',
+    source: 'facebookresearch/vicreg augmentations.py, class TrainTransform.',
+    normalization: IMAGENET,
+    views: asymmetric(pillowBlur),
+  },
+  {
+    name: 'byol',
+    source:
+      "deepmind-research byol/utils/augmentations.py: a 23 x 23 kernel blur, here in torchvision's form (reflected " +
+      'edges, where the original pads with zeros).',
+    normalization: IMAGENET,
+    views: asymmetric((p) => kernelBlur(p, 23)),
+  },
+  {
+    name: 'simclr',
+    source:
+      'google-research/simclr data_util.py at colour strength 1: a kernel blur of a tenth of the side (23 x 23), here in ' +
+      "torchvision's form, and torchvision's jitter. It does not normalise: mean 0, std 1.",
+    normalization: { mean: [0, 0, 0], std: [1, 1, 1] },
+    views: {
+      view: {
+        count: 2,
+        size: 224,
+        scale: [0.08, 1],
+        interpolation: 'bicubic',
+        transforms: chain({ jitter: STRONG, blur: kernelBlur(0.5, 23) }),
+      },
+    },
+  },
+];
