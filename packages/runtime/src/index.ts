@@ -3,3 +3,4 @@
  * shutdown. Nothing here knows of runs, chunks or pixels.
  */
 export { type Clock, sleep, systemClock, type Timer } from './clock.js';
+export { freePort } from './ports.js';
