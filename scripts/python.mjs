@@ -1,0 +1,43 @@
+// Finds or makes the Python that parity tests compare with: a virtual environment with Pillow and numpy.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { cache } from './setup.mjs';
+
+/** Versions the golden vectors were checked against. */
+const PACKAGES = ['Pillow==12.3.0', 'numpy>=1.26,<3'];
+
+function works(python) {
+  const check = "import PIL, numpy; assert PIL.__version__ == '12.3.0'";
+  return spawnSync(python, ['-c', check], { stdio: 'ignore' }).status === 0;
+}
+
+function run(command, args) {
+  return spawnSync(command, args, { stdio: ['ignore', 'ignore', 'inherit'] }).status === 0;
+}
+
+/** Debian's Python comes without venv; root can have it from apt. */
+function installDebianVenv() {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return false;
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const apt = (...args) => spawnSync('apt-get', args, { stdio: 'ignore', env }).status === 0;
+  return apt('update', '-qq') && apt('install', '-y', '-qq', '--no-install-recommends', 'python3', 'python3-venv');
+}
+
+/** @returns {{ path: string } | { missing: string }} */
+export function findPython() {
+  const given = process.env.CROPSTREAM_PYTHON;
+  if (given) {
+    if (works(given)) return { path: given };
+    return { missing: `CROPSTREAM_PYTHON=${given} does not import ${PACKAGES.join(' and ')}` };
+  }
+  const folder = join(cache, 'python');
+  const path = join(folder, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python');
+  if (works(path)) return { path };
+  const make = () =>
+    ['python3', 'python'].some((python) => run(python, ['-m', 'venv', '--clear', folder])) &&
+    run(path, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PACKAGES]);
+  console.error(`Preparing Python with ${PACKAGES.join(' and ')} ...`);
+  if ((make() || (installDebianVenv() && make())) && works(path)) return { path };
+  return { missing: `install Python 3.10 or newer with venv and pip, and let it reach PyPI (${PACKAGES.join(', ')})` };
+}

@@ -1,0 +1,68 @@
+// `npm test`: installs, builds, then runs every group of tests. A group whose need cannot be met is listed last as
+// NOT RUN with what to install; with --strict that fails. Further arguments go to vitest, as a filter.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { findPython } from './python.mjs';
+import { build, cache, install, root } from './setup.mjs';
+
+const strict = process.argv.includes('--strict');
+const filters = process.argv.slice(2).filter((argument) => argument !== '--strict');
+
+/** @typedef {{ missing: string } | { env: Record<string, string> }} Need */
+/** @type {{ name: string, paths: string[], need: () => Need }[]} */
+const groups = [
+  { name: 'packages and services', paths: ['packages/', 'services/'], need: () => ({ env: {} }) },
+  { name: 'integration: real processes over real gRPC', paths: ['tests/integration/'], need: () => ({ env: {} }) },
+  {
+    name: 'parity with Pillow',
+    paths: ['tests/parity/'],
+    need() {
+      const python = findPython();
+      return 'missing' in python ? python : { env: { CROPSTREAM_PYTHON: python.path } };
+    },
+  },
+];
+
+install();
+build();
+mkdirSync(cache, { recursive: true });
+
+const totals = { passed: 0, failed: 0, skipped: 0 };
+const notRun = [];
+for (const { name, paths, need } of groups) {
+  const met = need();
+  if ('missing' in met) {
+    notRun.push(`NOT RUN  ${name}: ${met.missing}`);
+    continue;
+  }
+  console.error(`\n=== ${name}`);
+  const report = join(cache, 'vitest.json');
+  rmSync(report, { force: true });
+  const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const { status } = spawnSync(
+    process.execPath,
+    [vitest, 'run', '--passWithNoTests', ...reporters, '--dir', '.', ...paths.map((path) => join(root, path)), ...filters],
+    { cwd: root, stdio: 'inherit', env: { ...process.env, ...met.env } },
+  );
+  const result = readReport(report);
+  totals.passed += result.numPassedTests;
+  totals.failed += result.numFailedTests;
+  totals.skipped += result.numPendingTests + result.numTodoTests;
+  // A file that does not load, or an error outside a test, fails without a failed test.
+  if (status !== 0 && result.numFailedTests === 0) totals.failed += 1;
+}
+
+console.log('');
+for (const line of notRun) console.log(line);
+console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
+process.exit(totals.failed > 0 || totals.passed === 0 || (strict && notRun.length > 0) ? 1 : 0);
+
+function readReport(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    return { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0 };
+  }
+}
