@@ -1,0 +1,27 @@
+/**
+ * Datasets: what samples there are (a manifest) and their bytes (a reader), from a source on a storage.
+ * A source is one file in sources/, a storage one in storage/; nothing outside names either.
+ * No decoding, no order, no spec beyond the dataset's own part of it here.
+ */
+export { indexDataset, openDataset } from './dataset.js';
+export { Manifest, ManifestBuilder, type ManifestHeader } from './manifest.js';
+export { compareCodePoints } from './paths.js';
+export type {
+  DatasetSource,
+  IndexedDataset,
+  IndexOptions,
+  IndexProgress,
+  Sample,
+  SampleReader,
+  SourceConfig,
+} from './source.js';
+export { type DatasetConfig, type DatasetConfigInput, datasetSchema, SOURCES } from './sources/index.js';
+export { LocalStorage, type LocalStorageOptions } from './storage/local.js';
+export { openStorage } from './storage/open.js';
+export {
+  type FolderListing,
+  type ListOptions,
+  type ReadOptions,
+  type Storage,
+  StorageError,
+} from './storage/storage.js';

@@ -1,0 +1,123 @@
+/**
+ * The binary form of a manifest, and its digest. Little-endian:
+ *
+ *     8 bytes   "CSMANIF1": magic and version
+ *     u32       bytes of the header
+ *     u32       samples N
+ *     u32       bytes of all paths P
+ *     header    UTF-8 JSON {"source", "classes", "fields"}
+ *     N+1 u32   offsets     P bytes  paths     N u64  sizes     N i32  labels
+ *     32 bytes  the digest: SHA-256 of all that stands before it
+ */
+import { createHash } from 'node:crypto';
+import { failure } from '@cropstream/errors';
+import * as z from 'zod';
+import type { ManifestColumns, ManifestHeader } from './manifest.js';
+import { whyUnsafe } from './paths.js';
+
+const MAGIC = Buffer.from('CSMANIF1', 'latin1');
+const FIXED_BYTES = MAGIC.length + 12;
+const DIGEST_BYTES = 32;
+
+const headerSchema = z.strictObject({
+  source: z.string().min(1),
+  classes: z.array(z.string()),
+  fields: z.array(z.string()),
+});
+
+export function digestOf(header: ManifestHeader, columns: ManifestColumns): Buffer {
+  const hash = createHash('sha256');
+  for (const part of parts(header, columns)) hash.update(part);
+  return hash.digest();
+}
+
+export function encodeManifest(header: ManifestHeader, columns: ManifestColumns): Uint8Array {
+  return Buffer.concat([...parts(header, columns), digestOf(header, columns)]);
+}
+
+function headerBytes({ source, classes, fields }: ManifestHeader): Buffer {
+  return Buffer.from(JSON.stringify({ source, classes, fields }), 'utf8');
+}
+
+function parts(manifest: ManifestHeader, columns: ManifestColumns): Uint8Array[] {
+  const header = headerBytes(manifest);
+  const fixed = Buffer.alloc(FIXED_BYTES);
+  MAGIC.copy(fixed);
+  fixed.writeUInt32LE(header.length, 8);
+  fixed.writeUInt32LE(columns.labels.length, 12);
+  fixed.writeUInt32LE(columns.paths.length, 16);
+  const { offsets, paths, sizes, labels } = columns;
+  return [fixed, header, ...[offsets, paths, sizes, labels].map(bytesOf)];
+}
+
+/** @throws DATASET_MALFORMED for anything that `encodeManifest` does not write */
+export function decodeManifest(input: Uint8Array): { header: ManifestHeader; columns: ManifestColumns } {
+  const bytes = Buffer.from(input.buffer, input.byteOffset, input.byteLength);
+  if (bytes.length < FIXED_BYTES) throw malformed('it is too short');
+  if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) throw malformed('it is no manifest of this version');
+  const headerLength = bytes.readUInt32LE(8);
+  const samples = bytes.readUInt32LE(12);
+  const pathBytes = bytes.readUInt32LE(16);
+  const body = FIXED_BYTES + headerLength + 4 * (samples + 1) + pathBytes + 12 * samples;
+  if (bytes.length !== body + DIGEST_BYTES) throw malformed('its length is not what its counts say');
+  const digest = createHash('sha256').update(bytes.subarray(0, body)).digest();
+  if (!digest.equals(bytes.subarray(body))) throw malformed('its digest does not match');
+
+  let at = FIXED_BYTES + headerLength;
+  const take = (length: number) => {
+    at += length;
+    // A copy of its own: typed arrays must be aligned, and the input may be reused.
+    return new Uint8Array(bytes.subarray(at - length, at)).buffer;
+  };
+  const header = parseHeader(bytes.subarray(FIXED_BYTES, at));
+  const columns = {
+    offsets: new Uint32Array(take(4 * (samples + 1))),
+    paths: new Uint8Array(take(pathBytes)),
+    sizes: new BigUint64Array(take(8 * samples)),
+    labels: new Int32Array(take(4 * samples)),
+  };
+  checkColumns(header, columns);
+  return { header, columns };
+}
+
+/** A digest can be recomputed by whoever forges a manifest, so the contents are checked all the same. */
+function checkColumns(header: ManifestHeader, { offsets, paths, sizes, labels }: ManifestColumns): void {
+  const samples = labels.length;
+  if (offsets[0] !== 0 || offsets[samples] !== paths.length)
+    throw malformed('its offsets do not span its paths');
+  for (let i = 0; i < samples; i++) {
+    const start = offsets[i] as number;
+    const end = offsets[i + 1] as number;
+    if (end < start || end > paths.length) throw malformed(`the offsets of sample ${i} are out of order`);
+    const unsafe = whyUnsafe(paths.subarray(start, end));
+    if (unsafe !== null) throw malformed(`the path of sample ${i} is not allowed: ${unsafe}`);
+    const label = labels[i] as number;
+    if (label < -1 || label >= header.classes.length)
+      throw malformed(`sample ${i} has label ${label} of no class`);
+    if ((sizes[i] as bigint) > MAX_SIZE) throw malformed(`the size of sample ${i} is out of range`);
+  }
+}
+
+const MAX_SIZE = BigInt(Number.MAX_SAFE_INTEGER);
+
+function parseHeader(bytes: Buffer): ManifestHeader {
+  let json: unknown;
+  try {
+    json = JSON.parse(bytes.toString('utf8'));
+  } catch {
+    throw malformed('its header is not JSON');
+  }
+  const parsed = headerSchema.safeParse(json);
+  if (!parsed.success) throw malformed(`its header is not valid: ${z.prettifyError(parsed.error)}`);
+  // One spelling a header, or equal manifests would have two digests.
+  if (!headerBytes(parsed.data).equals(bytes)) throw malformed('its header is not in canonical form');
+  return parsed.data;
+}
+
+function bytesOf(array: ArrayBufferView): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
+
+function malformed(reason: string) {
+  return failure('DATASET_MALFORMED', { path: 'the manifest', reason });
+}

@@ -1,0 +1,9 @@
+import * as z from 'zod';
+
+/** Schema fields that every source has. */
+export const datasetUrl = z.string().min(1);
+
+const sampleId = z.int().min(0);
+
+/** A file of sample ids, or the ids themselves. */
+export const subset = z.union([z.string().min(1), z.array(sampleId).min(1)]).optional();

@@ -1,0 +1,83 @@
+import { CropstreamError, failure } from '@cropstream/errors';
+import type { Manifest } from '../manifest.js';
+import type { Sample, SampleReader } from '../source.js';
+import { type ReadOptions, type Storage, StorageError } from '../storage/storage.js';
+
+/** Reads samples that are one encoded file each. */
+export class FileReader implements SampleReader {
+  readonly #manifest: Manifest;
+  readonly #storage: Storage;
+
+  constructor(manifest: Manifest, storage: Storage) {
+    this.#manifest = manifest;
+    this.#storage = storage;
+  }
+
+  async read(sampleId: number, signal?: AbortSignal): Promise<Sample> {
+    const manifest = this.#manifest;
+    const path = manifest.pathOf(sampleId);
+    const size = manifest.sizeOf(sampleId);
+    // One byte more than there should be: a file that grew shows itself without another call.
+    const bytes = await readSample(this.#storage, manifest.storagePathOf(sampleId), path, {
+      length: size + 1,
+      signal,
+    });
+    if (bytes.length !== size) {
+      const now = bytes.length < size ? `has only ${bytes.length}` : 'has more';
+      throw failure('DATASET_CHANGED', {
+        path,
+        change: `had ${size} bytes when it was indexed and ${now} now`,
+      });
+    }
+    return { encoded: bytes, label: manifest.labelOf(sampleId), path, fields: { path } };
+  }
+
+  async head(sampleId: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
+    const path = this.#manifest.pathOf(sampleId);
+    return readSample(this.#storage, this.#manifest.storagePathOf(sampleId), path, { length, signal });
+  }
+
+  close(): Promise<void> {
+    return this.#storage.close();
+  }
+}
+
+/**
+ * Reads from a file that a manifest names.
+ *
+ * @param shownPath the path for messages
+ * @throws SAMPLE_IO, DATASET_CHANGED, CANCELLED
+ */
+export async function readSample(
+  storage: Storage,
+  storagePath: string,
+  shownPath: string,
+  options: ReadOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await storage.read(storagePath, options);
+  } catch (error) {
+    throw await readFailure(error, storage, shownPath, options.signal);
+  }
+}
+
+async function readFailure(
+  error: unknown,
+  storage: Storage,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<CropstreamError> {
+  if (error instanceof CropstreamError) return error;
+  if (signal?.aborted) return failure('CANCELLED', { what: `reading ${path}` }, { cause: error });
+  if (error instanceof StorageError && error.kind === 'not-found') {
+    // A mount that went away takes every file with it; that is no change of the dataset.
+    const rootIsThere = await storage.stat('').then(
+      () => true,
+      () => false,
+    );
+    if (rootIsThere) return failure('DATASET_CHANGED', { path, change: 'is missing' }, { cause: error });
+    return failure('SAMPLE_IO', { path, reason: `${storage.url} itself cannot be read` }, { cause: error });
+  }
+  const reason = error instanceof StorageError ? error.reason : String(error);
+  return failure('SAMPLE_IO', { path, reason }, { cause: error });
+}

@@ -1,0 +1,20 @@
+/**
+ * The kinds of datasets. A new one is a file in this folder, imported and listed here; nothing else
+ * names a source. No I/O here.
+ */
+import * as z from 'zod';
+import type { DatasetSource } from '../source.js';
+import { cifar10, cifar10Schema } from './cifar10.js';
+import { imageFolder, imageFolderSchema } from './image-folder.js';
+
+/** The `dataset:` part of a run spec. */
+export const datasetSchema = z.discriminatedUnion('source', [imageFolderSchema, cifar10Schema]);
+
+export type DatasetConfig = z.infer<typeof datasetSchema>;
+/** As a user may write it: fields with defaults may be absent. */
+export type DatasetConfigInput = z.input<typeof datasetSchema>;
+
+/** Every source by its name. */
+export const SOURCES: Readonly<Record<string, DatasetSource>> = Object.fromEntries(
+  [imageFolder, cifar10].map((source) => [source.name, source]),
+);

@@ -1,0 +1,198 @@
+import { constants, type Dirent, type Stats } from 'node:fs';
+import * as nodeFs from 'node:fs/promises';
+import { decodePath, encodePath, joinPath, whyUnsafe } from '../paths.js';
+import { realSleep, retrying, type Sleep } from './retry.js';
+import {
+  type FolderListing,
+  type ListOptions,
+  type ReadOptions,
+  type Storage,
+  StorageError,
+} from './storage.js';
+
+/** The calls of node:fs/promises that are used, so that tests can make them fail. */
+export type FileSystem = Pick<typeof nodeFs, 'open' | 'readdir' | 'realpath' | 'stat'>;
+
+export interface LocalStorageOptions {
+  readonly sleep?: Sleep;
+  readonly fs?: FileSystem;
+}
+
+/** Failures that pass by themselves: descriptors run out, a network file system hiccups. */
+const TRANSIENT = new Set([
+  'EAGAIN',
+  'EBUSY',
+  'EINTR',
+  'EIO',
+  'EMFILE',
+  'ENFILE',
+  'ENOMEM',
+  'ESTALE',
+  'ETIMEDOUT',
+]);
+const MISSING = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG']);
+
+/** A FIFO or a device under a sample's name must not block the thread pool. */
+const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+
+/** Stats in flight for one folder; more than libuv's threads, so that none of them idles. */
+const STAT_LANES = 16;
+
+/** Files under a folder of this machine (or of a network file system mounted there). Follows links. */
+export class LocalStorage implements Storage {
+  readonly url: string;
+  readonly #sleep: Sleep;
+  readonly #fs: FileSystem;
+
+  /** @param root absolute path of the folder */
+  constructor(root: string, { sleep = realSleep, fs = nodeFs }: LocalStorageOptions = {}) {
+    this.url = root;
+    this.#sleep = sleep;
+    this.#fs = fs;
+  }
+
+  async list(folder: string, { accept, skipped, signal }: ListOptions = {}): Promise<FolderListing> {
+    const entries = await this.#call(folder, signal, () => this.#entries(folder));
+    const folders: string[] = [];
+    const names: string[] = [];
+    const links: string[] = [];
+    for (const { name, kind } of entries) {
+      if (kind === 'folder') folders.push(name);
+      else if (kind === 'link') links.push(name);
+      else if (accept === undefined || accept(name)) {
+        if (kind === 'file') names.push(name);
+        else skipped?.(joinPath(folder, name), 'it is not a regular file');
+      }
+    }
+    for (const name of links) {
+      const path = joinPath(folder, name);
+      const target = await this.#statOrNull(path, signal);
+      if (target?.isDirectory()) {
+        if (await this.#leadsBack(folder, path, signal))
+          skipped?.(path, 'the link leads back to a folder above it');
+        else folders.push(name);
+      } else if (accept === undefined || accept(name)) {
+        if (target?.isFile()) names.push(name);
+        else skipped?.(path, target ? 'it is not a regular file' : 'the link leads nowhere');
+      }
+    }
+    return { folders, ...(await this.#withSizes(folder, names, skipped, signal)) };
+  }
+
+  async stat(path: string, signal?: AbortSignal): Promise<{ size: number }> {
+    const { size } = await this.#call(path, signal, () => this.#fs.stat(this.#absolute(path)));
+    return { size };
+  }
+
+  async read(
+    path: string,
+    { offset = 0, length, signal }: ReadOptions = {},
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#call(path, signal, async () => {
+      const file = await this.#fs.open(this.#absolute(path), OPEN_FLAGS);
+      try {
+        const wanted = length ?? Math.max(0, (await file.stat()).size - offset);
+        const bytes = new Uint8Array(new ArrayBuffer(wanted));
+        let filled = 0;
+        while (filled < wanted) {
+          const { bytesRead } = await file.read(bytes, filled, wanted - filled, offset + filled);
+          if (bytesRead === 0) return bytes.slice(0, filled);
+          filled += bytesRead;
+        }
+        return bytes;
+      } finally {
+        await file.close();
+      }
+    });
+  }
+
+  async close(): Promise<void> {}
+
+  async #entries(folder: string): Promise<{ name: string; kind: EntryKind }[]> {
+    const entries = await this.#fs.readdir(this.#absolute(folder), { withFileTypes: true });
+    if (!entries.some((entry) => entry.name.includes('\ufffd'))) {
+      return entries.map((entry) => ({ name: entry.name, kind: entryKind(entry) }));
+    }
+    // A name that is not UTF-8 (or that really has a replacement character): only its bytes tell.
+    const raw = await this.#fs.readdir(this.#absolute(folder), { withFileTypes: true, encoding: 'buffer' });
+    return raw.map((entry) => ({ name: decodePath(entry.name), kind: entryKind(entry) }));
+  }
+
+  async #withSizes(
+    folder: string,
+    names: string[],
+    skipped: ListOptions['skipped'],
+    signal: AbortSignal | undefined,
+  ): Promise<{ names: string[]; sizes: Float64Array }> {
+    const sizes = new Float64Array(names.length);
+    let next = 0;
+    const lane = async () => {
+      while (next < names.length) {
+        const i = next++;
+        try {
+          sizes[i] = (await this.#statOrNull(joinPath(folder, names[i] as string), signal))?.size ?? -1;
+        } catch (error) {
+          next = names.length; // the other lanes end too
+          throw error;
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: STAT_LANES }, lane));
+    if (!sizes.includes(-1)) return { names, sizes };
+    const present = names.filter((name, i) => {
+      if (sizes[i] === -1) skipped?.(joinPath(folder, name), 'it was removed while it was indexed');
+      return sizes[i] !== -1;
+    });
+    return { names: present, sizes: sizes.filter((size) => size !== -1) };
+  }
+
+  async #statOrNull(path: string, signal: AbortSignal | undefined): Promise<Stats | null> {
+    try {
+      return await this.#call(path, signal, () => this.#fs.stat(this.#absolute(path)));
+    } catch (error) {
+      if (error instanceof StorageError && error.kind === 'not-found') return null;
+      throw error;
+    }
+  }
+
+  /** Whether a link to a folder leads to one of the folders that were passed on the way to it. */
+  async #leadsBack(folder: string, link: string, signal: AbortSignal | undefined): Promise<boolean> {
+    const resolve = (path: string) => this.#call(path, signal, () => this.#fs.realpath(this.#absolute(path)));
+    const target = await resolve(link);
+    for (let above = folder; ; above = above.slice(0, Math.max(0, above.lastIndexOf('/')))) {
+      if ((await resolve(above)) === target) return true;
+      if (above === '') return false;
+    }
+  }
+
+  #absolute(path: string): string | Buffer {
+    if (path === '') return this.url;
+    const bytes = encodePath(path);
+    const unsafe = whyUnsafe(bytes);
+    if (unsafe !== null) throw new StorageError('not-found', path, `the path is not allowed: ${unsafe}`);
+    return Buffer.concat([Buffer.from(`${this.url}/`, 'utf8'), bytes]);
+  }
+
+  async #call<T>(path: string, signal: AbortSignal | undefined, operation: () => Promise<T>): Promise<T> {
+    try {
+      return await retrying(operation, (error) => TRANSIENT.has(codeOf(error)), this.#sleep, signal);
+    } catch (error) {
+      if (error instanceof StorageError || signal?.aborted) throw error;
+      const code = codeOf(error);
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new StorageError(MISSING.has(code) ? 'not-found' : 'io', path, reason, { cause: error });
+    }
+  }
+}
+
+type EntryKind = 'folder' | 'file' | 'link' | 'other';
+
+function entryKind(entry: Pick<Dirent, 'isDirectory' | 'isFile' | 'isSymbolicLink'>): EntryKind {
+  if (entry.isFile()) return 'file';
+  if (entry.isDirectory()) return 'folder';
+  return entry.isSymbolicLink() ? 'link' : 'other';
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
