@@ -8,13 +8,17 @@ import type { ChunkJob } from './records.js';
 export interface Broker {
   /** Adds jobs; a job whose id is waiting or active already is left as it is. Jobs with `urgent` go first. */
   add(queue: string, jobs: readonly ChunkJob[]): Promise<void>;
-  /** The next job, or null once `waitMs` has passed without one. One taker never gets a job twice. */
+  /**
+   * The next job, or null once `waitMs` has passed without one, or when the broker closes. A job that its taker did
+   * not finish in time goes to another worker; no worker gets a job twice.
+   */
   take(queue: string, worker: string, waitMs: number): Promise<ChunkJob | null>;
   /** Ends a taken job, done or failed; it is forgotten in either case. */
   finish(queue: string, jobId: string, worker: string): Promise<void>;
   /** Takes waiting jobs out again; active ones run on. */
   remove(queue: string, jobIds: readonly string[]): Promise<void>;
   counts(queue: string): Promise<QueueCounts>;
+  /** Ends the waiting `take`s; further calls of `add` and `take` throw SHUTTING_DOWN. */
   close(): Promise<void>;
 }
 

@@ -4,6 +4,8 @@
  * decisions live here, and no pixels pass through.
  */
 export type { Broker, QueueCounts } from './broker.js';
+export { MemoryBroker, type MemoryBrokerOptions } from './memory/memory-broker.js';
+export { MemoryStore, type MemoryStoreOptions } from './memory/memory-store.js';
 export { type ChunkSpan, chunkName, jobId, parseChunkName } from './names.js';
 export type * from './records.js';
 export type { Store } from './store.js';

@@ -26,6 +26,7 @@ export interface RunRecord {
   readonly manifestDigest: string;
   /** Where the run's jobs are queued: one queue a pixel fingerprint, so that a fleet is upgraded while it works. */
   readonly fingerprint: string;
+  /** Milliseconds since 1970. */
   readonly openedAt: number;
 }
 
@@ -61,8 +62,9 @@ export interface ReadyRecord {
 export interface OutstandingRecord {
   readonly chunk: ChunkName;
   readonly attempt: number;
+  /** Milliseconds since 1970. */
   readonly claimedAt: number;
-  /** The worker that took it, and when; null while it waits in the queue. */
+  /** The worker that took it, and when (milliseconds since 1970); null while it waits in the queue. */
   readonly takenBy: string | null;
   readonly takenAt: number | null;
   /** Failures that a worker reported, and deaths of workers while making it: each has its own limit. */

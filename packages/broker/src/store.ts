@@ -11,7 +11,8 @@ import type {
 /**
  * What coordinators and workers know in common. No record needs to be exact, only eventually true: a
  * chunk can always be made again with the same bytes. Each method is atomic (one script in Redis).
- * Records expire: attachments by their lease, workers by their beat, runs and their chunks when idle.
+ * Records expire: attachments by their lease, workers by their beat, runs and their chunks when idle (nobody
+ * opens them and no rank is attached), failures after a minute.
  */
 export interface Store {
   // --- runs and manifests
@@ -28,7 +29,7 @@ export interface Store {
   // --- attachments
   /**
    * Attaches a rank. Refused where another process holds the rank, unless `takeover`; the newest wins and
-   * gets a larger fencing number.
+   * gets a larger fencing number. Throws RUN_NOT_FOUND when that run is not open: whoever has its spec opens it again.
    */
   attach(
     attachment: Omit<AttachmentRecord, 'fencing'>,
@@ -38,36 +39,44 @@ export interface Store {
     | { readonly ok: true; readonly fencing: number }
     | { readonly ok: false; readonly holder: AttachmentRecord }
   >;
-  /** Renews the lease with new cursors; false when a newer attachment took the rank. */
+  /**
+   * Renews the lease with new cursors; false when a newer attachment took the rank. A lease that ran out is renewed
+   * all the same where nobody took the rank. Throws RUN_NOT_FOUND when the run is not open any more.
+   */
   renew(attachment: AttachmentRecord, leaseMs: number): Promise<boolean>;
   /** Ends the attachment if it is still this one; its cursor is kept as a convenience. */
   detach(attachment: AttachmentRecord): Promise<void>;
   attachments(runDigest: string): Promise<readonly AttachmentRecord[]>;
-  /** Where a consumer's rank was when it last attached; the trainer's own state is the truth. */
+  /** Where a consumer's rank was last heard to be; the trainer's own state is the truth. */
   cursor(runDigest: string, consumer: string, rank: number): Promise<number | null>;
 
   // --- chunks
   /**
    * Claims a chunk that is neither ready, outstanding nor failed, unless the run has `share` chunks waiting
-   * in the queue already. The attempt comes from a counter per chunk that never goes back.
+   * in the queue already (outstanding, taken by nobody). A chunk's attempts never go back while the run lives, and no
+   * two are the same; they need not follow one another. Throws RUN_NOT_FOUND when no run has that digest.
    */
   claim(
     runDigest: string,
     chunk: ChunkName,
     share: number,
   ): Promise<{ readonly claimed: OutstandingRecord } | { readonly refused: 'share' } | ChunkState>;
-  /** A worker begins an attempt; false: ready, failed, unclaimed or superseded by now, so skip it. */
+  /**
+   * A worker begins an attempt; false: ready, failed, unclaimed, superseded or begun by another worker by now, so skip
+   * it. Beginning again what the same worker began is true.
+   */
   begin(runDigest: string, chunk: ChunkName, attempt: number, workerId: string): Promise<boolean>;
   /**
-   * A worker made the chunk. The first completion wins; false: another was first (or the chunk is not
-   * outstanding any more), so drop the copy.
+   * A worker made the chunk. The first completion wins, of whichever attempt: all have the same bytes. False: another
+   * was first (or the chunk is not outstanding any more), so drop the copy. The chunk's counts are forgotten.
    */
   publish(runDigest: string, ready: ReadyRecord): Promise<boolean>;
   /** Forgets a ready record if it is still of that worker and attempt; true if it was. */
   retract(runDigest: string, chunk: ChunkName, workerId: string, attempt: number): Promise<boolean>;
   /**
    * An attempt ended without a chunk. `failure` and `death` count; `abandoned` (drained, unwanted) does not.
-   * The chunk is then neither outstanding nor ready, and may be claimed again; its counts stay.
+   * The chunk is then neither outstanding nor ready, and may be claimed again; its counts stay, for a minute where
+   * nobody does. An attempt that was superseded or released already changes nothing, so each counts once.
    */
   release(
     runDigest: string,
@@ -75,9 +84,12 @@ export interface Store {
     attempt: number,
     why: 'failure' | 'death' | 'abandoned',
   ): Promise<{ readonly failures: number; readonly deaths: number }>;
-  /** Marks a chunk as failed for good. */
+  /** Marks a chunk as failed for good (for a minute: then a trainer that is started again gets another try). */
   failChunk(runDigest: string, chunk: ChunkName, errorJson: string): Promise<void>;
-  /** The states of chunks, in the order asked. */
+  /**
+   * The states of chunks, in the order asked. What a gone worker holds is not ready. What it had begun stays
+   * outstanding: the coordinator releases it as a death.
+   */
   chunkStates(runDigest: string, chunks: readonly ChunkName[]): Promise<readonly ChunkState[]>;
   /** All outstanding chunks of a run: for what nobody wants any more. */
   outstanding(runDigest: string): Promise<readonly OutstandingRecord[]>;
@@ -86,7 +98,7 @@ export interface Store {
   /** A worker lives; gone when not heard for `leaseMs`. */
   beat(worker: WorkerRecord, leaseMs: number): Promise<void>;
   workers(): Promise<readonly WorkerRecord[]>;
-  /** A worker leaves in order. */
+  /** A worker leaves in order; what it holds is not ready any more. */
   leave(workerId: string): Promise<void>;
 
   // --- wakes: hints that something changed; may be lost or repeated

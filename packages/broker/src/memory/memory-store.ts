@@ -1,0 +1,342 @@
+import { failure } from '@cropstream/errors';
+import type { Clock } from '@cropstream/runtime';
+import type {
+  AttachmentRecord,
+  ChunkName,
+  ChunkState,
+  OutstandingRecord,
+  ReadyRecord,
+  RunRecord,
+  WorkerRecord,
+} from '../records.js';
+import type { Store } from '../store.js';
+import { ChunkTable } from './chunk-table.js';
+
+/** Cursors are a convenience; jobs that come and go for ever must not fill the memory with them. */
+const MAX_CURSORS = 10_000;
+/** What has expired is never seen again at once, and let go of this often. */
+const SWEEP_MS = 1_000;
+
+interface Leased<T> {
+  readonly value: T;
+  readonly expiresAt: number;
+}
+
+/** What is known of one run digest. Two names may be open with one digest: they share chunks. */
+interface RunState {
+  readonly chunks: ChunkTable;
+  readonly attachments: Map<string, Leased<AttachmentRecord>>;
+  /** By rank: the last step and the last fencing number. */
+  readonly cursors: Map<string, { readonly step: number; readonly fencing: number }>;
+}
+
+export interface MemoryStoreOptions {
+  readonly clock: Clock;
+  /**
+   * A run that nobody opens and no trainer is attached to is forgotten after so long, and so is a manifest of no run.
+   * @default 24 hours
+   */
+  readonly idleMs?: number;
+}
+
+const rankKey = (consumer: string, rank: number) => `${rank} ${consumer}`;
+
+/** The store of a single process: nothing outlives it. Every method runs to its end in one turn, so each is atomic. */
+export class MemoryStore implements Store {
+  readonly #clock: Clock;
+  readonly #idleMs: number;
+  readonly #runs = new Map<string, Leased<RunRecord>>();
+  readonly #states = new Map<string, RunState>();
+  readonly #manifests = new Map<string, Leased<Uint8Array>>();
+  readonly #workers = new Map<string, Leased<WorkerRecord>>();
+  readonly #listeners = new Map<string, Set<() => void>>();
+  readonly #wakes = new Set<string>();
+  #fencing = 0;
+  #nextSweep = 0;
+
+  constructor(options: MemoryStoreOptions) {
+    this.#clock = options.clock;
+    this.#idleMs = options.idleMs ?? 24 * 3_600_000;
+  }
+
+  // --- runs and manifests
+
+  async openRun(run: RunRecord): Promise<{ readonly run: RunRecord; readonly created: boolean }> {
+    this.#sweep();
+    const open = this.#run(run.name);
+    const expired = this.#runs.get(run.name);
+    if (open === undefined && expired !== undefined) this.#forgetRun(expired.value);
+    const record = open ?? run;
+    this.#touch(record, 0);
+    if (!this.#states.has(record.digest)) {
+      this.#states.set(record.digest, {
+        chunks: new ChunkTable(this.#clock, (id) => this.#live(this.#workers, id) !== undefined),
+        attachments: new Map(),
+        cursors: new Map(),
+      });
+    }
+    return { run: record, created: open === undefined };
+  }
+
+  async runByName(name: string): Promise<RunRecord | null> {
+    return this.#run(name) ?? null;
+  }
+
+  async runByDigest(digest: string): Promise<RunRecord | null> {
+    return this.#openRuns().find((run) => run.digest === digest) ?? null;
+  }
+
+  async runs(): Promise<readonly RunRecord[]> {
+    return this.#openRuns();
+  }
+
+  async closeRun(name: string): Promise<void> {
+    const run = this.#run(name);
+    if (run !== undefined) this.#forgetRun(run);
+  }
+
+  async putManifest(digest: string, bytes: Uint8Array): Promise<void> {
+    this.#sweep();
+    const known = this.#manifests.get(digest)?.value;
+    this.#manifests.set(digest, {
+      value: known ?? shared(bytes),
+      expiresAt: this.#clock.now() + this.#idleMs,
+    });
+  }
+
+  async manifest(digest: string): Promise<Uint8Array | null> {
+    return this.#manifests.get(digest)?.value ?? null;
+  }
+
+  // --- attachments
+
+  async attach(
+    attachment: Omit<AttachmentRecord, 'fencing'>,
+    leaseMs: number,
+    takeover: boolean,
+  ): Promise<
+    | { readonly ok: true; readonly fencing: number }
+    | { readonly ok: false; readonly holder: AttachmentRecord }
+  > {
+    this.#sweep();
+    const state = this.#stateOf(attachment.runName, attachment.runDigest);
+    const key = rankKey(attachment.consumer, attachment.rank);
+    const holder = this.#live(state.attachments, key);
+    if (holder !== undefined && holder.process !== attachment.process && !takeover) {
+      return { ok: false, holder };
+    }
+    const fencing = ++this.#fencing;
+    this.#hold(state, { ...attachment, fencing }, leaseMs);
+    return { ok: true, fencing };
+  }
+
+  async renew(attachment: AttachmentRecord, leaseMs: number): Promise<boolean> {
+    this.#sweep();
+    const state = this.#stateOf(attachment.runName, attachment.runDigest);
+    const newest = state.cursors.get(rankKey(attachment.consumer, attachment.rank))?.fencing ?? 0;
+    if (newest > attachment.fencing) return false;
+    // Also after the lease ran out, when nobody took the rank: the trainer is there, whatever kept its coordinator.
+    this.#hold(state, attachment, leaseMs);
+    return true;
+  }
+
+  async detach(attachment: AttachmentRecord): Promise<void> {
+    const state = this.#states.get(attachment.runDigest);
+    const key = rankKey(attachment.consumer, attachment.rank);
+    if (state?.attachments.get(key)?.value.fencing !== attachment.fencing) return;
+    state.attachments.delete(key);
+    this.#setCursor(state, key, attachment);
+  }
+
+  async attachments(runDigest: string): Promise<readonly AttachmentRecord[]> {
+    const state = this.#states.get(runDigest);
+    return state === undefined ? [] : this.#allLive(state.attachments);
+  }
+
+  async cursor(runDigest: string, consumer: string, rank: number): Promise<number | null> {
+    return this.#states.get(runDigest)?.cursors.get(rankKey(consumer, rank))?.step ?? null;
+  }
+
+  // --- chunks
+
+  async claim(
+    runDigest: string,
+    chunk: ChunkName,
+    share: number,
+  ): Promise<{ readonly claimed: OutstandingRecord } | { readonly refused: 'share' } | ChunkState> {
+    this.#sweep();
+    const state = this.#states.get(runDigest);
+    if (state === undefined) throw this.#notOpen(runDigest);
+    return state.chunks.claim(chunk, share);
+  }
+
+  async begin(runDigest: string, chunk: ChunkName, attempt: number, workerId: string): Promise<boolean> {
+    return this.#states.get(runDigest)?.chunks.begin(chunk, attempt, workerId) ?? false;
+  }
+
+  async publish(runDigest: string, ready: ReadyRecord): Promise<boolean> {
+    return this.#states.get(runDigest)?.chunks.publish(ready) ?? false;
+  }
+
+  async retract(runDigest: string, chunk: ChunkName, workerId: string, attempt: number): Promise<boolean> {
+    return this.#states.get(runDigest)?.chunks.retract(chunk, workerId, attempt) ?? false;
+  }
+
+  async release(
+    runDigest: string,
+    chunk: ChunkName,
+    attempt: number,
+    why: 'failure' | 'death' | 'abandoned',
+  ): Promise<{ readonly failures: number; readonly deaths: number }> {
+    const state = this.#states.get(runDigest);
+    return state?.chunks.release(chunk, attempt, why) ?? { failures: 0, deaths: 0 };
+  }
+
+  async failChunk(runDigest: string, chunk: ChunkName, errorJson: string): Promise<void> {
+    this.#states.get(runDigest)?.chunks.fail(chunk, errorJson);
+  }
+
+  async chunkStates(runDigest: string, chunks: readonly ChunkName[]): Promise<readonly ChunkState[]> {
+    this.#sweep();
+    const state = this.#states.get(runDigest);
+    return chunks.map((chunk) => state?.chunks.state(chunk) ?? { state: 'none' });
+  }
+
+  async outstanding(runDigest: string): Promise<readonly OutstandingRecord[]> {
+    return this.#states.get(runDigest)?.chunks.outstanding() ?? [];
+  }
+
+  // --- workers
+
+  async beat(worker: WorkerRecord, leaseMs: number): Promise<void> {
+    this.#sweep();
+    this.#workers.set(worker.id, { value: worker, expiresAt: this.#clock.now() + leaseMs });
+  }
+
+  async workers(): Promise<readonly WorkerRecord[]> {
+    return this.#allLive(this.#workers);
+  }
+
+  async leave(workerId: string): Promise<void> {
+    this.#workers.delete(workerId);
+    for (const { chunks } of this.#states.values()) chunks.sweep();
+  }
+
+  // --- wakes
+
+  async wake(topic: string): Promise<void> {
+    if (this.#wakes.has(topic)) return;
+    this.#wakes.add(topic);
+    // Later, so that a listener never runs inside the call that woke it; many wakes of one turn are one.
+    queueMicrotask(() => {
+      this.#wakes.delete(topic);
+      for (const listener of [...(this.#listeners.get(topic) ?? [])]) listener();
+    });
+  }
+
+  onWake(topic: string, listener: () => void): () => void {
+    const listeners = this.#listeners.get(topic) ?? new Set();
+    this.#listeners.set(topic, listeners);
+    // A listener of its own for each call: the same function may listen twice.
+    const own = () => listener();
+    listeners.add(own);
+    return () => {
+      listeners.delete(own);
+      if (listeners.size === 0 && this.#listeners.get(topic) === listeners) this.#listeners.delete(topic);
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#listeners.clear();
+  }
+
+  // --- leases
+
+  #live<T>(records: Map<string, Leased<T>>, key: string): T | undefined {
+    const record = records.get(key);
+    return record !== undefined && record.expiresAt > this.#clock.now() ? record.value : undefined;
+  }
+
+  #allLive<T>(records: Map<string, Leased<T>>): T[] {
+    const now = this.#clock.now();
+    return [...records.values()].filter(({ expiresAt }) => expiresAt > now).map(({ value }) => value);
+  }
+
+  #run(name: string): RunRecord | undefined {
+    return this.#live(this.#runs, name);
+  }
+
+  #openRuns(): RunRecord[] {
+    return this.#allLive(this.#runs);
+  }
+
+  #touch(run: RunRecord, leaseMs: number): void {
+    const now = this.#clock.now();
+    const expiresAt = Math.max(
+      this.#runs.get(run.name)?.expiresAt ?? 0,
+      now + Math.max(this.#idleMs, leaseMs),
+    );
+    this.#runs.set(run.name, { value: run, expiresAt });
+  }
+
+  #stateOf(name: string, digest: string): RunState {
+    const run = this.#run(name);
+    const state = this.#states.get(digest);
+    if (run?.digest !== digest || state === undefined) throw this.#notOpen(name);
+    return state;
+  }
+
+  #notOpen(run: string) {
+    const known = this.#openRuns().map(({ name }) => name);
+    return failure('RUN_NOT_FOUND', { run, known: known.join(', ') || 'none' });
+  }
+
+  #hold(state: RunState, attachment: AttachmentRecord, leaseMs: number): void {
+    const key = rankKey(attachment.consumer, attachment.rank);
+    state.attachments.set(key, { value: attachment, expiresAt: this.#clock.now() + leaseMs });
+    this.#setCursor(state, key, attachment);
+    const run = this.#run(attachment.runName);
+    if (run !== undefined) this.#touch(run, leaseMs);
+  }
+
+  #setCursor({ cursors }: RunState, key: string, { nextStep, fencing }: AttachmentRecord): void {
+    cursors.delete(key);
+    cursors.set(key, { step: nextStep, fencing });
+    if (cursors.size > MAX_CURSORS) for (const oldest of cursors.keys()) return void cursors.delete(oldest);
+  }
+
+  #forgetRun(run: RunRecord): void {
+    this.#runs.delete(run.name);
+    const state = this.#states.get(run.digest);
+    if (state === undefined) return;
+    for (const [key, { value }] of state.attachments) {
+      if (value.runName === run.name) state.attachments.delete(key);
+    }
+    if (!this.#openRuns().some(({ digest }) => digest === run.digest)) this.#states.delete(run.digest);
+  }
+
+  #sweep(): void {
+    const now = this.#clock.now();
+    if (now < this.#nextSweep) return;
+    this.#nextSweep = now + SWEEP_MS;
+    for (const [id, { expiresAt }] of this.#workers) if (expiresAt <= now) this.#workers.delete(id);
+    for (const { value, expiresAt } of [...this.#runs.values()]) if (expiresAt <= now) this.#forgetRun(value);
+    for (const { attachments, chunks } of this.#states.values()) {
+      for (const [key, { expiresAt }] of attachments) if (expiresAt <= now) attachments.delete(key);
+      chunks.sweep();
+    }
+    const used = new Set(this.#openRuns().map(({ manifestDigest }) => manifestDigest));
+    for (const [digest, { value, expiresAt }] of this.#manifests) {
+      if (used.has(digest)) this.#manifests.set(digest, { value, expiresAt: now + this.#idleMs });
+      else if (expiresAt <= now) this.#manifests.delete(digest);
+    }
+  }
+}
+
+/** The bytes in shared memory, so that they cross to other threads without a copy. */
+function shared(bytes: Uint8Array): Uint8Array {
+  if (bytes.buffer instanceof SharedArrayBuffer) return bytes;
+  const copy = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  copy.set(bytes);
+  return copy;
+}
