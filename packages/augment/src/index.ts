@@ -3,6 +3,7 @@
  * A view is resolved once, compiled once, then sampled and applied a sample at a time.
  * No files, no network, no threads, no knowledge of runs beyond a seed and an epoch.
  */
+export * from './decode/index.js';
 export { exp, log } from './random/elementary.js';
 export { Draws, Stream } from './random/stream.js';
 export { checkViewKeys, type ViewIdentity, viewKey } from './random/view-key.js';
@@ -25,7 +26,6 @@ export {
   parseField,
   probability,
   seedField,
-  strict,
 } from './validation.js';
 export { applyParams } from './views/apply.js';
 export { CompiledView, compileViews, type SampleAddress } from './views/compile.js';

@@ -2,18 +2,6 @@ import { type CropstreamError, failure } from '@cropstream/errors';
 import { distance } from 'fastest-levenshtein';
 import { z } from 'zod';
 
-/** A zod object that refuses unknown keys and says which known one is nearest. */
-export function strict<S extends z.core.$ZodLooseShape>(shape: S) {
-  const known = Object.keys(shape);
-  return z.strictObject(shape, {
-    error: (issue) => {
-      if (issue.code !== 'unrecognized_keys') return `a mapping of ${known.join(', ')}`;
-      const unknown = (issue as { keys?: readonly string[] }).keys?.[0] ?? '';
-      return nearest(unknown, known);
-    },
-  });
-}
-
 /** What is allowed instead of an unknown word: the nearest known one where it may be a slip, then all. */
 export function nearest(word: string, known: readonly string[]): string {
   const ranked = known
@@ -86,7 +74,7 @@ function depthOf(issue: z.core.$ZodIssue): number {
 }
 
 function unionPhrase(issue: z.core.$ZodIssueInvalidUnion): string {
-  if (issue.message !== 'one of the allowed forms') return issue.message;
+  if (issue.message !== UNION) return issue.message;
   const phrases = issue.errors.flatMap((issues) => (issues[0] === undefined ? [] : [issues[0].message]));
   return [...new Set(phrases)].join(', or ');
 }
@@ -107,11 +95,18 @@ function allowedPhrase(issue: z.core.$ZodRawIssue): string | undefined {
     case 'invalid_format':
       return `text that matches ${issue.pattern ?? issue.format}`;
     case 'invalid_union':
-      return 'one of the allowed forms';
+      return UNION;
+    case 'unrecognized_keys': {
+      const shape = (issue.inst as z.ZodObject | undefined)?.shape ?? {};
+      return nearest(issue.keys[0] ?? '', Object.keys(shape));
+    }
     default:
       return undefined;
   }
 }
+
+/** Stands for the phrases of a union's branches until they are known. */
+const UNION = 'one of the allowed forms';
 
 const TYPE_NAMES: Readonly<Record<string, string>> = {
   number: 'a number',

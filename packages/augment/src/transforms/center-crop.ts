@@ -1,4 +1,4 @@
-import { strict } from '../validation.js';
+import { z } from 'zod';
 import { sizeField } from './size.js';
 import { roundHalfToEven, type Transform } from './transform.js';
 
@@ -18,7 +18,7 @@ export const centerCrop: Transform<CenterCrop> = {
   place: 'geometry',
   stage: 'resize',
   key: 'center_crop',
-  schema: strict({ size: sizeField }),
+  schema: z.strictObject({ size: sizeField }),
   scalar: 'size',
   outputSize: ({ size }) => size,
   sample: ({ size: [height, width] }, _draws, image) => ({

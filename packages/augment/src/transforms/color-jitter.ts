@@ -1,7 +1,7 @@
 import type { PixelKernels } from '@cropstream/kernels';
 import { z } from 'zod';
 import type { Draws } from '../random/stream.js';
-import { interval, probability, strict } from '../validation.js';
+import { interval, probability } from '../validation.js';
 import type { ColorJitterParams, JitterFactor } from '../views/params.js';
 import { float32, type Transform } from './transform.js';
 
@@ -36,22 +36,24 @@ function range(value: number | Range | null | undefined, center: number): Range 
   return center === 0 ? [0 - value, value] : [Math.max(0, center - value), center + value];
 }
 
-const schema = strict({
-  p: probability.default(0.8),
-  brightness: factor.optional(),
-  contrast: factor.optional(),
-  saturation: factor.optional(),
-  hue: hue.optional(),
-}).transform(({ p, ...given }) => {
-  const factors = Object.values(given).every((value) => value === undefined) ? DINO_FACTORS : given;
-  return {
-    p,
-    brightness: range(factors.brightness, 1),
-    contrast: range(factors.contrast, 1),
-    saturation: range(factors.saturation, 1),
-    hue: range(factors.hue, 0),
-  };
-});
+const schema = z
+  .strictObject({
+    p: probability.default(0.8),
+    brightness: factor.optional(),
+    contrast: factor.optional(),
+    saturation: factor.optional(),
+    hue: hue.optional(),
+  })
+  .transform(({ p, ...given }) => {
+    const factors = Object.values(given).every((value) => value === undefined) ? DINO_FACTORS : given;
+    return {
+      p,
+      brightness: range(factors.brightness, 1),
+      contrast: range(factors.contrast, 1),
+      saturation: range(factors.saturation, 1),
+      hue: range(factors.hue, 0),
+    };
+  });
 
 /** The permutation of [0, 1, 2, 3] of a rank in [0, 24), in lexicographic order. */
 export function jitterOrder(rank: number): number[] {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { interval, probability, strict } from '../validation.js';
+import { interval, probability } from '../validation.js';
 import type { BlurParams } from '../views/params.js';
 import { float32, type Transform } from './transform.js';
 
@@ -14,17 +14,18 @@ export type GaussianBlur = {
   kernel_size?: number;
 };
 
-const schema = strict({
-  p: probability.default(0.5),
-  kind: z.enum(['pillow', 'torchvision']).default('pillow'),
-  sigma: interval(0.01, 100).default([0.1, 2]),
-  kernel_size: z
-    .int()
-    .min(3)
-    .max(127)
-    .refine((size) => size % 2 === 1, { error: 'an odd number' })
-    .optional(),
-})
+const schema = z
+  .strictObject({
+    p: probability.default(0.5),
+    kind: z.enum(['pillow', 'torchvision']).default('pillow'),
+    sigma: interval(0.01, 100).default([0.1, 2]),
+    kernel_size: z
+      .int()
+      .min(3)
+      .max(127)
+      .refine((size) => size % 2 === 1, { error: 'an odd number' })
+      .optional(),
+  })
   .refine((blur) => blur.kind === 'torchvision' || blur.kernel_size === undefined, {
     path: ['kernel_size'],
     error: 'kind: torchvision with it (Pillow draws its own boxes from sigma)',

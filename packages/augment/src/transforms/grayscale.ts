@@ -1,4 +1,5 @@
-import { probability, strict } from '../validation.js';
+import { z } from 'zod';
+import { probability } from '../validation.js';
 import type { Transform } from './transform.js';
 
 export type Grayscale = { name: 'grayscale'; p: number };
@@ -9,7 +10,7 @@ export const grayscale: Transform<Grayscale> = {
   place: 'pixels',
   stage: 'color',
   key: 'grayscale',
-  schema: strict({ p: probability.default(0.2) }),
+  schema: z.strictObject({ p: probability.default(0.2) }),
   row: {
     columns: ['grayscale'],
     write: ({ grayscale }) => [grayscale === undefined ? null : Number(grayscale)],

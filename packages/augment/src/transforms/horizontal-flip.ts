@@ -1,4 +1,5 @@
-import { probability, strict } from '../validation.js';
+import { z } from 'zod';
+import { probability } from '../validation.js';
 import type { Transform } from './transform.js';
 
 export type HorizontalFlip = { name: 'horizontal_flip'; p: number };
@@ -8,7 +9,7 @@ export const horizontalFlip: Transform<HorizontalFlip> = {
   place: 'pixels',
   stage: 'resize',
   key: 'flip',
-  schema: strict({ p: probability.default(0.5) }),
+  schema: z.strictObject({ p: probability.default(0.5) }),
   row: {
     columns: ['flip'],
     write: ({ flip }) => [flip === undefined ? null : Number(flip)],

@@ -1,6 +1,5 @@
 import type { Dtype } from '@cropstream/kernels';
 import { z } from 'zod';
-import { strict } from '../validation.js';
 import type { Transform } from './transform.js';
 
 type Triple = [number, number, number];
@@ -17,9 +16,9 @@ const positive = z.number().positive({ error: 'a number above 0' });
 const std = z.tuple([positive, positive, positive], { error: 'three numbers above 0, red green blue' });
 
 /** Mean and standard deviation a channel, of values in [0, 1]. */
-export const normalizationSchema = strict({ mean, std });
+export const normalizationSchema = z.strictObject({ mean, std });
 
-const schema = strict({
+const schema = z.strictObject({
   mean: mean.optional(),
   std: std.optional(),
   dtype: z.enum(['float32', 'float16', 'bfloat16']).default('float32'),

@@ -1,7 +1,8 @@
 import type { Interpolation } from '@cropstream/kernels';
+import { z } from 'zod';
 import { exp, log } from '../random/elementary.js';
 import type { Draws } from '../random/stream.js';
-import { interval, strict } from '../validation.js';
+import { interval } from '../validation.js';
 import { interpolationField, sizeField } from './size.js';
 import { type ImageSize, roundHalfToEven, type Transform } from './transform.js';
 
@@ -72,7 +73,7 @@ export const randomResizedCrop: Transform<RandomResizedCrop> = {
   place: 'geometry',
   stage: 'resize',
   key: 'box',
-  schema: strict(randomResizedCropFields),
+  schema: z.strictObject(randomResizedCropFields),
   scalar: 'size',
   outputSize: (options) => options.size,
   row: {

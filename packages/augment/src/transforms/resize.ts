@@ -1,5 +1,5 @@
 import type { Interpolation } from '@cropstream/kernels';
-import { strict } from '../validation.js';
+import { z } from 'zod';
 import { interpolationField, shortSideOrSize } from './size.js';
 import type { ImageSize, Transform } from './transform.js';
 
@@ -23,7 +23,7 @@ export const resize: Transform<Resize> = {
   place: 'geometry',
   stage: 'resize',
   key: 'resize',
-  schema: strict({ size: shortSideOrSize, interpolation: interpolationField.default('bicubic') }),
+  schema: z.strictObject({ size: shortSideOrSize, interpolation: interpolationField.default('bicubic') }),
   scalar: 'size',
   outputSize: ({ size }) => (typeof size === 'number' ? undefined : size),
   sample: (options, _draws, image) => ({

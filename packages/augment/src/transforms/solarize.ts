@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { probability, strict } from '../validation.js';
+import { probability } from '../validation.js';
 import type { Transform } from './transform.js';
 
 export type Solarize = {
@@ -14,7 +14,7 @@ export const solarize: Transform<Solarize> = {
   place: 'pixels',
   stage: 'color',
   key: 'solarize',
-  schema: strict({ p: probability.default(0.2), threshold: z.int().min(0).max(256).default(128) }),
+  schema: z.strictObject({ p: probability.default(0.2), threshold: z.int().min(0).max(256).default(128) }),
   row: {
     columns: ['solarize_threshold'],
     write: ({ solarize }) => [solarize ?? null],

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { ViewIdentity } from '../random/view-key.js';
 import { randomResizedCropFields } from '../transforms/random-resized-crop.js';
 import type { ResolvedTransform } from '../transforms/transform.js';
-import { limited, seedField, strict } from '../validation.js';
+import { limited, seedField } from '../validation.js';
 
 /** The most views that a recipe may have. */
 export const MAX_VIEWS = 64;
@@ -44,13 +44,17 @@ const count = limited(z.int().min(1), MAX_VIEWS);
  * A view, or with `count` a group of them, as its user writes it. `size`, `scale`, `ratio` and `interpolation`
  * stand for a leading `random_resized_crop`.
  */
-export const viewInput = strict({ ...fields, count: count.optional() });
+export const viewInput = z.strictObject({ ...fields, count: count.optional() });
 
 /** An element of the list form, which is also how resolved views are written. */
-export const listedView = strict({ name: viewName.optional(), copy: z.int().min(0).optional(), ...fields });
+export const listedView = z.strictObject({
+  name: viewName.optional(),
+  copy: z.int().min(0).optional(),
+  ...fields,
+});
 
 /** slipstream's uniform form: `{ num_crops: 2, size: 224 }` is view_0 and view_1. */
-export const uniformViews = strict({ num_crops: count, ...fields });
+export const uniformViews = z.strictObject({ num_crops: count, ...fields });
 
 /** Views by name; `null` removes one of the recipe's. */
 export const viewsMapping = z.record(viewName, viewInput.nullable());

@@ -1,0 +1,10 @@
+/**
+ * Run specs: the one schema, loading from files, resolution and the digests that identify a run.
+ * Whatever a user may write about a run is checked here and nowhere else.
+ * No pixels, no network; only spec files are read.
+ */
+export { digestDifference, runDigest, STREAM_FORMAT } from './digest.js';
+export { specJsonSchema } from './json-schema.js';
+export { type LoadedSpec, loadSpecFile } from './load.js';
+export { type ParseOptions, parseSpec } from './parse.js';
+export { type ResolvedSpec, type RunSpecInput, runSpecSchema, SPEC_LIMITS } from './schema.js';

@@ -1,0 +1,48 @@
+import { IMAGENET, invalid, parseField, RECIPES, resolveViews, TransformRegistry } from '@cropstream/augment';
+import { type ResolvedSpec, runSpecSchema } from './schema.js';
+
+export interface ParseOptions {
+  /** Third-party transforms that the service has registered. */
+  readonly transforms?: TransformRegistry;
+  /** Samples in the dataset, where known: `global_batch_size` then defaults to min(64, samples). */
+  readonly samples?: number;
+}
+
+const DEFAULT_GLOBAL_BATCH = 64;
+
+/**
+ * Checks a spec and decides everything that it leaves open. A resolved spec parses to itself.
+ * @throws SPEC_INVALID, LIMIT_EXCEEDED, TRANSFORM_UNKNOWN, VIEW_KEY_COLLISION, each naming the field
+ */
+export function parseSpec(input: unknown, options: ParseOptions = {}): ResolvedSpec {
+  const spec = parseField(runSpecSchema, input);
+  const recipe = spec.recipe === null ? null : RECIPES[spec.recipe]!;
+  if (recipe === null && spec.views === undefined) {
+    throw invalid('recipe', undefined, `one of ${Object.keys(RECIPES).join(', ')}; or views`);
+  }
+  const normalization = spec.normalization ?? recipe?.normalization ?? IMAGENET;
+  const registry = options.transforms ?? new TransformRegistry();
+  const fallback =
+    options.samples === undefined ? undefined : Math.min(DEFAULT_GLOBAL_BATCH, options.samples);
+  const globalBatchSize = spec.global_batch_size ?? fallback;
+  if (globalBatchSize === undefined) {
+    throw invalid('global_batch_size', undefined, 'the number of samples a step takes over all ranks');
+  }
+  return {
+    name: spec.name,
+    dataset: spec.dataset,
+    recipe: spec.recipe,
+    seed: spec.seed,
+    global_batch_size: globalBatchSize,
+    shuffle: spec.shuffle,
+    drop_last: spec.drop_last,
+    output: spec.output,
+    on_bad_sample: spec.on_bad_sample,
+    exif_rotation: spec.exif_rotation ?? spec.decode?.exif_rotation ?? false,
+    limits: spec.limits,
+    chunk_size: spec.chunk_size,
+    exclude_fields: [...new Set(spec.exclude_fields)].sort(),
+    normalization: { mean: [...normalization.mean], std: [...normalization.std] },
+    views: resolveViews(spec.views, recipe, { registry, normalization }),
+  };
+}

@@ -1,0 +1,121 @@
+import {
+  DEFAULT_DECODE_LIMITS,
+  limited,
+  normalizationSchema,
+  RECIPES,
+  type ResolvedView,
+  seedField,
+  viewsInput,
+} from '@cropstream/augment';
+import { type DatasetConfig, datasetSchema } from '@cropstream/datasets';
+import { z } from 'zod';
+
+/** The most that a spec may ask for. */
+export const SPEC_LIMITS = {
+  /** Samples a step, over all ranks. */
+  globalBatchSize: 1 << 20,
+  /** Positions a chunk. */
+  chunkSize: 1024,
+  /** Pixels of a source image: 16,384 x 16,384. */
+  maxPixels: 1 << 28,
+  /** Bytes of an encoded source image. */
+  maxBytes: 1 << 30,
+  substitutionProbes: 1000,
+} as const;
+
+const limits = z.strictObject({
+  max_pixels: limited(z.int().min(1), SPEC_LIMITS.maxPixels)
+    .default(DEFAULT_DECODE_LIMITS.maxPixels)
+    .describe('Pixels that a source image may have; a larger one is a bad sample.'),
+  max_bytes: limited(z.int().min(1), SPEC_LIMITS.maxBytes)
+    .default(DEFAULT_DECODE_LIMITS.maxBytes)
+    .describe('Bytes that an encoded source image may have; a larger one is a bad sample.'),
+  substitution_probes: limited(z.int().min(1), SPEC_LIMITS.substitutionProbes)
+    .default(64)
+    .describe('Stand-ins tried for a bad sample before the run fails.'),
+});
+
+/** The one schema of a run spec, as its user writes it. A resolved spec is a valid input again. */
+export const runSpecSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, {
+      error: 'letters, digits, . _ - (128 at most), beginning with a letter or digit',
+    })
+    .default('default')
+    .describe('What trainers open and attach to.'),
+  dataset: datasetSchema.describe('Where the samples come from.'),
+  recipe: z
+    .enum(Object.keys(RECIPES) as [string, ...string[]])
+    .nullable()
+    .default(null)
+    .describe('A named set of views; `views` goes on top of it.'),
+  seed: seedField.default(0).describe('Of the order and of every crop.'),
+  global_batch_size: limited(z.int().min(1), SPEC_LIMITS.globalBatchSize)
+    .optional()
+    .describe('Samples a step, over all ranks.'),
+  shuffle: z.boolean().default(true).describe('A new order every epoch; false: the manifest order.'),
+  drop_last: z.boolean().default(true).describe('Leave out the tail that fills no step.'),
+  output: z
+    .strictObject({ layout: z.enum(['nchw', 'nhwc']).default('nchw') })
+    .prefault({})
+    .describe('Layout of the views: nchw is [B, 3, H, W], nhwc is [B, H, W, 3].'),
+  on_bad_sample: z
+    .enum(['substitute', 'fail'])
+    .default('substitute')
+    .describe('An undecodable sample: put a good one in its place, or end the run.'),
+  decode: z
+    .strictObject({ exif_rotation: z.boolean().default(false) })
+    .optional()
+    .describe('exif_rotation: turn images upright first. Off, as in torchvision.'),
+  exif_rotation: z.boolean().optional().describe('The same, as resolved specs have it.'),
+  limits: limits.prefault({}),
+  chunk_size: limited(z.int().min(1), SPEC_LIMITS.chunkSize)
+    .default(64)
+    .describe('Samples made and sent as one unit; no part of the digest.'),
+  exclude_fields: z
+    .array(
+      z.string().refine((name) => name !== '_indices' && name !== 'labels', {
+        error: 'other fields than _indices and labels, which every batch has',
+      }),
+    )
+    .default([])
+    .describe('Fields of the samples, such as `path`, that are left out of batches.'),
+  normalization: normalizationSchema
+    .optional()
+    .describe(
+      "Mean and std of `normalize`, and for the trainer's own; the recipe's or ImageNet's by default.",
+    ),
+  views: viewsInput.optional().describe('The named crops.'),
+});
+
+export type RunSpecInput = z.input<typeof runSpecSchema>;
+export type ParsedSpec = z.output<typeof runSpecSchema>;
+
+/** A spec with everything decided: canonical JSON, enough to open the run again. */
+export interface ResolvedSpec {
+  readonly name: string;
+  readonly dataset: DatasetConfig;
+  /** The recipe that the views came from; they are spelled out below. */
+  readonly recipe: string | null;
+  readonly seed: number;
+  readonly global_batch_size: number;
+  readonly shuffle: boolean;
+  readonly drop_last: boolean;
+  readonly output: { readonly layout: 'nchw' | 'nhwc' };
+  readonly on_bad_sample: 'substitute' | 'fail';
+  readonly exif_rotation: boolean;
+  readonly limits: {
+    readonly max_pixels: number;
+    readonly max_bytes: number;
+    readonly substitution_probes: number;
+  };
+  readonly chunk_size: number;
+  /** Sorted. */
+  readonly exclude_fields: readonly string[];
+  readonly normalization: {
+    readonly mean: readonly [number, number, number];
+    readonly std: readonly [number, number, number];
+  };
+  readonly views: readonly ResolvedView[];
+}
