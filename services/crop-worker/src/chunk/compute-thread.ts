@@ -1,0 +1,113 @@
+import { workerData } from 'node:worker_threads';
+import { crc32 } from 'node:zlib';
+import {
+  type CompiledView,
+  compileViews,
+  loadRawInto,
+  loadTransforms,
+  PARAM_COLUMNS,
+  paramsToRow,
+  StageTimings,
+  ThreadDecoder,
+  type TransformRegistry,
+  TurboJpegDecoder,
+} from '@cropstream/augment';
+import { CropstreamError, type WireError } from '@cropstream/errors';
+import { PixelKernels } from '@cropstream/kernels';
+import { ChunkLayout } from './layout.js';
+import type {
+  ChecksumTask,
+  ComputeResult,
+  ComputeTask,
+  ImageTask,
+  PixelProgram,
+  ThreadOptions,
+} from './task.js';
+
+/** Programs that a thread keeps compiled; runs beyond these are compiled anew when they come again. */
+const KEPT_PROGRAMS = 16;
+
+interface Compiled {
+  readonly program: PixelProgram;
+  readonly views: readonly CompiledView[];
+  readonly layout: ChunkLayout;
+}
+
+const options = workerData as ThreadOptions;
+let kernels = PixelKernels.create();
+const decoder = new ThreadDecoder(options.jpeg ? TurboJpegDecoder.load() : null);
+const programs = new Map<string, Compiled>();
+let registry: Promise<TransformRegistry> | null = null;
+
+/** Makes all views of some images and writes them to their rows of the chunk. */
+export async function compute(task: ComputeTask): Promise<ComputeResult> {
+  const compiled = programs.get(task.program) ?? (await compile(task.program));
+  const rowLength = compiled.views.length * PARAM_COLUMNS.length;
+  const params = new Float32Array(task.images.length * rowLength);
+  const timings = new StageTimings();
+  const payload = new Uint8Array(task.payload);
+  const bad = task.images.map((image, index) => {
+    try {
+      const row = params.subarray(index * rowLength, (index + 1) * rowLength);
+      makeViews(compiled, task, image, payload, row, timings);
+      return null;
+    } catch (error) {
+      return badSample(error);
+    } finally {
+      if (kernels.memoryBytes > options.keepBytes) kernels.trim(options.keepBytes);
+    }
+  });
+  const { decode, resize, color, blur, pack } = timings;
+  return { bad, params, timings: { decode, resize, color, blur, pack } };
+}
+
+/** CRC-32 of the head of a payload. */
+export function checksum({ payload, bytes }: ChecksumTask): number {
+  return crc32(new Uint8Array(payload, 0, bytes));
+}
+
+function makeViews(
+  { program, views, layout }: Compiled,
+  task: ComputeTask,
+  image: ImageTask,
+  payload: Uint8Array,
+  params: Float32Array,
+  timings: StageTimings,
+): void {
+  timings.measure('decode', () => loadSource(program, image));
+  const source = { width: kernels.sourceWidth, height: kernels.sourceHeight };
+  const inputs = { seed: program.seed, epoch: task.epoch, sampleId: image.sampleId, ...source };
+  for (const [index, view] of views.entries()) {
+    const sampled = view.sample(inputs);
+    view.apply(kernels, sampled, timings);
+    const offset = layout.viewOffset(index, image.row, task.samples);
+    timings.measure('pack', () => view.pack(kernels, payload, offset));
+    paramsToRow(sampled, source, params, index * PARAM_COLUMNS.length);
+  }
+}
+
+function loadSource(program: PixelProgram, { source, path }: ImageTask): void {
+  if (source.kind === 'raw') {
+    loadRawInto(source.raw, kernels);
+    return;
+  }
+  const { maxPixels, maxBytes, exifRotation } = program;
+  decoder.decodeInto(source.bytes, kernels, { maxPixels, maxBytes }, { applyExif: exifRotation, path });
+}
+
+async function compile(json: string): Promise<Compiled> {
+  registry ??= loadTransforms([...options.transforms]);
+  const program = JSON.parse(json) as PixelProgram;
+  const views = compileViews(program.views, { layout: program.layout }, await registry);
+  const compiled = { program, views, layout: new ChunkLayout(views, []) };
+  programs.set(json, compiled);
+  if (programs.size > KEPT_PROGRAMS) programs.delete(programs.keys().next().value as string);
+  return compiled;
+}
+
+/** The error if it is of the sample's bytes; any other fails the task, and the next starts on fresh memory. */
+function badSample(error: unknown): WireError {
+  if (error instanceof CropstreamError && error.code.startsWith('SAMPLE_')) return error.toWire();
+  kernels = PixelKernels.create();
+  throw error;
+}

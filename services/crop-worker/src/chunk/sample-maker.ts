@@ -1,0 +1,153 @@
+import { type RawPixels, readHeader, type Stage } from '@cropstream/augment';
+import type { Manifest, Sample, SampleReader } from '@cropstream/datasets';
+import { CropstreamError, failure, type WireError } from '@cropstream/errors';
+import { SubstituteOrder } from '@cropstream/schedule';
+import type { ResolvedSpec } from '@cropstream/spec';
+import type { ImageBatch, ImageOutcome } from './compute-pool.js';
+import type { Row } from './layout.js';
+import type { SharedParts } from './shared-parts.js';
+import type { Source } from './task.js';
+
+/** One bad sample of a chunk and what stands in for it. */
+export interface Substitution {
+  readonly row: number;
+  readonly originalIndex: number;
+  readonly deliveredIndex: number;
+  /** Of the bad sample. */
+  readonly path: string;
+  /** Its error's code: SAMPLE_UNDECODABLE, SAMPLE_UNSUPPORTED or SAMPLE_OVER_LIMIT. */
+  readonly code: string;
+  readonly reason: string;
+}
+
+export interface DeliveredSample {
+  readonly row: Row;
+  readonly substitution: Substitution | null;
+  /** Milliseconds a stage, its bad predecessors' included. */
+  readonly timings: Readonly<Record<Stage, number>>;
+}
+
+type Attempt =
+  | { readonly sample: Sample; readonly outcome: ImageOutcome; readonly bad: null }
+  | { readonly sample: Sample; readonly bad: WireError };
+
+/** Bytes that only the sample's own content makes bad; nothing else is ever substituted. */
+const BAD_SAMPLE = new Set(['SAMPLE_UNDECODABLE', 'SAMPLE_UNSUPPORTED', 'SAMPLE_OVER_LIMIT']);
+
+/** Brings samples from storage to a row of a chunk: reads ahead within bounds, decodes, substitutes. */
+export class SampleMaker {
+  constructor(
+    private readonly spec: ResolvedSpec,
+    private readonly manifest: Manifest,
+    private readonly reader: SampleReader,
+    private readonly shared: SharedParts,
+  ) {}
+
+  /** Makes the sample `original`, or its stand-in, into a row of the batch's payload. */
+  async make(
+    batch: ImageBatch,
+    row: number,
+    original: number,
+    signal: AbortSignal,
+  ): Promise<DeliveredSample> {
+    const timings = { decode: 0, resize: 0, color: 0, blur: 0, pack: 0 };
+    let stands: Omit<Substitution, 'deliveredIndex'> | null = null;
+    let id = original;
+    for (let probe = 0; ; probe++) {
+      const attempt = await this.#attempt(batch, row, id, signal, timings);
+      if (attempt.bad === null) {
+        const { label, fields } = attempt.sample;
+        const { params } = attempt.outcome;
+        return {
+          row: { index: id, label, fields, params },
+          substitution: stands && { ...stands, deliveredIndex: id },
+          timings,
+        };
+      }
+      const { code, problem } = attempt.bad;
+      const { path } = attempt.sample;
+      if (this.spec.on_bad_sample === 'fail') throw CropstreamError.fromWire(attempt.bad);
+      stands ??= { row, originalIndex: original, path, code, reason: problem };
+      id = this.#standIn(batch.epoch, stands, probe);
+    }
+  }
+
+  /** @throws NO_GOOD_SAMPLE when the probes are used up */
+  #standIn(epoch: number, bad: Omit<Substitution, 'deliveredIndex'>, probe: number): number {
+    const order = new SubstituteOrder({
+      seed: this.spec.seed,
+      epoch,
+      sampleId: bad.originalIndex,
+      length: this.manifest.length,
+    });
+    const probes = Math.min(this.spec.limits.substitution_probes, order.count);
+    if (probe >= probes) {
+      throw failure('NO_GOOD_SAMPLE', { probes, path: bad.path, reason: bad.reason });
+    }
+    return order.probe(probe);
+  }
+
+  async #attempt(
+    batch: ImageBatch,
+    row: number,
+    sampleId: number,
+    signal: AbortSignal,
+    timings: Record<Stage, number>,
+  ): Promise<Attempt> {
+    const leave = await this.shared.budgets.samples.take(1);
+    const free = await this.shared.budgets.encoded.take(this.manifest.sizeOf(sampleId));
+    let clear = () => {};
+    try {
+      if (signal.aborted) throw failure('CANCELLED', { what: 'making a sample' });
+      const sample = await this.reader.read(sampleId, signal);
+      try {
+        const { source, release } = await this.#source(sample, timings);
+        clear = release;
+        if (signal.aborted) throw failure('CANCELLED', { what: 'making a sample' });
+        const outcome = await this.shared.pool.run(batch, { row, sampleId, path: sample.path, source });
+        for (const stage of Object.keys(timings) as Stage[]) timings[stage] += outcome.timings[stage];
+        return outcome.bad === null ? { sample, outcome, bad: null } : { sample, bad: outcome.bad };
+      } catch (error) {
+        if (error instanceof CropstreamError && BAD_SAMPLE.has(error.code)) {
+          return { sample, bad: error.toWire() };
+        }
+        throw error;
+      }
+    } finally {
+      clear();
+      free();
+      leave();
+    }
+  }
+
+  /** The sample as compute threads take it, and what to call when they have it no more. */
+  async #source(
+    sample: Sample,
+    timings: Record<Stage, number>,
+  ): Promise<{ source: Source; release: () => void }> {
+    if (sample.pixels) {
+      const raw = { ...sample.pixels, channels: 3, model: 'rgb', orientation: 1 } as const;
+      return { source: { kind: 'raw', raw }, release: () => {} };
+    }
+    const bytes = sample.encoded!;
+    if (this.shared.pool.decodes(bytes, sample.path)) {
+      return { source: { kind: 'encoded', bytes }, release: () => {} };
+    }
+    const limits = { maxPixels: this.spec.limits.max_pixels, maxBytes: this.spec.limits.max_bytes };
+    const options = { applyExif: this.spec.exif_rotation, path: sample.path };
+    const { width, height } = readHeader(bytes, sample.path);
+    const release = await this.shared.budgets.decoded.take(width * height * 4);
+    const turn = await this.shared.budgets.elsewhere.take(1);
+    const start = performance.now();
+    try {
+      const raw: RawPixels = await this.shared.decodeElsewhere(bytes, limits, options);
+      return { source: { kind: 'raw', raw }, release };
+    } catch (error) {
+      release();
+      throw error;
+    } finally {
+      timings.decode += performance.now() - start;
+      turn();
+    }
+  }
+}

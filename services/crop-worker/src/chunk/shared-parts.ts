@@ -1,0 +1,81 @@
+import {
+  type DecodeLimits,
+  type DecodeOptions,
+  loadTransforms,
+  type RawPixels,
+  SharpDecoder,
+  type TransformRegistry,
+} from '@cropstream/augment';
+import { Budget } from './budget.js';
+import { BufferPool } from './buffer-pool.js';
+import { type ChunkLimits, DEFAULT_CHUNK_LIMITS } from './chunk-limits.js';
+import { ComputePool, type DecoderChoice } from './compute-pool.js';
+
+/**
+ * Decodes what compute threads do not: all but JPEG, and JPEG where TurboJPEG is not to be had. Called on
+ * an event loop, it must not compute there. Takes the bytes for its own.
+ */
+export type DecodeElsewhere = (
+  bytes: Uint8Array,
+  limits: DecodeLimits,
+  options: DecodeOptions,
+) => Promise<RawPixels>;
+
+export interface SharedPartsOptions {
+  /** Compute threads: at least 1. */
+  readonly threads: number;
+  /** ES modules of third-party transforms. @default none */
+  readonly transforms?: readonly string[];
+  /** @default 'auto' */
+  readonly decoder?: DecoderChoice;
+  /** @default DEFAULT_CHUNK_LIMITS */
+  readonly limits?: Partial<ChunkLimits>;
+  /** @default sharp on this process's libuv pool: right on its main thread only */
+  readonly decodeElsewhere?: DecodeElsewhere;
+}
+
+/** What the chunk makers of all runs in one process or cell share: threads, memory, and the bounds on both. */
+export interface SharedParts {
+  readonly pool: ComputePool;
+  readonly buffers: BufferPool;
+  readonly registry: TransformRegistry;
+  readonly decodeElsewhere: DecodeElsewhere;
+  readonly limits: ChunkLimits;
+  /** Samples, encoded bytes and decoded bytes that are on their way to a compute thread. */
+  readonly budgets: {
+    readonly samples: Budget;
+    readonly encoded: Budget;
+    readonly decoded: Budget;
+    /** Decodings elsewhere at once: as many as threads, so that their time is work and not waiting. */
+    readonly elsewhere: Budget;
+  };
+  close(): Promise<void>;
+}
+
+/** @throws TRANSFORM_INVALID for a module that is no transform */
+export async function createSharedParts(options: SharedPartsOptions): Promise<SharedParts> {
+  const { threads, transforms = [], decoder = 'auto' } = options;
+  const limits = { ...DEFAULT_CHUNK_LIMITS, ...options.limits };
+  const registry = await loadTransforms([...transforms]);
+  const pool = new ComputePool({ threads, transforms, decoder, keepBytes: limits.keepBytes });
+  return {
+    pool,
+    buffers: new BufferPool(limits.poolBytes),
+    registry,
+    decodeElsewhere: options.decodeElsewhere ?? sharpHere(),
+    limits,
+    budgets: {
+      samples: new Budget(limits.readAheadSamples),
+      encoded: new Budget(limits.readAheadBytes),
+      decoded: new Budget(limits.decodedBytes),
+      elsewhere: new Budget(threads),
+    },
+    close: () => pool.close(),
+  };
+}
+
+/** sharp on this process's libuv pool: for its main thread. */
+export function sharpHere(): DecodeElsewhere {
+  const sharp = new SharpDecoder();
+  return (bytes, limits, options) => sharp.decode(bytes, limits, options);
+}

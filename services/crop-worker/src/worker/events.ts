@@ -1,0 +1,39 @@
+import type { Stage } from '@cropstream/augment';
+import type { DropReason } from './outbox.js';
+
+/** What a worker tells of itself, for metrics: plain data, so that it crosses threads. */
+export type WorkerEvent =
+  | {
+      readonly kind: 'made';
+      readonly samples: number;
+      readonly bytes: number;
+      /** From the start of reading to the checksum. */
+      readonly seconds: number;
+      /** Milliseconds of compute. */
+      readonly stages: Readonly<Record<Stage, number>>;
+      /** Codes of the bad samples. */
+      readonly substituted: readonly string[];
+    }
+  | { readonly kind: 'failed'; readonly code: string }
+  /** Jobs that ended without work: another was first, nobody wants it, the run has its share. */
+  | { readonly kind: 'skipped'; readonly reason: 'superseded' | 'unwanted' | 'share' | 'unknown-run' }
+  | { readonly kind: 'dropped'; readonly reason: DropReason }
+  | { readonly kind: 'fetched'; readonly bytes: number; readonly outcome: FetchOutcome }
+  | {
+      readonly kind: 'outbox';
+      readonly usedBytes: number;
+      readonly limitBytes: number;
+      readonly chunks: number;
+    };
+
+export type FetchOutcome = 'whole' | 'cut' | 'not-found' | 'refused';
+
+export type Emit = (event: WorkerEvent) => void;
+
+/** The part of pino's logger that a worker uses. */
+export interface Log {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}

@@ -1,0 +1,337 @@
+import type { ChunkName } from '@cropstream/broker';
+import { failure } from '@cropstream/errors';
+import type { MadeChunk } from '../chunk/chunk-maker.js';
+
+/** Why a chunk left the outbox before its worker did. */
+export type DropReason = 'delivered' | 'unwanted' | 'share' | 'lost' | 'drained';
+
+/** A finished chunk that waits to be fetched. */
+export interface HeldChunk {
+  readonly runDigest: string;
+  readonly chunk: ChunkName;
+  /** The newest attempt that it was published as. */
+  readonly attempt: number;
+  readonly made: MadeChunk;
+}
+
+interface Entry {
+  readonly held: HeldChunk;
+  /** When it was sent whole the first time, in order of sending; null before. */
+  delivered: number | null;
+  wanted: boolean;
+  /** Streams that send it. Its memory stays until they end. */
+  pins: number;
+  dropped: boolean;
+}
+
+/** Room for one chunk to come. */
+export interface Reservation {
+  readonly bytes: number;
+  /** Books the room to a run, in the size that its chunk takes. */
+  assign(runDigest: string, bytes: number): void;
+  /** Puts the chunk in its room; the rest is given back. */
+  fill(held: HeldChunk): void;
+  /** Gives the room back, unless it was filled. */
+  release(): void;
+}
+
+export interface OutboxOptions {
+  /** Bytes of chunks held, being made and reserved for, together. */
+  readonly limitBytes: number;
+  /** The largest chunk that may come. */
+  readonly maxChunkBytes: number;
+  /** Called for each chunk that is dropped to make room: its ready record is to be retracted. */
+  readonly onEvict: (held: HeldChunk, reason: DropReason) => void;
+}
+
+const keyOf = (runDigest: string, chunk: ChunkName) => `${runDigest}/${chunk}`;
+
+/**
+ * Finished chunks until they are fetched, bounded in bytes: a job is taken only with room for its result. For
+ * room it drops chunks in this order, and none unless that makes the room: those sent already, those that no
+ * attachment wants, those of runs over their share (last needed first). A dropped chunk can be made again.
+ */
+export class Outbox {
+  readonly #entries = new Map<string, Entry>();
+  /** Bytes by run, reserved ones included; '' for room that no run has yet. */
+  readonly #bytesByRun = new Map<string, number>();
+  readonly #waiting: { readonly bytes: number; readonly enter: () => void }[] = [];
+  #usedBytes = 0;
+  #deliveries = 0;
+  #activeRuns = 1;
+
+  /** @throws LIMIT_EXCEEDED where one largest chunk has no room */
+  constructor(private readonly options: OutboxOptions) {
+    const { limitBytes, maxChunkBytes } = options;
+    if (limitBytes < maxChunkBytes) {
+      throw failure('LIMIT_EXCEEDED', {
+        field: 'maxChunkBytes',
+        value: maxChunkBytes,
+        limit: `the outbox, ${limitBytes} bytes`,
+      });
+    }
+  }
+
+  get limitBytes(): number {
+    return this.options.limitBytes;
+  }
+
+  /** Bytes held and reserved. */
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Chunks held, oldest first. */
+  held(): readonly HeldChunk[] {
+    return [...this.#entries.values()].map(({ held }) => held);
+  }
+
+  get(runDigest: string, chunk: ChunkName): HeldChunk | null {
+    return this.#entries.get(keyOf(runDigest, chunk))?.held ?? null;
+  }
+
+  /** True while a held chunk was not sent yet to anyone. */
+  get hasUndelivered(): boolean {
+    return [...this.#entries.values()].some(({ delivered }) => delivered === null);
+  }
+
+  /** True while a chunk is on its way out. */
+  get isSending(): boolean {
+    return [...this.#entries.values()].some(({ pins }) => pins > 0);
+  }
+
+  /** Resolves once there is room for one largest chunk. @throws CANCELLED on abort */
+  async reserve(signal: AbortSignal): Promise<Reservation> {
+    const bytes = this.options.maxChunkBytes;
+    if (signal.aborted) throw failure('CANCELLED', { what: 'reserving room' });
+    if (this.#waiting.length > 0 || !this.#makeRoom(bytes)) {
+      await new Promise<void>((enter, reject) => {
+        const waiter = { bytes, enter: () => {} };
+        const leave = () => {
+          this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
+          reject(failure('CANCELLED', { what: 'reserving room' }));
+        };
+        waiter.enter = () => {
+          signal.removeEventListener('abort', leave);
+          enter();
+        };
+        signal.addEventListener('abort', leave, { once: true });
+        this.#waiting.push(waiter);
+      });
+    } else {
+      this.#book('', bytes);
+    }
+    return this.#reservation(bytes);
+  }
+
+  /**
+   * False where a run has its share already and the next chunk's room would be made by dropping this very
+   * chunk: then it is not worth making now.
+   */
+  admits(runDigest: string, bytes: number): boolean {
+    if (this.#bytesOf(runDigest) + bytes <= this.#share()) return true;
+    const { limitBytes, maxChunkBytes } = this.options;
+    const otherwise = this.#usedBytes - maxChunkBytes + bytes;
+    const gained = this.#victims(false).reduce((sum, { entry }) => sum + entry.held.made.capacity, 0);
+    return otherwise - gained + maxChunkBytes <= limitBytes;
+  }
+
+  /** Renames a held chunk to a newer attempt, whose record is about to be published. */
+  renew(runDigest: string, chunk: ChunkName, attempt: number): HeldChunk | null {
+    const entry = this.#entries.get(keyOf(runDigest, chunk));
+    if (entry === undefined) return null;
+    const held = { ...entry.held, attempt };
+    this.#entries.set(keyOf(runDigest, chunk), Object.assign(entry, { held }));
+    return held;
+  }
+
+  /** The chunk, its memory safe until `close` is called; null if it is not here. */
+  open(runDigest: string, chunk: ChunkName): { held: HeldChunk; close(sentWhole: boolean): void } | null {
+    const entry = this.#entries.get(keyOf(runDigest, chunk));
+    if (entry === undefined) return null;
+    entry.pins++;
+    let open = true;
+    return {
+      held: entry.held,
+      close: (sentWhole) => {
+        if (!open) return;
+        open = false;
+        entry.pins--;
+        if (sentWhole) entry.delivered ??= this.#deliveries++;
+        if (entry.dropped) this.#free(entry);
+        this.#admit();
+      },
+    };
+  }
+
+  /** Drops a chunk, without a call to `onEvict`. False if it was not here under that attempt. */
+  drop(runDigest: string, chunk: ChunkName, attempt: number): boolean {
+    const entry = this.#entries.get(keyOf(runDigest, chunk));
+    if (entry === undefined || entry.held.attempt !== attempt) return false;
+    this.#remove(entry);
+    this.#admit();
+    return true;
+  }
+
+  /**
+   * What the world wants by now: `isWanted` of each chunk held, and how many runs share this outbox.
+   * Unwanted chunks may go when room is needed; the caller drops those that stay unwanted.
+   */
+  update(activeRuns: number, isWanted: (held: HeldChunk) => boolean): void {
+    this.#activeRuns = Math.max(1, activeRuns);
+    for (const entry of this.#entries.values()) entry.wanted = isWanted(entry.held);
+    this.#admit();
+  }
+
+  #reservation(reserved: number): Reservation {
+    let run = '';
+    let bytes = reserved;
+    let open = true;
+    const set = (toRun: string, toBytes: number) => {
+      this.#book(run, -bytes);
+      this.#book(toRun, toBytes);
+      run = toRun;
+      bytes = toBytes;
+    };
+    return {
+      get bytes() {
+        return bytes;
+      },
+      assign: (runDigest, needed) => {
+        set(runDigest, needed);
+        this.#admit();
+      },
+      fill: (held) => {
+        open = false;
+        this.drop(held.runDigest, held.chunk, this.get(held.runDigest, held.chunk)?.attempt ?? -1);
+        set(held.runDigest, held.made.capacity);
+        this.#entries.set(keyOf(held.runDigest, held.chunk), {
+          held,
+          delivered: null,
+          wanted: true,
+          pins: 0,
+          dropped: false,
+        });
+        this.#admit();
+      },
+      release: () => {
+        if (!open) return;
+        open = false;
+        this.#book(run, -bytes);
+        this.#admit();
+      },
+    };
+  }
+
+  #share(): number {
+    return Math.max(this.options.maxChunkBytes, Math.floor(this.options.limitBytes / this.#activeRuns));
+  }
+
+  #bytesOf(runDigest: string): number {
+    return this.#bytesByRun.get(runDigest) ?? 0;
+  }
+
+  #book(runDigest: string, bytes: number): void {
+    this.#usedBytes += bytes;
+    const now = this.#bytesOf(runDigest) + bytes;
+    if (now === 0) this.#bytesByRun.delete(runDigest);
+    else this.#bytesByRun.set(runDigest, now);
+  }
+
+  #admit(): void {
+    for (let head = this.#waiting[0]; head && this.#makeRoom(head.bytes); head = this.#waiting[0]) {
+      this.#waiting.shift();
+      this.#book('', head.bytes);
+      head.enter();
+    }
+  }
+
+  /** True if there is room, after dropping chunks where that helps; without effect where it does not. */
+  #makeRoom(bytes: number): boolean {
+    let missing = this.#usedBytes + bytes - this.options.limitBytes;
+    const chosen: Victim[] = [];
+    for (const victim of missing > 0 ? this.#victims(true) : []) {
+      if (missing <= 0) break;
+      missing -= victim.entry.held.made.capacity;
+      chosen.push(victim);
+    }
+    if (missing > 0) return false;
+    for (const { entry, reason } of chosen) {
+      this.#remove(entry);
+      this.options.onEvict(entry.held, reason);
+    }
+    return true;
+  }
+
+  /** What may be dropped, first the best to drop. Chunks that are being sent would free nothing. */
+  #victims(overShare: boolean): Victim[] {
+    const idle = [...this.#entries.values()].filter(({ pins }) => pins === 0);
+    const delivered = idle
+      .filter((entry) => entry.delivered !== null)
+      .sort((a, b) => a.delivered! - b.delivered!)
+      .map((entry): Victim => ({ entry, reason: 'delivered' }));
+    const waiting = idle.filter((entry) => entry.delivered === null);
+    const unwanted = waiting
+      .filter(({ wanted }) => !wanted)
+      .map((entry): Victim => ({ entry, reason: 'unwanted' }));
+    const kept = waiting.filter(({ wanted }) => wanted);
+    return [
+      ...delivered,
+      ...unwanted,
+      ...(overShare ? this.#overShare(kept, [...delivered, ...unwanted]) : []),
+    ];
+  }
+
+  /** Chunks of the runs that are most over their share, each run's last needed first. */
+  #overShare(kept: readonly Entry[], before: readonly Victim[]): Victim[] {
+    const bytes = new Map(this.#bytesByRun);
+    for (const { entry } of before) {
+      const { runDigest, made } = entry.held;
+      bytes.set(runDigest, bytes.get(runDigest)! - made.capacity);
+    }
+    const left = [...kept].sort((a, b) => laterFirst(a.held.chunk, b.held.chunk));
+    const victims: Victim[] = [];
+    for (;;) {
+      const over = left.filter(({ held }) => bytes.get(held.runDigest)! > this.#share());
+      const worst = over.reduce<Entry | undefined>(
+        (most, entry) =>
+          most === undefined || bytes.get(entry.held.runDigest)! > bytes.get(most.held.runDigest)!
+            ? entry
+            : most,
+        undefined,
+      );
+      if (worst === undefined) return victims;
+      left.splice(left.indexOf(worst), 1);
+      bytes.set(worst.held.runDigest, bytes.get(worst.held.runDigest)! - worst.held.made.capacity);
+      victims.push({ entry: worst, reason: 'share' });
+    }
+  }
+
+  #remove(entry: Entry): void {
+    this.#entries.delete(keyOf(entry.held.runDigest, entry.held.chunk));
+    entry.dropped = true;
+    if (entry.pins === 0) this.#free(entry);
+  }
+
+  #free(entry: Entry): void {
+    if (entry.pins > 0) return;
+    this.#book(entry.held.runDigest, -entry.held.made.capacity);
+    entry.held.made.release();
+  }
+}
+
+interface Victim {
+  readonly entry: Entry;
+  readonly reason: DropReason;
+}
+
+/** Compares `<epoch>-<first>-<last>`: later positions of later epochs come first. */
+function laterFirst(a: ChunkName, b: ChunkName): number {
+  const [aEpoch = 0, aFirst = 0] = a.split('-').map(Number);
+  const [bEpoch = 0, bFirst = 0] = b.split('-').map(Number);
+  return bEpoch - aEpoch || bFirst - aFirst;
+}

@@ -1,0 +1,111 @@
+import type { RunRecord, Store } from '@cropstream/broker';
+import { failure } from '@cropstream/errors';
+import type { EpochPlan } from '@cropstream/schedule';
+import type { ChunkRequest, MadeChunk } from '../chunk/chunk-maker.js';
+
+/** What a worker needs of a run: a ChunkMaker in life, a stand-in in simulations. */
+export interface RunMaker {
+  readonly plan: EpochPlan;
+  readonly chunkSize: number;
+  /** Bytes of memory that a chunk of so many samples takes at most. */
+  bytesFor(samples: number): number;
+  make(request: ChunkRequest, signal: AbortSignal): Promise<MadeChunk>;
+  close(): Promise<void>;
+}
+
+/** Makes a run's maker from its record and its manifest's bytes. */
+export type OpenRun = (run: RunRecord, manifest: Uint8Array) => Promise<RunMaker>;
+
+/** How a run's steps and chunks are cut: known of every run that this worker ever opened, and small. */
+export interface RunShape {
+  readonly plan: EpochPlan;
+  readonly chunkSize: number;
+}
+
+interface Page {
+  readonly maker: Promise<RunMaker | null>;
+  users: number;
+}
+
+/** The runs that a worker has open: as many as are in use, and the last few beyond. */
+export class RunBook {
+  readonly #pages = new Map<string, Page>();
+  readonly #shapes = new Map<string, RunShape>();
+
+  constructor(
+    private readonly store: Store,
+    private readonly openRun: OpenRun,
+    private readonly keep: number,
+  ) {}
+
+  shape(runDigest: string): RunShape | null {
+    return this.#shapes.get(runDigest) ?? null;
+  }
+
+  /** Forgets the shapes of runs that ended. */
+  retain(runDigests: ReadonlySet<string>): void {
+    for (const digest of this.#shapes.keys()) {
+      if (!runDigests.has(digest) && !this.#pages.has(digest)) this.#shapes.delete(digest);
+    }
+  }
+
+  /** Runs `use` with the run's maker; null where the run is open no more. */
+  async use<T>(runDigest: string, use: (maker: RunMaker) => Promise<T>): Promise<T | null> {
+    const page = this.#pages.get(runDigest) ?? { maker: this.#open(runDigest), users: 0 };
+    // Put last: the map's order is the order of last use.
+    this.#pages.delete(runDigest);
+    this.#pages.set(runDigest, page);
+    page.users++;
+    try {
+      const maker = await page.maker;
+      if (maker === null) {
+        this.#forget(runDigest, page);
+        return null;
+      }
+      return await use(maker);
+    } catch (error) {
+      await page.maker.catch(() => this.#forget(runDigest, page));
+      throw error;
+    } finally {
+      page.users--;
+      this.#trim();
+    }
+  }
+
+  async close(): Promise<void> {
+    const pages = [...this.#pages.values()];
+    this.#pages.clear();
+    await Promise.all(pages.map(({ maker }) => closeMaker(maker)));
+  }
+
+  async #open(runDigest: string): Promise<RunMaker | null> {
+    const run = await this.store.runByDigest(runDigest);
+    if (run === null) return null;
+    const manifest = await this.store.manifest(run.manifestDigest);
+    if (manifest === null) {
+      throw failure('INTERNAL', { reason: `the store has no manifest ${run.manifestDigest}` });
+    }
+    const maker = await this.openRun(run, manifest);
+    this.#shapes.set(runDigest, { plan: maker.plan, chunkSize: maker.chunkSize });
+    return maker;
+  }
+
+  #forget(runDigest: string, page: Page): void {
+    if (this.#pages.get(runDigest) === page) this.#pages.delete(runDigest);
+  }
+
+  #trim(): void {
+    for (const [digest, page] of this.#pages) {
+      if (this.#pages.size <= this.keep) return;
+      if (page.users > 0) continue;
+      this.#pages.delete(digest);
+      void closeMaker(page.maker);
+    }
+  }
+}
+
+/** A maker that could not be opened has nothing to close. */
+async function closeMaker(maker: Promise<RunMaker | null>): Promise<void> {
+  const opened = await maker.catch(() => null);
+  await opened?.close();
+}
