@@ -22,7 +22,7 @@ const DIGEST_BYTES = 32;
 const headerSchema = z.strictObject({
   source: z.string().min(1),
   classes: z.array(z.string()),
-  fields: z.array(z.string()),
+  fields: z.array(z.strictObject({ name: z.string().min(1), dtype: z.enum(['string', 'int64', 'float64']) })),
 });
 
 export function digestOf(header: ManifestHeader, columns: ManifestColumns): Buffer {
@@ -36,7 +36,8 @@ export function encodeManifest(header: ManifestHeader, columns: ManifestColumns)
 }
 
 function headerBytes({ source, classes, fields }: ManifestHeader): Buffer {
-  return Buffer.from(JSON.stringify({ source, classes, fields }), 'utf8');
+  const inOrder = fields.map(({ name, dtype }) => ({ name, dtype }));
+  return Buffer.from(JSON.stringify({ source, classes, fields: inOrder }), 'utf8');
 }
 
 function parts(manifest: ManifestHeader, columns: ManifestColumns): Uint8Array[] {

@@ -1,14 +1,20 @@
 import { decodeManifest, digestOf, encodeManifest } from './manifest-format.js';
 import { decodePath } from './paths.js';
 
+/** A scalar that rides with each sample by name. */
+export interface SampleField {
+  readonly name: string;
+  readonly dtype: 'string' | 'int64' | 'float64';
+}
+
 /** What a manifest says of the dataset as a whole. */
 export interface ManifestHeader {
   /** The source that made it and that reads its samples. */
   readonly source: string;
   /** Names of the classes; a label is an index into them, or -1 for none. */
   readonly classes: readonly string[];
-  /** Names of the fields that every sample carries besides its label. */
-  readonly fields: readonly string[];
+  /** The fields that every sample carries besides its label. */
+  readonly fields: readonly SampleField[];
 }
 
 /** One entry a sample in each, but `offsets`, which has one more. Never changed once in a manifest. */
@@ -32,7 +38,7 @@ const lossyUtf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 export class Manifest implements ManifestHeader {
   readonly source: string;
   readonly classes: readonly string[];
-  readonly fields: readonly string[];
+  readonly fields: readonly SampleField[];
   readonly #columns: ManifestColumns;
   #digest: string | undefined;
 

@@ -59,7 +59,11 @@ export const cifar10: DatasetSource<Config> = {
     const folder = await findFolder(storage, config, signal);
     const { classes, notices } = await readClasses(storage, folder, signal);
     const meter = new ProgressMeter(options);
-    const builder = new ManifestBuilder({ source: NAME, classes, fields: ['path'] });
+    const builder = new ManifestBuilder({
+      source: NAME,
+      classes,
+      fields: [{ name: 'path', dtype: 'string' }],
+    });
     for (const file of FILES[config.split]) {
       for await (const { record, label } of labelsOf(storage, joinPath(folder, file), signal)) {
         if (label >= classes.length) {

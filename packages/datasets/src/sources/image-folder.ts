@@ -52,8 +52,12 @@ export const imageFolder: DatasetSource<Config> = {
     const classes = labelled ? folders[0]!.folders.toSorted(compareCodePoints) : [];
     const labelOfClass = new Map(classes.map((name, label) => [name, label]));
     const samplesOfClass = new Float64Array(classes.length);
-    const builder = new ManifestBuilder({ source: NAME, classes, fields: ['path'] });
-    for (const folder of folders.toSorted(byClassThenPath)) {
+    const builder = new ManifestBuilder({
+      source: NAME,
+      classes,
+      fields: [{ name: 'path', dtype: 'string' }],
+    });
+    for (const folder of folders.toSorted(labelled ? byClassThenPath : byPath)) {
       const label = labelled ? labelOfClass.get(classOf(folder.path)) : -1;
       if (label === undefined) continue; // the root itself, beside class folders
       addSorted(builder, folder, label);
@@ -94,10 +98,12 @@ function classOf(path: string): string {
   return slash === -1 ? path : path.slice(0, slash);
 }
 
-/** make_dataset's order: the classes sorted, then `sorted(os.walk(class))`, which compares whole folder paths. */
-function byClassThenPath(a: ScannedFolder, b: ScannedFolder): number {
-  return compareCodePoints(classOf(a.path), classOf(b.path)) || compareCodePoints(a.path, b.path);
-}
+/** The order of `sorted(os.walk(root))`: whole folder paths, so that `a-b` comes before `a/b`. */
+const byPath = (a: ScannedFolder, b: ScannedFolder) => compareCodePoints(a.path, b.path);
+
+/** make_dataset's order: the classes sorted, then `sorted(os.walk(class))`. */
+const byClassThenPath = (a: ScannedFolder, b: ScannedFolder) =>
+  compareCodePoints(classOf(a.path), classOf(b.path)) || byPath(a, b);
 
 function addSorted(builder: ManifestBuilder, { path, names, sizes }: ScannedFolder, label: number): void {
   const order = Uint32Array.from(names.keys()).sort((i, j) => compareCodePoints(names[i]!, names[j]!));
