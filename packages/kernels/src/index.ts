@@ -2,6 +2,7 @@
  * Pixel operations with Pillow's and torchvision's exact results: SIMD kernels (`PixelKernels`) and their plain
  * oracles (`reference`). No files, no decoding, no randomness, no knowledge of recipes; it depends on nothing.
  */
+export { KernelMemoryError } from './arena.js';
 export { PixelKernels } from './pixel-kernels.js';
 export * as reference from './reference/index.js';
 export type { Box, Dtype, Interpolation, Layout, Normalization, PackFormat, Pixels } from './types.js';
