@@ -4,3 +4,4 @@
  */
 export { type Clock, sleep, systemClock, type Timer } from './clock.js';
 export { freePort } from './ports.js';
+export { type Randomness, systemRandomness } from './randomness.js';
