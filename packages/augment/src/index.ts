@@ -4,6 +4,7 @@
  * No files, no network, no threads, no knowledge of runs beyond a seed and an epoch.
  */
 export * from './decode/index.js';
+export { pixelFingerprint } from './fingerprint/fingerprint.js';
 export { exp, log } from './random/elementary.js';
 export { Draws, Stream } from './random/stream.js';
 export { checkViewKeys, type ViewIdentity, viewKey } from './random/view-key.js';

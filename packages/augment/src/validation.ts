@@ -35,7 +35,7 @@ export const seedField = z.int().min(0);
 export function parseField<T>(schema: z.ZodType<T>, input: unknown, field = ''): T {
   const result = schema.safeParse(input, { error: allowedPhrase });
   if (result.success) return result.data;
-  throw asFailure(result.error.issues[0]!, input, field);
+  throw asFailure(worst(result.error.issues, input), input, field);
 }
 
 /** SPEC_INVALID in the words that `parseField` uses. */
@@ -43,34 +43,53 @@ export function invalid(field: string, value: unknown, allowed: string): Cropstr
   return failure('SPEC_INVALID', { field, value: show(value), allowed });
 }
 
-function asFailure(issue: z.core.$ZodIssue, input: unknown, field: string): CropstreamError {
-  if (issue.code === 'invalid_union') {
-    const inner = nearestBranch(issue.errors);
-    const at = [...issue.path, ...(inner?.path ?? [])];
-    if (inner !== undefined && depthOf(inner) > 0) return asFailure({ ...inner, path: at }, input, field);
-    return invalid(fieldName(field, at), valueAt(input, at), unionPhrase(issue));
-  }
-  const key = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
-  const path = [...issue.path, ...key];
+type Issue = z.core.$ZodIssue;
+
+function asFailure(issue: Issue, input: unknown, field: string): CropstreamError {
+  const path = pathOf(issue);
   const value = valueAt(input, path);
+  if (issue.code === 'invalid_union') {
+    const inner = nearestBranch(issue, input);
+    if (inner !== undefined) return asFailure(inner, input, field);
+  }
   const limit = issue.code === 'custom' ? issue.params?.limit : undefined;
   if (typeof limit === 'number') {
     return failure('LIMIT_EXCEEDED', { field: fieldName(field, path), value: show(value), limit });
   }
-  return invalid(fieldName(field, path), value, issue.message);
+  const allowed = issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
+  return invalid(
+    fieldName(field, path),
+    value,
+    issue.code === 'invalid_union' ? unionPhrase(issue) : allowed,
+  );
 }
 
-/** Of a union's branches the one that went deepest: what its writer most likely meant. */
-function nearestBranch(branches: readonly (readonly z.core.$ZodIssue[])[]): z.core.$ZodIssue | undefined {
-  let best: z.core.$ZodIssue | undefined;
-  for (const [first] of branches) {
-    if (first !== undefined && (best === undefined || depthOf(first) > depthOf(best))) best = first;
+/** Where an issue is; an unknown key's path ends in that key. */
+function pathOf(issue: Issue): PropertyKey[] {
+  return issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0] ?? ''] : issue.path;
+}
+
+/** The issue to tell of: something written wrong explains more than something missing. */
+function worst(issues: readonly Issue[], input: unknown): Issue {
+  return issues.find((issue) => valueAt(input, pathOf(issue)) !== undefined) ?? issues[0]!;
+}
+
+/** Of a union's branches the one whose issue lies deepest, with the fewest others: what was most likely meant. */
+function nearestBranch(union: z.core.$ZodIssueInvalidUnion, input: unknown): Issue | undefined {
+  let best: { issue: Issue; depth: number; count: number } | undefined;
+  for (const issues of union.errors) {
+    if (issues.length === 0) continue;
+    const issue = worst(
+      issues.map((relative) => ({ ...relative, path: [...union.path, ...relative.path] })),
+      input,
+    );
+    const path = pathOf(issue);
+    const candidate = { issue, depth: path.length, count: issues.length };
+    if (candidate.depth === union.path.length || valueAt(input, path) === undefined) continue;
+    const deeper = candidate.depth - (best?.depth ?? 0);
+    if (best === undefined || deeper > 0 || (deeper === 0 && candidate.count < best.count)) best = candidate;
   }
-  return best;
-}
-
-function depthOf(issue: z.core.$ZodIssue): number {
-  return issue.path.length + (issue.code === 'unrecognized_keys' ? 1 : 0);
+  return best?.issue;
 }
 
 function unionPhrase(issue: z.core.$ZodIssueInvalidUnion): string {
@@ -95,7 +114,7 @@ function allowedPhrase(issue: z.core.$ZodRawIssue): string | undefined {
     case 'invalid_format':
       return `text that matches ${issue.pattern ?? issue.format}`;
     case 'invalid_union':
-      return UNION;
+      return issue.discriminator === undefined ? UNION : discriminators(issue.inst, issue.discriminator);
     case 'unrecognized_keys': {
       const shape = (issue.inst as z.ZodObject | undefined)?.shape ?? {};
       return nearest(issue.keys[0] ?? '', Object.keys(shape));
@@ -103,6 +122,13 @@ function allowedPhrase(issue: z.core.$ZodRawIssue): string | undefined {
     default:
       return undefined;
   }
+}
+
+/** The words that choose among a discriminated union's branches. */
+function discriminators(schema: unknown, key: string): string {
+  const options = (schema as z.ZodDiscriminatedUnion<z.ZodObject[]>).options;
+  const words = options.flatMap(({ shape }) => [...((shape[key] as z.ZodLiteral | undefined)?.values ?? [])]);
+  return `one of ${words.join(', ')}`;
 }
 
 /** Stands for the phrases of a union's branches until they are known. */
