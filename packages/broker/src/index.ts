@@ -9,3 +9,5 @@ export { MemoryStore, type MemoryStoreOptions } from './memory/memory-store.js';
 export { type ChunkSpan, chunkName, jobId, parseChunkName } from './names.js';
 export type * from './records.js';
 export type { Store } from './store.js';
+export { connectBroker, exposeBroker } from './threads/broker-port.js';
+export { connectStore, exposeStore } from './threads/store-port.js';

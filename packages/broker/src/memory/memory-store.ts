@@ -9,6 +9,7 @@ import type {
   RunRecord,
   WorkerRecord,
 } from '../records.js';
+import { sharedBytes } from '../shared-bytes.js';
 import type { Store } from '../store.js';
 import { ChunkTable } from './chunk-table.js';
 
@@ -99,7 +100,7 @@ export class MemoryStore implements Store {
     this.#sweep();
     const known = this.#manifests.get(digest)?.value;
     this.#manifests.set(digest, {
-      value: known ?? shared(bytes),
+      value: known ?? sharedBytes(bytes),
       expiresAt: this.#clock.now() + this.#idleMs,
     });
   }
@@ -331,12 +332,4 @@ export class MemoryStore implements Store {
       else if (expiresAt <= now) this.#manifests.delete(digest);
     }
   }
-}
-
-/** The bytes in shared memory, so that they cross to other threads without a copy. */
-function shared(bytes: Uint8Array): Uint8Array {
-  if (bytes.buffer instanceof SharedArrayBuffer) return bytes;
-  const copy = new Uint8Array(new SharedArrayBuffer(bytes.length));
-  copy.set(bytes);
-  return copy;
 }

@@ -1,0 +1,146 @@
+import { describe, expect, it } from 'vitest';
+import type { Broker } from '../broker.js';
+import { jobId } from '../names.js';
+import type { ChunkJob } from '../records.js';
+
+/** A broker under test, alone on its backing service. */
+export interface BrokerUnderTest {
+  readonly broker: Broker;
+  /** After how long an unfinished job goes to another taker. At least 500 where time is real. */
+  readonly lockMs: number;
+  /** Lets so much time pass for the broker, with every call made before already on its way. */
+  advance(ms: number): Promise<void>;
+  /** Ends what `make` started. */
+  end(): Promise<void>;
+}
+
+export const exampleJob = (first: number, more: Partial<ChunkJob> = {}): ChunkJob => ({
+  id: jobId('ab12', `0-${first}-${first + 2}`, more.attempt ?? 1),
+  runDigest: 'ab12',
+  epoch: 0,
+  first,
+  last: first + 2,
+  attempt: 1,
+  indices: [7, 3],
+  urgent: false,
+  ...more,
+});
+
+/** What every adapter of Broker must do: a suite to call in a vitest file, `make` giving a fresh broker a test. */
+export function brokerContract(make: () => Promise<BrokerUnderTest>): void {
+  const test = (name: string, body: (under: BrokerUnderTest) => Promise<void>) =>
+    it(name, async () => {
+      const under = await make();
+      try {
+        await body(under);
+      } finally {
+        await under.end();
+      }
+    });
+
+  describe('a broker', () => {
+    test('hands out jobs first come, first served, whole', async ({ broker }) => {
+      const jobs = [0, 2, 4].map((first) => exampleJob(first));
+      await broker.add('q', jobs.slice(0, 2));
+      await broker.add('q', jobs.slice(2));
+      expect(await broker.counts('q')).toEqual({ waiting: 3, active: 0 });
+      for (const job of jobs) expect(await broker.take('q', 'w1', 1_000)).toEqual(job);
+      expect(await broker.counts('q')).toEqual({ waiting: 0, active: 3 });
+    });
+
+    test('hands out urgent jobs ahead of the others', async ({ broker }) => {
+      await broker.add('q', [exampleJob(0), exampleJob(2)]);
+      await broker.add('q', [exampleJob(4, { urgent: true })]);
+      const firsts: (number | undefined)[] = [];
+      for (let i = 0; i < 3; i++) firsts.push((await broker.take('q', 'w1', 1_000))?.first);
+      expect(firsts).toEqual([4, 0, 2]);
+    });
+
+    test('leaves a job that waits or is active as it is', async ({ broker }) => {
+      await broker.add('q', [exampleJob(0), exampleJob(0)]);
+      await broker.add('q', [exampleJob(0)]);
+      expect(await broker.counts('q')).toEqual({ waiting: 1, active: 0 });
+      await broker.take('q', 'w1', 1_000);
+      await broker.add('q', [exampleJob(0)]);
+      expect(await broker.counts('q')).toEqual({ waiting: 0, active: 1 });
+    });
+
+    test('forgets a finished job, so that it may be added again', async ({ broker }) => {
+      await broker.add('q', [exampleJob(0)]);
+      await broker.take('q', 'w1', 1_000);
+      await broker.finish('q', exampleJob(0).id, 'w1');
+      expect(await broker.counts('q')).toEqual({ waiting: 0, active: 0 });
+      await broker.add('q', [exampleJob(0)]);
+      expect(await broker.take('q', 'w1', 1_000)).toEqual(exampleJob(0));
+    });
+
+    test('lets only its taker finish a job', async ({ broker }) => {
+      await broker.add('q', [exampleJob(0)]);
+      await broker.take('q', 'w1', 1_000);
+      await broker.finish('q', exampleJob(0).id, 'w2');
+      await broker.finish('q', 'unheard-of', 'w1');
+      expect(await broker.counts('q')).toEqual({ waiting: 0, active: 1 });
+    });
+
+    test('waits for a job, and for no longer than it is told', async ({ broker, advance }) => {
+      const early = broker.take('q', 'w1', 60_000);
+      await broker.add('q', [exampleJob(0)]);
+      expect(await early).toEqual(exampleJob(0));
+      const late = broker.take('q', 'w1', 300);
+      await advance(400);
+      expect(await late).toBeNull();
+      await broker.add('q', [exampleJob(2)]);
+      expect(await broker.counts('q')).toEqual({ waiting: 1, active: 1 });
+    });
+
+    test('gives each job to one of many takers', async ({ broker, advance }) => {
+      const takes = Array.from({ length: 8 }, (_, i) => broker.take('q', `w${i}`, 1_000));
+      await broker.add(
+        'q',
+        Array.from({ length: 5 }, (_, i) => exampleJob(2 * i)),
+      );
+      await advance(1_100);
+      const taken = (await Promise.all(takes)).filter((job) => job !== null);
+      expect(taken.map((job) => job.first).sort()).toEqual([0, 2, 4, 6, 8]);
+    });
+
+    test('takes out jobs that wait, and no others', async ({ broker }) => {
+      await broker.add('q', [exampleJob(0), exampleJob(2), exampleJob(4, { urgent: true })]);
+      await broker.take('q', 'w1', 1_000);
+      await broker.remove('q', [exampleJob(0).id, exampleJob(4).id, 'unheard-of']);
+      expect(await broker.counts('q')).toEqual({ waiting: 1, active: 1 });
+      expect((await broker.take('q', 'w1', 1_000))?.first).toBe(2);
+    });
+
+    test('keeps queues apart', async ({ broker, advance }) => {
+      await broker.add('one', [exampleJob(0)]);
+      const other = broker.take('two', 'w1', 200);
+      await advance(300);
+      expect(await other).toBeNull();
+      expect(await broker.counts('two')).toEqual({ waiting: 0, active: 0 });
+    });
+
+    test('hands a job out again when its taker is gone, but never to the same taker', async (under) => {
+      const { broker, lockMs, advance } = under;
+      await broker.add('q', [exampleJob(0)]);
+      expect(await broker.take('q', 'gone', 1_000)).toEqual(exampleJob(0));
+      await advance(2 * lockMs);
+      const same = broker.take('q', 'gone', 200);
+      await advance(300);
+      expect(await same).toBeNull();
+      expect(await broker.take('q', 'w2', 10 * lockMs)).toEqual(exampleJob(0));
+      await broker.finish('q', exampleJob(0).id, 'gone');
+      expect(await broker.counts('q')).toEqual({ waiting: 0, active: 1 });
+      await broker.finish('q', exampleJob(0).id, 'w2');
+      expect(await broker.counts('q')).toEqual({ waiting: 0, active: 0 });
+    });
+
+    test('ends waiting takes when it closes', async ({ broker, advance }) => {
+      const take = broker.take('q', 'w1', 60_000);
+      await advance(0);
+      await broker.close();
+      await expect(take.catch(() => null)).resolves.toBeNull();
+      await expect(broker.take('q', 'w1', 1)).rejects.toMatchObject({ code: 'SHUTTING_DOWN' });
+    });
+  });
+}

@@ -1,0 +1,236 @@
+import { describe, expect, it } from 'vitest';
+import { chunkContract } from './chunk-contract.js';
+import {
+  exampleAttachment,
+  exampleReady,
+  exampleRun,
+  exampleWorker,
+  type StoreUnderTest,
+} from './examples.js';
+
+/** What every adapter of Store must do: a suite to call in a vitest file, `make` giving a fresh store a test. */
+export function storeContract(make: () => Promise<StoreUnderTest>): void {
+  const test = (name: string, body: (under: StoreUnderTest) => Promise<void>) =>
+    it(name, async () => {
+      const under = await make();
+      try {
+        await body(under);
+      } finally {
+        await under.end();
+      }
+    });
+
+  describe('a store of runs', () => {
+    test('opens a run once and gives it back whole', async ({ store }) => {
+      const run = exampleRun();
+      expect(await store.openRun(run)).toEqual({ run, created: true });
+      expect(await store.openRun({ ...run, digest: 'ff00', openedAt: 9 })).toEqual({ run, created: false });
+      expect(await store.runByName(run.name)).toEqual(run);
+      expect(await store.runByDigest(run.digest)).toEqual(run);
+      expect(await store.runByDigest('ff00')).toBeNull();
+      expect(await store.runByName('other')).toBeNull();
+      expect(await store.runs()).toEqual([run]);
+    });
+
+    test('forgets all of a closed run, and nothing of another', async ({ store }) => {
+      const [one, two] = [exampleRun(), exampleRun({ name: 'two', digest: 'ff00' })];
+      await store.openRun(one);
+      await store.openRun(two);
+      await store.beat(exampleWorker(), 60_000);
+      for (const run of [one, two]) {
+        const attachment = exampleAttachment({ runName: run.name, runDigest: run.digest });
+        await store.attach(attachment, 60_000, false);
+        await store.claim(run.digest, '0-0-4', 9);
+        await store.publish(run.digest, exampleReady('0-0-4', 1));
+      }
+      await store.closeRun(one.name);
+      await store.closeRun('unheard-of');
+      expect(await store.runs()).toEqual([two]);
+      expect(await store.attachments(one.digest)).toEqual([]);
+      expect(await store.chunkStates(one.digest, ['0-0-4'])).toEqual([{ state: 'none' }]);
+      expect(await store.cursor(one.digest, 'job', 0)).toBeNull();
+      expect(await store.attachments(two.digest)).toHaveLength(1);
+      expect(await store.chunkStates(two.digest, ['0-0-4'])).toMatchObject([{ state: 'ready' }]);
+    });
+
+    test('shares chunks between two names of one digest until the last is closed', async ({ store }) => {
+      await store.openRun(exampleRun());
+      await store.openRun(exampleRun({ name: 'two' }));
+      await store.claim('d1', '0-0-4', 9);
+      await store.closeRun('one');
+      expect(await store.runByDigest('d1')).toEqual(exampleRun({ name: 'two' }));
+      expect(await store.chunkStates('d1', ['0-0-4'])).toMatchObject([{ state: 'outstanding' }]);
+      await store.closeRun('two');
+      expect(await store.outstanding('d1')).toEqual([]);
+    });
+
+    test('forgets a run that is idle, but not one with a rank attached', async ({
+      store,
+      idleMs,
+      advance,
+    }) => {
+      await store.openRun(exampleRun());
+      await store.openRun(exampleRun({ name: 'two', digest: 'ff00' }));
+      const fenced = await attached(store, exampleAttachment({ runName: 'two', runDigest: 'ff00' }), 60_000);
+      await advance(0.7 * idleMs);
+      await store.renew(fenced, 60_000);
+      await advance(0.7 * idleMs);
+      expect((await store.runs()).map(({ name }) => name)).toEqual(['two']);
+      expect(await store.openRun(exampleRun())).toMatchObject({ created: true });
+    });
+
+    test('keeps a manifest as it was put', async ({ store }) => {
+      const bytes = new Uint8Array(100_000).map((_, i) => i * 7);
+      await store.putManifest('m1', bytes.subarray(0, 0));
+      await store.putManifest('m2', bytes);
+      expect(await store.manifest('m1')).toHaveLength(0);
+      expect(Buffer.from((await store.manifest('m2')) ?? []).equals(Buffer.from(bytes))).toBe(true);
+      expect(await store.manifest('m3')).toBeNull();
+    });
+
+    test('keeps the manifest of an open run, and forgets one of no run', async ({
+      store,
+      idleMs,
+      advance,
+    }) => {
+      await store.openRun(exampleRun({ manifestDigest: 'used' }));
+      await store.putManifest('used', new Uint8Array(1));
+      await store.putManifest('unused', new Uint8Array(1));
+      for (let i = 0; i < 3; i++) {
+        await advance(0.7 * idleMs);
+        await store.openRun(exampleRun({ manifestDigest: 'used' }));
+      }
+      expect(await store.manifest('used')).toHaveLength(1);
+      expect(await store.manifest('unused')).toBeNull();
+    });
+  });
+
+  describe('a store of attachments', () => {
+    test('gives a rank to one process, and says who has it', async ({ store }) => {
+      await store.openRun(exampleRun());
+      const first = await attached(store, exampleAttachment(), 60_000);
+      const refused = await store.attach(exampleAttachment({ process: 'p2', pid: 2 }), 60_000, false);
+      expect(refused).toEqual({ ok: false, holder: first });
+      expect(await store.attachments('d1')).toEqual([first]);
+    });
+
+    test('lets the same process attach again, and another take over; the newest wins', async ({ store }) => {
+      await store.openRun(exampleRun());
+      const first = await attached(store, exampleAttachment(), 60_000);
+      const second = await attached(store, exampleAttachment({ coordinator: 'c2' }), 60_000);
+      expect(second.fencing).toBeGreaterThan(first.fencing);
+      expect(await store.renew(first, 60_000)).toBe(false);
+      const taken = await store.attach(exampleAttachment({ process: 'p2' }), 60_000, true);
+      expect(taken).toMatchObject({ ok: true });
+      expect(await store.renew(second, 60_000)).toBe(false);
+      await store.detach(second);
+      expect(await store.attachments('d1')).toMatchObject([{ process: 'p2' }]);
+    });
+
+    test('keeps ranks and consumers apart', async ({ store }) => {
+      await store.openRun(exampleRun());
+      await attached(store, exampleAttachment(), 60_000);
+      await attached(store, exampleAttachment({ rank: 1, process: 'p2' }), 60_000);
+      await attached(store, exampleAttachment({ consumer: 'other', process: 'p3' }), 60_000);
+      expect(await store.attachments('d1')).toHaveLength(3);
+      expect(await store.attachments('d2')).toEqual([]);
+    });
+
+    test('lets an attachment go when its lease runs out', async ({ store, advance }) => {
+      await store.openRun(exampleRun());
+      const first = await attached(store, exampleAttachment(), 1_000);
+      await advance(600);
+      expect(await store.renew({ ...first, nextStep: 7 }, 1_000)).toBe(true);
+      await advance(600);
+      expect(await store.attachments('d1')).toEqual([{ ...first, nextStep: 7 }]);
+      await advance(600);
+      expect(await store.attachments('d1')).toEqual([]);
+      await attached(store, exampleAttachment({ process: 'p2' }), 1_000);
+    });
+
+    test('takes a late renewal for a sign of life, unless the rank was taken', async ({ store, advance }) => {
+      await store.openRun(exampleRun());
+      const first = await attached(store, exampleAttachment(), 500);
+      await advance(700);
+      expect(await store.renew(first, 500)).toBe(true);
+      expect(await store.attachments('d1')).toEqual([first]);
+      await advance(700);
+      const second = await attached(store, exampleAttachment({ process: 'p2' }), 500);
+      await store.detach(second);
+      expect(await store.renew(first, 500)).toBe(false);
+      expect(await store.attachments('d1')).toEqual([]);
+    });
+
+    test('remembers where a rank was', async ({ store }) => {
+      await store.openRun(exampleRun());
+      expect(await store.cursor('d1', 'job', 0)).toBeNull();
+      const first = await attached(store, exampleAttachment({ nextStep: 3 }), 60_000);
+      expect(await store.cursor('d1', 'job', 0)).toBe(3);
+      await store.renew({ ...first, nextStep: 8 }, 60_000);
+      expect(await store.cursor('d1', 'job', 0)).toBe(8);
+      await store.detach({ ...first, nextStep: 9 });
+      expect(await store.attachments('d1')).toEqual([]);
+      expect(await store.cursor('d1', 'job', 0)).toBe(9);
+      await attached(store, exampleAttachment({ nextStep: 2 }), 60_000);
+      expect(await store.cursor('d1', 'job', 0)).toBe(2);
+    });
+
+    test('says so when the run is not open', async ({ store }) => {
+      const lost = { code: 'RUN_NOT_FOUND' };
+      await expect(store.attach(exampleAttachment(), 1_000, false)).rejects.toMatchObject(lost);
+      await store.openRun(exampleRun());
+      const first = await attached(store, exampleAttachment(), 60_000);
+      await store.closeRun('one');
+      await expect(store.renew(first, 1_000)).rejects.toMatchObject(lost);
+      await expect(store.claim('d1', '0-0-4', 1)).rejects.toMatchObject(lost);
+      await store.detach(first);
+    });
+  });
+
+  chunkContract(test);
+
+  describe('a store of workers', () => {
+    test('knows a worker while it beats', async ({ store, advance }) => {
+      await store.beat(exampleWorker(), 1_000);
+      await store.beat(exampleWorker({ id: 'w2' }), 1_000);
+      await advance(600);
+      await store.beat(exampleWorker({ outboxBytes: 5 }), 1_000);
+      await advance(600);
+      expect(await store.workers()).toEqual([exampleWorker({ outboxBytes: 5 })]);
+      await store.leave('w1');
+      await store.leave('unheard-of');
+      expect(await store.workers()).toEqual([]);
+    });
+  });
+
+  describe('wakes', () => {
+    test('reach the listeners of their topic until they stop', async ({ store, advance }) => {
+      let heard = 0;
+      let other = 0;
+      const stop = store.onWake('t', () => heard++);
+      const stopOther = store.onWake('other', () => other++);
+      await advance(50);
+      await store.wake('t');
+      await advance(50);
+      expect(heard).toBeGreaterThan(0);
+      stop();
+      await advance(50);
+      const before = heard;
+      await store.wake('t');
+      await advance(50);
+      expect(heard).toBe(before);
+      expect(other).toBe(0);
+      stopOther();
+    });
+  });
+}
+
+async function attached(
+  store: StoreUnderTest['store'],
+  attachment: ReturnType<typeof exampleAttachment>,
+  leaseMs: number,
+) {
+  const answer = await store.attach(attachment, leaseMs, false);
+  if (!answer.ok) expect.unreachable(`the rank is held by ${answer.holder.process}`);
+  return { ...attachment, fencing: answer.fencing };
+}

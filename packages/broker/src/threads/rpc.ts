@@ -1,0 +1,68 @@
+import type { MessagePort } from 'node:worker_threads';
+import { CropstreamError, failure, toFailure, type WireError } from '@cropstream/errors';
+import { createBirpc } from 'birpc';
+
+/** A birpc message; an answer to a call that threw has `e`. */
+interface Message {
+  readonly e?: unknown;
+}
+
+/** The other end of a MessagePort, seen as an object with methods. */
+export interface Peer<Remote> {
+  /** The named methods, each a call. Those under way when the port closes, and later ones, fail with SHUTTING_DOWN. */
+  calls<Name extends keyof Remote & string>(names: readonly Name[]): Pick<Remote, Name>;
+  /** Calls a method and waits for nothing; lost where the port is closed. */
+  send<Name extends keyof Remote & string>(name: Name, topic: string): void;
+  /** Closes the port; resolves once it is closed. */
+  close(): Promise<void>;
+}
+
+/**
+ * Two-way calls over a MessagePort: errors cross as errors of the table, and a call waits for as long as the other side
+ * takes. `onClose` is called once, when either end closes or its thread dies.
+ */
+export function openPeer<Remote extends object>(
+  port: MessagePort,
+  local: object,
+  onClose: () => void = () => undefined,
+): Peer<Remote> {
+  const rpc = createBirpc<Record<string, (...args: unknown[]) => unknown>, object, false>(local, {
+    proxify: false,
+    bind: 'functions',
+    // Without a limit: birpc's own would end a long `take` with an error.
+    timeout: -1,
+    post: (message) => port.postMessage(message),
+    on: (receive) => port.on('message', receive),
+    off: (receive) => port.off('message', receive),
+    serialize: (message: Message) =>
+      message.e === undefined ? message : { ...message, e: toFailure(message.e).toWire() },
+    deserialize: (message: Message) =>
+      message.e === undefined ? message : { ...message, e: CropstreamError.fromWire(message.e as WireError) },
+  });
+  const closed = new Promise<void>((resolve) => {
+    port.once('close', () => {
+      rpc.$close(failure('SHUTTING_DOWN', {}));
+      onClose();
+      resolve();
+    });
+  });
+
+  async function call(name: string, args: unknown[]): Promise<unknown> {
+    if (rpc.$closed) throw failure('SHUTTING_DOWN', {});
+    return rpc.$call(name, ...args);
+  }
+
+  return {
+    calls<Name extends keyof Remote & string>(names: readonly Name[]) {
+      const methods = names.map((name) => [name, (...args: unknown[]) => call(name, args)] as const);
+      return Object.fromEntries(methods) as unknown as Pick<Remote, Name>;
+    },
+    send(name, topic) {
+      if (!rpc.$closed) void rpc.$callEvent(name, topic);
+    },
+    async close() {
+      port.close();
+      await closed;
+    },
+  };
+}
