@@ -4,7 +4,15 @@
  * No decoding, no order, no spec beyond the dataset's own part of it here.
  */
 export { indexDataset, openDataset } from './dataset.js';
-export { Manifest, ManifestBuilder, type ManifestHeader } from './manifest.js';
+export {
+  type Inspection,
+  type InspectionGroup,
+  type InspectOptions,
+  inspectDataset,
+  inspectionNotices,
+  type SniffResult,
+} from './inspect.js';
+export { Manifest, ManifestBuilder, type ManifestHeader, type SampleField } from './manifest.js';
 export { compareCodePoints } from './paths.js';
 export type {
   DatasetSource,

@@ -5,7 +5,7 @@ import { encodePath, joinPath } from '../paths.js';
 import { ProgressMeter } from '../progress.js';
 import type { DatasetSource, IndexedDataset, IndexOptions, Sample, SampleReader } from '../source.js';
 import { type Storage, StorageError } from '../storage/storage.js';
-import { datasetUrl, subset } from './common.js';
+import { datasetUrl, PATH_FIELD, subset } from './common.js';
 import { readSample } from './file-reader.js';
 
 const NAME = 'cifar10';
@@ -59,11 +59,7 @@ export const cifar10: DatasetSource<Config> = {
     const folder = await findFolder(storage, config, signal);
     const { classes, notices } = await readClasses(storage, folder, signal);
     const meter = new ProgressMeter(options);
-    const builder = new ManifestBuilder({
-      source: NAME,
-      classes,
-      fields: [{ name: 'path', dtype: 'string' }],
-    });
+    const builder = new ManifestBuilder({ source: NAME, classes, fields: [PATH_FIELD] });
     for (const file of FILES[config.split]) {
       for await (const { record, label } of labelsOf(storage, joinPath(folder, file), signal)) {
         if (label >= classes.length) {

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { SampleField } from '../manifest.js';
 
 /** Schema fields that every source has. */
 export const datasetUrl = z.string().min(1);
@@ -7,3 +8,6 @@ const sampleId = z.int().min(0);
 
 /** A file of sample ids, or the ids themselves. */
 export const subset = z.union([z.string().min(1), z.array(sampleId).min(1)]).optional();
+
+/** The field that every source's samples have. */
+export const PATH_FIELD: SampleField = { name: 'path', dtype: 'string' };

@@ -5,7 +5,7 @@ import { compareCodePoints, encodePath, joinPath } from '../paths.js';
 import { ProgressMeter } from '../progress.js';
 import type { DatasetSource, IndexedDataset, IndexOptions } from '../source.js';
 import type { Storage } from '../storage/storage.js';
-import { datasetUrl, subset } from './common.js';
+import { datasetUrl, PATH_FIELD, subset } from './common.js';
 import { FileReader } from './file-reader.js';
 import { LeftOut } from './left-out.js';
 import { type ScannedFolder, scanFolders } from './scan.js';
@@ -52,11 +52,7 @@ export const imageFolder: DatasetSource<Config> = {
     const classes = labelled ? folders[0]!.folders.toSorted(compareCodePoints) : [];
     const labelOfClass = new Map(classes.map((name, label) => [name, label]));
     const samplesOfClass = new Float64Array(classes.length);
-    const builder = new ManifestBuilder({
-      source: NAME,
-      classes,
-      fields: [{ name: 'path', dtype: 'string' }],
-    });
+    const builder = new ManifestBuilder({ source: NAME, classes, fields: [PATH_FIELD] });
     for (const folder of folders.toSorted(labelled ? byClassThenPath : byPath)) {
       const label = labelled ? labelOfClass.get(classOf(folder.path)) : -1;
       if (label === undefined) continue; // the root itself, beside class folders
