@@ -244,6 +244,22 @@ export const ERROR_TABLE = {
     message: 'this worker does not hold chunk {chunk}',
     help: 'Nothing to do: the client asks again, and it is made again with the same bytes.',
   }),
+  WORKER_BUSY: row({
+    grpc: 'UNAVAILABLE',
+    http: 503,
+    retryable: true,
+    when: 'A worker sends as many chunks at once as it may.',
+    message: 'this worker sends {streams} chunks already, its limit',
+    help: 'Nothing to do: the client asks again. With very many trainers, raise maxStreams (limit {limit}) or add workers.',
+  }),
+  FETCH_STALLED: row({
+    grpc: 'DEADLINE_EXCEEDED',
+    http: 504,
+    retryable: true,
+    when: 'The reader of a chunk took nothing for so long that the worker ended the stream.',
+    message: 'the reader of chunk {chunk} took no data for {seconds} s',
+    help: 'The client goes on from where it stopped; if it persists, look at its network and its event loop.',
+  }),
   CHUNK_DAMAGED: row({
     grpc: 'DATA_LOSS',
     http: 502,
