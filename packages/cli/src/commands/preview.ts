@@ -1,0 +1,218 @@
+import { writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Sample, SampleReader } from '@cropstream/datasets';
+import { CropstreamError, failure } from '@cropstream/errors';
+import type { Command } from 'commander';
+import type { Darkroom } from '../darkroom.js';
+import { integer, integerList } from '../flags.js';
+import { interruptible } from '../interrupt.js';
+import { Output } from '../output.js';
+import { addRunOptions, type OpenedRun, openRun, type RunOptions } from '../run-options.js';
+
+interface PreviewOptions extends RunOptions {
+  readonly images?: number;
+  readonly index?: number[];
+  readonly epoch: number;
+  readonly epochs?: number;
+  readonly effects?: boolean;
+  readonly view?: string;
+  readonly out: string;
+  readonly json?: boolean;
+}
+
+export function register(program: Command): void {
+  addRunOptions(program.command('preview'))
+    .summary('a PNG contact sheet: a row a view, a column an image')
+    .description(
+      'Draws what a trainer would get: a row a view, a column an image, the sources with their crop boxes on top.\n--effects shows what each step of a view does on its own; --epochs shows one image over epochs.',
+    )
+    .option('--images <n>', 'how many images (default: 6; with --effects: 4)', integer(1, 64))
+    .option(
+      '--index <list>',
+      "samples by their number, such as 0,5,9-12 (default: the epoch's first)",
+      integerList,
+    )
+    .option('--epoch <n>', 'the epoch', integer(0), 0)
+    .option('--epochs <n>', 'one image over so many epochs, a column an epoch', integer(1, 64))
+    .option('--effects', 'a row an image, a column a step: crop, flip, jitter, ...')
+    .option('--view <name>', 'of --effects: which view (default: the longest chain)')
+    .option('--out <file>', 'where to write', 'cropstream-preview.png')
+    .option('--json', 'print what was drawn as one JSON object')
+    .action((options: PreviewOptions) => interruptible((signal) => preview(options, signal)));
+}
+
+/** Files whose header is read to say whether EXIF rotation matters. */
+const EXIF_SCAN = 400;
+
+/** What the sheets need of a run. */
+interface Session extends OpenedRun {
+  readonly darkroom: Darkroom;
+  readonly reader: SampleReader;
+  readonly output: Output;
+  readonly signal: AbortSignal;
+}
+
+async function preview(options: PreviewOptions, signal: AbortSignal): Promise<void> {
+  const output = new Output(options);
+  const [{ Darkroom }, { openDataset }, { drawSheet }] = await Promise.all([
+    import('../darkroom.js'),
+    import('@cropstream/datasets'),
+    import('../pictures/sheet.js'),
+  ]);
+  const run = await openRun(options, output, signal);
+  const darkroom = new Darkroom(run.spec, run.registry);
+  const reader = openDataset(run.spec.dataset, run.manifest);
+  try {
+    const session: Session = { ...run, darkroom, reader, output, signal };
+    const exif = await rotatedFiles(session);
+    const drawn = options.effects ? await effects(session, options) : await contact(session, options);
+    await writeFile(options.out, await drawSheet(drawn.sheet));
+    output.line(`${options.out}: ${drawn.samples.length} images, ${run.spec.views.length} views`);
+    output.json({
+      out: resolve(options.out),
+      samples: drawn.samples,
+      views: run.spec.views.map((v) => v.name),
+      exif,
+    });
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Counts the files whose EXIF orientation is not upright, among the first ones, spread over the dataset. */
+async function rotatedFiles({
+  manifest,
+  reader,
+  spec,
+  output,
+  signal,
+}: Session): Promise<{ looked: number; rotated: number }> {
+  const { readHeader } = await import('@cropstream/augment');
+  const looked = Math.min(manifest.length, EXIF_SCAN);
+  let rotated = 0;
+  for (let i = 0; i < looked; i++) {
+    const sample = await reader.read(Math.floor((i * manifest.length) / looked), signal);
+    if (sample.encoded === undefined) return { looked: 0, rotated: 0 };
+    try {
+      if (readHeader(sample.encoded, sample.path).orientation !== 1) rotated++;
+    } catch {
+      // A bad file has no orientation; the sheet says which are bad.
+    }
+  }
+  if (rotated > 0) {
+    const ignored = spec.exif_rotation
+      ? 'they are turned upright (decode.exif_rotation).'
+      : 'it is ignored, as torchvision does; --exif-rotation (decode.exif_rotation: true) turns them upright.';
+    output.note(
+      `note: ${rotated} of ${looked} files have an EXIF orientation other than upright; ${ignored}`,
+    );
+  }
+  return { looked, rotated };
+}
+
+/** The samples asked for, or the first of the epoch's order; bad ones are named and passed over. */
+async function* goodSamples(
+  session: Session,
+  options: PreviewOptions,
+): AsyncGenerator<{ id: number; sample: Sample }> {
+  const { EpochOrder } = await import('@cropstream/schedule');
+  const { manifest, spec, darkroom, reader, output, signal } = session;
+  const order = new EpochOrder({
+    seed: spec.seed,
+    epoch: options.epoch,
+    length: manifest.length,
+    shuffle: spec.shuffle,
+  });
+  const wanted = options.index?.length ?? manifest.length;
+  for (let i = 0; i < wanted; i++) {
+    signal.throwIfAborted();
+    const id = options.index?.[i] ?? order.at(i);
+    if (id >= manifest.length) {
+      throw failure('SPEC_INVALID', {
+        field: '--index',
+        value: id,
+        allowed: `a sample below ${manifest.length}`,
+      });
+    }
+    const sample = await reader.read(id, signal);
+    try {
+      await darkroom.load(sample);
+    } catch (error) {
+      if (!(error instanceof CropstreamError && error.code.startsWith('SAMPLE_'))) throw error;
+      output.note(`passed over: ${error.problem} (${error.code})`);
+      continue;
+    }
+    yield { id, sample };
+  }
+}
+
+type Drawn = {
+  sheet: Parameters<typeof import('../pictures/sheet.js').drawSheet>[0];
+  samples: { index: number; path: string }[];
+};
+
+const runTitle = ({ spec }: Session) => spec.recipe ?? spec.name;
+
+async function contact(session: Session, options: PreviewOptions): Promise<Drawn> {
+  const { previewColumn, previewSheet } = await import('../pictures/preview-sheet.js');
+  const { darkroom, spec, manifest } = session;
+  const images = options.epochs === undefined ? (options.images ?? 6) : 1;
+  const columns: ReturnType<typeof previewColumn>[] = [];
+  const samples: { index: number; path: string }[] = [];
+  for await (const { id, sample } of goodSamples(session, options)) {
+    samples.push({ index: id, path: sample.path });
+    const epochs = options.epochs ?? 1;
+    for (let epoch = options.epoch; epoch < options.epoch + epochs; epoch++) {
+      const name = sample.path.split('/').at(-1) ?? sample.path;
+      const label = manifest.classes[sample.label] ?? '';
+      const head = options.epochs === undefined ? [`${id}: ${name}`, label] : [`epoch ${epoch}`, ''];
+      columns.push(previewColumn(darkroom, head, { epoch, sampleId: id }));
+    }
+    if (samples.length >= images) break;
+  }
+  const first = samples[0];
+  if (first === undefined)
+    throw failure('DATASET_EMPTY', { url: spec.dataset.url, found: 'no good image among those asked for' });
+  const what =
+    options.epochs === undefined ? `epoch ${options.epoch}` : `sample ${first.index}, ${first.path}`;
+  const text = {
+    title: `${runTitle(session)}: what a trainer gets`,
+    subtitle: [
+      `seed ${spec.seed}, ${what}; ${manifest.length} samples; a column's views come from one decoding`,
+    ],
+  };
+  return { sheet: previewSheet(darkroom, spec, columns, text), samples };
+}
+
+async function effects(session: Session, options: PreviewOptions): Promise<Drawn> {
+  const { certain, effectsRow, effectsSheet, effectsView } = await import('../pictures/effects-sheet.js');
+  const { darkroom, spec, registry, manifest } = session;
+  const view = effectsView(spec, options.view);
+  const real = darkroom.views.find((candidate) => candidate.name === view?.name);
+  if (view === undefined || real === undefined) {
+    const allowed = spec.views.map(({ name }) => name).join(', ');
+    throw failure('SPEC_INVALID', { field: '--view', value: options.view ?? '', allowed });
+  }
+  const sure = certain(view, spec, registry);
+  const rows: ReturnType<typeof effectsRow>[] = [];
+  const samples: { index: number; path: string }[] = [];
+  let sheet: Drawn['sheet'] | undefined;
+  for await (const { id, sample } of goodSamples(session, options)) {
+    const at = { epoch: options.epoch, sampleId: id };
+    const label = { label: `sample ${id}`, details: [manifest.classes[sample.label] ?? ''] };
+    rows.push(effectsRow(darkroom, { real, certain: sure }, label, at));
+    samples.push({ index: id, path: sample.path });
+    const text = {
+      title: `${runTitle(session)}: the effect of each step of ${view.name}`,
+      subtitle: [
+        `seed ${spec.seed}, epoch ${options.epoch}. Each step alone on the crop, sure to happen and with the strength that was drawn for it;`,
+        'on the right the view as it is delivered, where each step happened with its own probability.',
+      ],
+    };
+    sheet = effectsSheet(darkroom, sure, at, rows, text);
+    if (samples.length >= (options.images ?? 4)) break;
+  }
+  if (sheet === undefined)
+    throw failure('DATASET_EMPTY', { url: spec.dataset.url, found: 'no good image among those asked for' });
+  return { sheet, samples };
+}

@@ -1,0 +1,215 @@
+import { writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { CompiledView } from '@cropstream/augment';
+import type { SampleReader } from '@cropstream/datasets';
+import { CropstreamError, failure } from '@cropstream/errors';
+import type { ResolvedSpec } from '@cropstream/spec';
+import type { Command } from 'commander';
+import { integer } from '../flags.js';
+import { interruptible } from '../interrupt.js';
+import { formatBytes, formatCount, Output } from '../output.js';
+import { progressBar } from '../progress.js';
+import { addRunOptions, openRun, type RunOptions } from '../run-options.js';
+import type { CropStatistics } from '../stats/crop-statistics.js';
+
+interface StatsOptions extends RunOptions {
+  readonly images: number;
+  readonly out: string;
+  readonly json?: boolean;
+}
+
+export function register(program: Command): void {
+  addRunOptions(program.command('stats'))
+    .summary('crop statistics against the configured ranges, sizes, memory a batch')
+    .description(
+      'Draws boxes as a run would (from image headers alone, so it is quick), and compares scale, aspect ratio,\nposition and the rate of each step with what is configured. Writes the histograms as a PNG.',
+    )
+    .option(
+      '--images <n>',
+      'samples to draw; over several epochs where the dataset has fewer',
+      integer(1, 1_000_000),
+      2000,
+    )
+    .option('--out <file>', 'where to write', 'cropstream-stats.png')
+    .option('--json', 'print the statistics as one JSON object')
+    .action((options: StatsOptions) => interruptible((signal) => stats(options, signal)));
+}
+
+/** Enough of a file for its header; more is read where that did not do. */
+const HEAD_BYTES = 64 * 1024;
+
+async function stats(options: StatsOptions, signal: AbortSignal): Promise<void> {
+  const output = new Output(options);
+  const [{ compileViews }, { openDataset }, { EpochOrder }, { CropStatisticsCollector }] = await Promise.all([
+    import('@cropstream/augment'),
+    import('@cropstream/datasets'),
+    import('@cropstream/schedule'),
+    import('../stats/crop-statistics.js'),
+  ]);
+  const { spec, manifest, registry } = await openRun(options, output, signal);
+  const views = compileViews(spec.views, spec.output, registry);
+  const reader = openDataset(spec.dataset, manifest);
+  const collector = new CropStatisticsCollector(spec);
+  const sizes = new Map<number, { width: number; height: number } | null>();
+  const bar = await progressBar('drawing', options.images);
+  let drawn = 0;
+  let bad = 0;
+  try {
+    for (let epoch = 0; drawn + bad < options.images; epoch++) {
+      const order = new EpochOrder({
+        seed: spec.seed,
+        epoch,
+        length: manifest.length,
+        shuffle: spec.shuffle,
+      });
+      for (let position = 0; position < manifest.length && drawn + bad < options.images; position++) {
+        signal.throwIfAborted();
+        const sampleId = order.at(position);
+        const known = sizes.get(sampleId);
+        const size = known === undefined ? await sizeOf(reader, sampleId, spec, signal) : known;
+        sizes.set(sampleId, size);
+        if (size === null) {
+          bad++;
+          continue;
+        }
+        const params = views.map((view) => view.sample({ seed: spec.seed, epoch, sampleId, ...size }));
+        collector.add(size, views, params);
+        drawn++;
+        bar.update(drawn + bad);
+      }
+    }
+  } finally {
+    bar.stop();
+    await reader.close();
+  }
+  if (drawn === 0)
+    throw failure('DATASET_EMPTY', { url: spec.dataset.url, found: 'no image whose header can be read' });
+  const statistics = collector.finish();
+  const memory = memoryOf(views, spec);
+  const { drawStatsChart } = await import('../pictures/stats-chart.js');
+  const subtitle = [
+    `${formatCount(drawn)} samples of ${formatCount(manifest.length)}, seed ${spec.seed}. Bars: boxes drawn. Dashed: the configured density,`,
+    'before boxes that do not fit into their image are drawn again, which costs large and elongated ones.',
+  ];
+  const title = `${spec.recipe ?? spec.name}: crop statistics`;
+  await writeFile(options.out, await drawStatsChart(statistics, { title, subtitle }));
+  report(output, statistics, memory);
+  if (bad > 0)
+    output.line(
+      `\n${formatCount(bad)} draws fell on files that are no images; \`cropstream index\` names them.`,
+    );
+  output.line(`\nHistograms: ${options.out}`);
+  output.json({
+    out: resolve(options.out),
+    samples: drawn,
+    bad,
+    recipe: spec.recipe,
+    ...memory,
+    ...statistics,
+  });
+}
+
+/** Width and height that boxes are drawn in, or null for a bad file. */
+async function sizeOf(reader: SampleReader, id: number, spec: ResolvedSpec, signal: AbortSignal) {
+  const { readHeader } = await import('@cropstream/augment');
+  const oriented = (bytes: Uint8Array) => {
+    const { width, height, orientation } = readHeader(bytes);
+    const turned = spec.exif_rotation && orientation >= 5;
+    return turned ? { width: height, height: width } : { width, height };
+  };
+  try {
+    const head = await reader.head(id, HEAD_BYTES, signal);
+    if (head !== null) {
+      try {
+        return oriented(head);
+      } catch (error) {
+        if (head.length < HEAD_BYTES) throw error;
+      }
+    }
+    const { encoded, pixels } = await reader.read(id, signal);
+    if (pixels !== undefined) return { width: pixels.width, height: pixels.height };
+    return encoded === undefined ? null : oriented(encoded);
+  } catch (error) {
+    if (error instanceof CropstreamError && error.code.startsWith('SAMPLE_UN')) return null;
+    throw error;
+  }
+}
+
+interface ViewMemory {
+  readonly name: string;
+  /** Of one sample. */
+  readonly shape: readonly number[];
+  readonly dtype: string;
+  readonly bytes_per_sample: number;
+  readonly bytes_per_batch: number;
+}
+
+function memoryOf(views: readonly CompiledView[], spec: ResolvedSpec) {
+  const rows = views.map(({ name, shape, dtype, bytesPerSample }): ViewMemory => {
+    const bytes_per_batch = bytesPerSample * spec.global_batch_size;
+    return { name, shape, dtype, bytes_per_sample: bytesPerSample, bytes_per_batch };
+  });
+  const named = views.some(({ name }) => name.startsWith('global'));
+  const largest = Math.max(...views.map(({ bytesPerSample }) => bytesPerSample));
+  const globals = views.filter((view) =>
+    named ? view.name.startsWith('global') : view.bytesPerSample === largest,
+  );
+  return {
+    global_batch_size: spec.global_batch_size,
+    crops_per_image: views.length,
+    global_crops: globals.length,
+    local_crops: views.length - globals.length,
+    bytes_per_sample: rows.reduce((sum, row) => sum + row.bytes_per_sample, 0),
+    bytes_per_batch: rows.reduce((sum, row) => sum + row.bytes_per_batch, 0),
+    views: rows,
+  };
+}
+
+function report(
+  output: Output,
+  { groups, rates }: CropStatistics,
+  memory: ReturnType<typeof memoryOf>,
+): void {
+  const batch = memory.global_batch_size;
+  output.table(
+    ['view', 'shape of a sample', 'dtype', 'a sample', `a batch of ${batch}`],
+    [
+      ...memory.views.map((view) => [
+        view.name,
+        view.shape.join(' x '),
+        view.dtype,
+        formatBytes(view.bytes_per_sample),
+        formatBytes(view.bytes_per_batch),
+      ]),
+      ['all', '', '', formatBytes(memory.bytes_per_sample), formatBytes(memory.bytes_per_batch)],
+    ],
+    [3, 4],
+  );
+  const ratio = memory.global_crops === 0 ? 0 : memory.local_crops / memory.global_crops;
+  output.line(
+    `\n${memory.crops_per_image} crops an image: ${memory.global_crops} global, ${memory.local_crops} local, ${ratio.toFixed(1)} local for each global.\n`,
+  );
+  const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
+  const span = (lo: number, hi: number, mean: number) =>
+    `${lo.toFixed(3)} to ${hi.toFixed(3)}, mean ${mean.toFixed(3)}`;
+  for (const { views, scale, ratio: aspect, observed } of groups) {
+    if (scale === null || aspect === null || observed === null) {
+      output.line(`${views.join(', ')}: cropped without chance`);
+      continue;
+    }
+    output.line(views.join(', '));
+    output.line(
+      `  scale  configured ${scale.join(' to ')}  drawn ${span(observed.scale.min, observed.scale.max, observed.scale.mean)}`,
+    );
+    output.line(
+      `  ratio  configured ${aspect.map((side) => side.toFixed(3)).join(' to ')}  drawn ${span(observed.ratio.min, observed.ratio.max, observed.ratio.mean)}`,
+    );
+  }
+  if (rates.length === 0) return;
+  output.line();
+  output.table(
+    ['view', 'step', 'configured', 'happened'],
+    rates.map(({ view, step, configured, observed }) => [view, step, percent(configured), percent(observed)]),
+    [2, 3],
+  );
+}

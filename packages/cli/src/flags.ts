@@ -1,0 +1,31 @@
+import { InvalidArgumentError } from 'commander';
+
+/** A parser of integer flags for commander; its message names what is allowed. */
+export function integer(lo: number, hi: number = Number.MAX_SAFE_INTEGER): (value: string) => number {
+  return (value) => {
+    const parsed = /^-?\d+$/.test(value) ? Number(value) : Number.NaN;
+    if (Number.isSafeInteger(parsed) && parsed >= lo && parsed <= hi) return parsed;
+    const upper = hi === Number.MAX_SAFE_INTEGER ? 'below 2^53' : `at most ${hi}`;
+    throw new InvalidArgumentError(`Expected an integer of at least ${lo}, ${upper}.`);
+  };
+}
+
+/** `--index 3,8,20-23` as [3, 8, 20, 21, 22, 23]. */
+export function integerList(value: string): number[] {
+  const list = value.split(',').flatMap((part) => {
+    const [, first, last] = /^(\d+)(?:-(\d+))?$/.exec(part.trim()) ?? [];
+    if (first === undefined)
+      throw new InvalidArgumentError('Expected numbers and ranges, such as 3,8,20-23.');
+    const from = Number(first);
+    const to = last === undefined ? from : Number(last);
+    if (to < from || to - from >= 10_000)
+      throw new InvalidArgumentError('A range goes up, by 10000 at most.');
+    return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+  });
+  return list;
+}
+
+/** For flags that may be given several times. */
+export function collect(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}

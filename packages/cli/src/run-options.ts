@@ -1,0 +1,157 @@
+import { existsSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { TransformRegistry } from '@cropstream/augment';
+import type { DatasetConfig, IndexedDataset, Manifest } from '@cropstream/datasets';
+import type { ResolvedSpec } from '@cropstream/spec';
+import type { Command } from 'commander';
+import { collect, integer } from './flags.js';
+import type { Output } from './output.js';
+import { progressCount } from './progress.js';
+
+/** The flags that say what is served: the same for every command that makes samples. */
+export interface RunOptions {
+  readonly data?: string;
+  readonly source?: string;
+  readonly split?: string;
+  readonly subset?: string;
+  readonly spec?: string;
+  readonly recipe?: string;
+  readonly seed?: number;
+  readonly globalBatchSize?: number;
+  readonly shuffle?: boolean;
+  readonly exifRotation?: boolean;
+  readonly onBadSample?: string;
+  readonly transform?: readonly string[];
+}
+
+export const DEFAULT_RECIPE = 'dino';
+
+/** Adds them. `--spec` gives a whole run; the other flags then override its fields. */
+export function addRunOptions(command: Command): Command {
+  return addViewOptions(command)
+    .option('--data <path>', 'a folder of images, or of CIFAR-10 binaries (which one is guessed)')
+    .option('--source <name>', 'dataset source, if the guess is wrong: image-folder, cifar10')
+    .option('--split <name>', 'of cifar10: train or test')
+    .option('--subset <file>', 'a file of sample numbers, one a line: only these')
+    .option('--global-batch-size <n>', 'samples in a step over all ranks (default: min(64, N))', integer(1))
+    .option('--no-shuffle', "keep the dataset's own order")
+    .option('--on-bad-sample <what>', 'substitute or fail');
+}
+
+/** The flags that say how a view is made, for commands that need no dataset. */
+export function addViewOptions(command: Command): Command {
+  return command
+    .option('--spec <file>', 'a run spec, YAML or JSON; flags override its fields')
+    .option('--recipe <name>', `a preset of views (default: ${DEFAULT_RECIPE}, unless the spec has views)`)
+    .option('--seed <n>', 'seed of the run', integer(0))
+    .option('--exif-rotation', 'turn images upright by their EXIF orientation')
+    .option('--transform <module>', "a third-party transform's ES module; repeatable", collect);
+}
+
+export interface OpenedRun {
+  readonly spec: ResolvedSpec;
+  /** What the spec was before defaults were filled in: what a service is sent. */
+  readonly input: Readonly<Record<string, unknown>>;
+  readonly manifest: Manifest;
+  readonly registry: TransformRegistry;
+  /** Absolute paths of the third-party modules. */
+  readonly transforms: readonly string[];
+}
+
+/** What kind of dataset a path is: the first file of CIFAR-10's binary version gives it away. */
+export function guessSource(path: string): { source: string; url: string; why: string } {
+  const url = resolve(path);
+  for (const folder of [url, join(url, 'cifar-10-batches-bin')]) {
+    if (existsSync(join(folder, 'data_batch_1.bin')) || existsSync(join(folder, 'test_batch.bin'))) {
+      return { source: 'cifar10', url: folder, why: "it has CIFAR-10's binary batches" };
+    }
+  }
+  return { source: 'image-folder', url, why: 'a folder of images' };
+}
+
+/** The run input that the flags and the spec file make together; notices go to `output`. */
+export async function runInput(options: RunOptions, output: Output): Promise<Record<string, unknown>> {
+  const input: Record<string, unknown> = {};
+  if (options.spec !== undefined) {
+    const { loadSpecFile } = await import('@cropstream/spec');
+    const { spec, notices } = await loadSpecFile(options.spec);
+    Object.assign(input, spec);
+    for (const notice of notices) output.note(`note: ${notice}`);
+  }
+  const dataset = datasetInput(options, input.dataset, output);
+  if (dataset !== undefined) input.dataset = dataset;
+  if (options.recipe !== undefined) input.recipe = options.recipe;
+  if (input.recipe === undefined && input.views === undefined) input.recipe = DEFAULT_RECIPE;
+  if (options.seed !== undefined) input.seed = options.seed;
+  if (options.globalBatchSize !== undefined) input.global_batch_size = options.globalBatchSize;
+  // commander sets `shuffle` to true where --no-shuffle is absent.
+  if (options.shuffle === false) input.shuffle = false;
+  if (options.onBadSample !== undefined) input.on_bad_sample = options.onBadSample;
+  if (options.exifRotation) input.decode = { ...asRecord(input.decode), exif_rotation: true };
+  return input;
+}
+
+const asRecord = (value: unknown): Record<string, unknown> =>
+  typeof value === 'object' && value !== null ? { ...value } : {};
+
+function datasetInput(
+  options: RunOptions,
+  before: unknown,
+  output: Output,
+): Record<string, unknown> | undefined {
+  const { data, source, split, subset } = options;
+  if (data === undefined && source === undefined && split === undefined && subset === undefined) {
+    return before === undefined ? undefined : asRecord(before);
+  }
+  const dataset = asRecord(before);
+  if (data !== undefined && isUrl(data)) {
+    dataset.url = data;
+    dataset.source = source ?? dataset.source ?? 'image-folder';
+  } else if (data !== undefined) {
+    const guess = guessSource(data);
+    dataset.url = guess.url;
+    dataset.source = source ?? guess.source;
+    if (source === undefined && guess.source !== 'image-folder') {
+      output.note(`data: ${guess.url} as ${guess.source} (${guess.why})`);
+    }
+  } else if (source !== undefined) {
+    dataset.source = source;
+  }
+  if (split !== undefined) dataset.split = split;
+  if (subset !== undefined) dataset.subset = resolve(subset);
+  return dataset;
+}
+
+const isUrl = (path: string) => /^[a-z][a-z0-9+.-]*:\/\//i.test(path);
+
+/** True where a path is a folder, false where it is a file or nothing. */
+export const isFolder = (path: string): boolean =>
+  statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+
+/** Reads the flags, indexes the dataset and resolves the spec. */
+export async function openRun(options: RunOptions, output: Output, signal?: AbortSignal): Promise<OpenedRun> {
+  const [{ loadTransforms }, { parseSpec }] = await Promise.all([
+    import('@cropstream/augment'),
+    import('@cropstream/spec'),
+  ]);
+  const transforms = (options.transform ?? []).map((path) => resolve(path));
+  const registry = await loadTransforms(transforms);
+  const input = await runInput(options, output);
+  // All of the spec is checked before the dataset is read; how many samples it has then decides the default batch.
+  const { dataset } = parseSpec(input, { transforms: registry, samples: 1 });
+  const { manifest, notices } = await indexWithBar(dataset, signal);
+  for (const notice of notices) output.note(`note: ${notice}`);
+  const spec = parseSpec(input, { transforms: registry, samples: manifest.length });
+  return { spec, input, manifest, registry, transforms };
+}
+
+/** Indexes a dataset; on a terminal a line counts its files. */
+export async function indexWithBar(dataset: DatasetConfig, signal?: AbortSignal): Promise<IndexedDataset> {
+  const { indexDataset } = await import('@cropstream/datasets');
+  const bar = await progressCount('indexing', 'files');
+  try {
+    return await indexDataset(dataset, ({ files }) => bar.update(files), signal);
+  } finally {
+    bar.stop();
+  }
+}
