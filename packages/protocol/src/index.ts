@@ -33,5 +33,6 @@ export {
   type WorkerServer,
 } from './generated/cropstream/v1/worker.js';
 export { CLIENT_OPTIONS, SERVER_OPTIONS } from './options.js';
+export { PARAM_COLUMNS } from './params.js';
 export { WorkerClient, workerService } from './services.js';
 export { PROTOCOL_VERSION } from './version.js';

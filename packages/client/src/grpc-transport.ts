@@ -1,0 +1,184 @@
+import type { CropstreamError } from '@cropstream/errors';
+import {
+  type AttachResponse,
+  CLIENT_OPTIONS,
+  CoordinatorClient,
+  type FetchChunkRequest,
+  type Frame,
+  fromStatus,
+  type Location,
+  PROTOCOL_VERSION,
+  type RunInfo,
+  WorkerClient,
+} from '@cropstream/protocol';
+import { type ClientReadableStream, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import type { AttachHandlers, AttachStream, FetchCall, FetchHandlers, Transport } from './core/transport.js';
+
+/** A coordinator answers from memory. */
+const GET_RUN_MS = 10_000;
+/** Opening a run may index its dataset first: millions of files on slow storage. */
+const OPEN_RUN_MS = 30 * 60_000;
+/** A channel to a worker that was not asked for so long is closed. */
+const IDLE_MS = 30_000;
+/** A stream that we ended is cut when the peer has not ended it by then. */
+const LINGER_MS = 1000;
+
+interface WorkerChannel {
+  readonly client: WorkerClient;
+  calls: number;
+  idle: NodeJS.Timeout | null;
+}
+
+/** Calls over gRPC: one channel to the coordinator, and one to each worker address while it is used. */
+export class GrpcTransport implements Transport {
+  readonly #coordinator: CoordinatorClient;
+  readonly #workers = new Map<string, WorkerChannel>();
+  /** Streams to the coordinator that have not ended yet. */
+  readonly #streams = new Set<{ cancel(): void }>();
+  #ended = () => {};
+
+  /** @param target the coordinator's `host:port` */
+  constructor(readonly target: string) {
+    this.#coordinator = new CoordinatorClient(target, credentials.createInsecure(), CLIENT_OPTIONS);
+  }
+
+  openRun(specJson: string): Promise<RunInfo> {
+    const deadline = Date.now() + OPEN_RUN_MS;
+    return this.#unary((done) => {
+      this.#coordinator.openRun(
+        { protocolVersion: PROTOCOL_VERSION, specJson },
+        new Metadata(),
+        { deadline },
+        done,
+      );
+    });
+  }
+
+  getRun(name: string): Promise<RunInfo> {
+    const deadline = Date.now() + GET_RUN_MS;
+    return this.#unary((done) => {
+      this.#coordinator.getRun(
+        { protocolVersion: PROTOCOL_VERSION, name },
+        new Metadata(),
+        { deadline },
+        done,
+      );
+    });
+  }
+
+  attach(handlers: AttachHandlers): AttachStream {
+    const call = this.#coordinator.attach();
+    this.#streams.add(call);
+    const stream = follow<AttachResponse>(call, this.target, {
+      data: (message) => handlers.message(message),
+      ended: (error) => handlers.ended(error),
+      settled: () => {
+        this.#streams.delete(call);
+        this.#ended();
+      },
+    });
+    return {
+      send: (message) => {
+        if (stream.open) call.write(message);
+      },
+      close: () => {
+        if (!stream.open) return;
+        stream.open = false;
+        call.end();
+        setTimeout(() => call.cancel(), LINGER_MS).unref();
+      },
+    };
+  }
+
+  fetch(location: Location, request: FetchChunkRequest, handlers: FetchHandlers): FetchCall {
+    const channel = this.#channelTo(location.address);
+    channel.calls++;
+    const call = channel.client.fetchChunk(request);
+    const stream = follow<Frame>(call, location.address, {
+      data: (frame) => handlers.frame(frame),
+      ended: (error) => handlers.ended(error),
+      settled: () => this.#leave(location.address, channel),
+    });
+    return {
+      cancel: () => {
+        stream.open = false;
+        call.cancel();
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.#streams.size > 0) {
+      await new Promise<void>((resolve) => {
+        const limit = setTimeout(resolve, LINGER_MS);
+        this.#ended = () => {
+          if (this.#streams.size > 0) return;
+          clearTimeout(limit);
+          resolve();
+        };
+      });
+    }
+    for (const stream of this.#streams) stream.cancel();
+    for (const { client, idle } of this.#workers.values()) {
+      if (idle !== null) clearTimeout(idle);
+      client.close();
+    }
+    this.#workers.clear();
+    this.#coordinator.close();
+  }
+
+  #unary<T>(call: (done: (error: ServiceError | null, value: T) => void) => void): Promise<T> {
+    return new Promise((resolve, reject) => {
+      call((error, value) => (error ? reject(fromStatus(error, this.target)) : resolve(value)));
+    });
+  }
+
+  #channelTo(address: string): WorkerChannel {
+    let channel = this.#workers.get(address);
+    if (channel === undefined) {
+      const client = new WorkerClient(address, credentials.createInsecure(), CLIENT_OPTIONS);
+      channel = { client, calls: 0, idle: null };
+      this.#workers.set(address, channel);
+    }
+    if (channel.idle !== null) clearTimeout(channel.idle);
+    channel.idle = null;
+    return channel;
+  }
+
+  #leave(address: string, channel: WorkerChannel): void {
+    channel.calls--;
+    if (channel.calls > 0 || this.#workers.get(address) !== channel) return;
+    channel.idle = setTimeout(() => {
+      this.#workers.delete(address);
+      channel.client.close();
+    }, IDLE_MS).unref();
+  }
+}
+
+interface StreamEvents<T> {
+  data(message: T): void;
+  ended(error: CropstreamError | null): void;
+  /** The call is over, whoever ended it. */
+  settled(): void;
+}
+
+/** Hands a call's events on until it ends or `open` is set to false. `settled` comes once in any case. */
+function follow<T>(call: Pick<ClientReadableStream<T>, 'on'>, target: string, events: StreamEvents<T>) {
+  const stream = { open: true };
+  let settled = false;
+  const end = (error: CropstreamError | null) => {
+    if (!settled) {
+      settled = true;
+      events.settled();
+    }
+    if (!stream.open) return;
+    stream.open = false;
+    events.ended(error);
+  };
+  call.on('data', (message: T) => {
+    if (stream.open) events.data(message);
+  });
+  call.on('error', (error: Error) => end(fromStatus(error, target)));
+  call.on('end', () => end(null));
+  return stream;
+}
