@@ -12,9 +12,15 @@ interface Bands {
   readonly stride: number;
 }
 
-function bandShape(width: number): Omit<Bands, 'address'> {
-  const plane = Math.ceil(width / 16) * 16 * BAND;
+/** Bands are made `step` columns at a time, so a channel holds a multiple of that. */
+function bandShape(width: number, step: 4 | 16): Omit<Bands, 'address'> {
+  const plane = Math.ceil(width / step) * step * BAND;
   return { plane, stride: 3 * plane };
+}
+
+function bandsOf(box: Box): { first: number; count: number } {
+  const first = Math.floor(box.y / BAND);
+  return { first, count: Math.floor((box.y + box.height - 1) / BAND) - first + 1 };
 }
 
 /** Resizes from the decoded source, whose bands are made once and kept for its other crops, or from planes. */
@@ -50,10 +56,11 @@ export class Resampler {
     interpolation: Interpolation,
   ): void {
     const { width, height } = source;
-    const shape = bandShape(width);
+    const shape = bandShape(width, 4);
+    this.#reserveRows(box, to);
     const address = this.#sourceBands.reserve(this.#bandsMade.length * shape.stride);
-    const last = Math.floor((box.y + box.height - 1) / BAND);
-    for (let band = Math.floor(box.y / BAND); band <= last; band++) {
+    const { first, count } = bandsOf(box);
+    for (let band = first; band < first + count; band++) {
       if (this.#bandsMade[band] === 1) continue;
       const y = band * BAND;
       const from = source.address + y * width * 4;
@@ -67,7 +74,9 @@ export class Resampler {
   /** Planes, resized into `to`. */
   fromPlanes(from: Planes, to: Planes, interpolation: Interpolation): void {
     const { width, height } = from;
-    const shape = bandShape(width);
+    const shape = bandShape(width, 16);
+    const box = { x: 0, y: 0, width, height };
+    this.#reserveRows(box, to);
     const address = this.#otherBands.reserve(Math.ceil(height / BAND) * shape.stride);
     for (let y = 0; y < height; y += BAND) {
       const rows = Math.min(BAND, height - y);
@@ -77,19 +86,15 @@ export class Resampler {
         this.#arena.kernels.bandFromPlane(row, width, width, rows, at);
       }
     }
-    this.#resample({ address, ...shape }, { x: 0, y: 0, width, height }, to, interpolation);
+    this.#resample({ address, ...shape }, box, to, interpolation);
   }
 
   #resample(bands: Bands, box: Box, to: Planes, interpolation: Interpolation): void {
     const { kernels } = this.#arena;
-    const firstBand = Math.floor(box.y / BAND);
-    const count = Math.floor((box.y + box.height - 1) / BAND) - firstBand + 1;
-    const stride = Math.ceil(to.width / 16) * 16;
+    const { first: firstBand, count } = bandsOf(box);
     const across = box.width === to.width ? null : this.#load(0, box.width, to.width, interpolation);
     const down = box.height === to.height ? null : this.#load(1, box.height, to.height, interpolation);
-    const line = this.#line.reserve(stride * BAND);
-    // A tap of weight zero may lie one row beyond the last.
-    const rows = this.#rows.reserve((count * BAND + 1) * stride);
+    const { line, rows, stride } = this.#reserveRows(box, to);
     for (let channel = 0; channel < 3; channel++) {
       const from = bands.address + firstBand * bands.stride + channel * bands.plane + box.x * BAND;
       if (across) {
@@ -101,6 +106,14 @@ export class Resampler {
       if (down) kernels.vertical(first, stride, to.width, plane, to.height, down.bounds, down.weights);
       else kernels.copyRows(first, stride, to.width, to.height, plane, to.width);
     }
+  }
+
+  /** Scratch between the passes, one channel at a time. Asked for first: it is what an extreme ratio has too much of. */
+  #reserveRows(box: Box, to: Planes) {
+    const stride = Math.ceil(to.width / 16) * 16;
+    // A tap of weight zero may lie one row beyond the last.
+    const rows = this.#rows.reserve((bandsOf(box).count * BAND + 1) * stride);
+    return { line: this.#line.reserve(stride * BAND), rows, stride };
   }
 
   #load(axis: 0 | 1, inputs: number, outputs: number, interpolation: Interpolation) {

@@ -114,7 +114,7 @@ let compiled: object | undefined;
 
 /** A new instance with its own memory; the module is compiled once a thread. */
 export function instantiate(): KernelExports {
-  compiled ??= new WebAssembly.Module(readFileSync(new URL('kernels.wasm', import.meta.url)));
+  compiled ??= new WebAssembly.Module(readFileSync(new URL('../dist/kernels.wasm', import.meta.url)));
   return new WebAssembly.Instance(compiled, {
     env: {
       abort() {
