@@ -3,8 +3,8 @@ import { checkBytes, checkPixels, nameOf, undecodable } from './failures.js';
 import { readPngHeader, readTiffHeader } from './headers.js';
 import { readHeader } from './image.js';
 import { readJpegHeader } from './jpeg/header.js';
+import { settleScans } from './jpeg/scans.js';
 import { PLAIN_READERS } from './plain/index.js';
-import { invert } from './raw.js';
 import type {
   DecodeLimits,
   DecodeOptions,
@@ -18,8 +18,13 @@ import type {
 interface Request {
   /** libvips' colour space to stay in, where its own conversion is not Pillow's. */
   readonly space?: 'cmyk' | 'grey16';
-  /** JPEG without Adobe's segment: libvips leaves its inverted inks as they are. */
-  readonly inverted?: boolean;
+  /**
+   * libvips' own limits are off: it gives up on a JPEG after many warnings, where TurboJPEG and
+   * Pillow go on. Ours have been checked (pixels, bytes, scans).
+   */
+  readonly jpeg?: boolean;
+  /** What to decode where it is not the file as it is. */
+  readonly bytes?: Uint8Array;
   /** Orientation to apply whatever the options say (TIFF). */
   readonly stored?: Orientation;
 }
@@ -54,7 +59,7 @@ export class SharpDecoder {
     }
     const request = await requestFor(header.format, bytes, path, limits);
     try {
-      const raw = await readRaw(bytes, request, limits);
+      const raw = await readRaw(request.bytes ?? bytes, request, limits);
       return { ...raw, orientation: request.stored ?? orientation };
     } catch (error) {
       throw undecodable(path, `a damaged ${header.format.toUpperCase()}: ${reasonOf(error)}`);
@@ -62,13 +67,13 @@ export class SharpDecoder {
   }
 }
 
-const open = (bytes: Uint8Array, limits: DecodeLimits) =>
+const open = (bytes: Uint8Array, limits: DecodeLimits, jpeg = false) =>
   sharp(bytes, {
     autoOrient: false,
     ignoreIcc: true,
     limitInputPixels: limits.maxPixels,
     sequentialRead: true,
-    unlimited: false,
+    unlimited: jpeg,
     failOn: 'truncated',
   });
 
@@ -80,8 +85,11 @@ async function requestFor(
 ): Promise<Request> {
   switch (format) {
     case 'jpeg': {
-      const { components, adobe } = readJpegHeader(bytes, path);
-      return components === 4 ? { space: 'cmyk', inverted: !adobe } : {};
+      const jpeg = readJpegHeader(bytes, path);
+      const settled = settleScans(bytes, jpeg, path);
+      return jpeg.components === 4
+        ? { jpeg: true, bytes: settled, space: 'cmyk' }
+        : { jpeg: true, bytes: settled };
     }
     case 'png': {
       const { bitDepth, colorType } = readPngHeader(bytes, path);
@@ -103,10 +111,10 @@ async function requestFor(
 
 async function readRaw(
   bytes: Uint8Array,
-  { space, inverted }: Request,
+  { space, jpeg }: Request,
   limits: DecodeLimits,
 ): Promise<Omit<RawPixels, 'orientation'>> {
-  const image = open(bytes, limits);
+  const image = open(bytes, limits, jpeg);
   if (space !== undefined) image.pipelineColourspace(space).toColourspace(space);
   const { data, info } = await image
     .raw({ depth: space === 'grey16' ? 'ushort' : 'uchar' })
@@ -118,7 +126,7 @@ async function readRaw(
     height,
     channels,
     model: modelOf(space, channels),
-    data: alone(inverted === true ? (invert(pixels) as Uint8Array<ArrayBuffer>) : pixels),
+    data: alone(pixels),
   };
 }
 

@@ -1,5 +1,6 @@
 import { checkBytes, checkPixels, nameOf, undecodable } from './failures.js';
 import { readJpegHeader } from './jpeg/header.js';
+import { settleScans } from './jpeg/scans.js';
 import { convertPixels, invert } from './raw.js';
 import { loadTurboJpegLibrary, type TjHandle, type TurboJpegLibrary } from './turbojpeg-library.js';
 import type { DecodeLimits, DecodeOptions, PixelTarget } from './types.js';
@@ -10,6 +11,13 @@ const TJPARAM_JPEGWIDTH = 5;
 const TJPARAM_JPEGHEIGHT = 6;
 const TJPF_RGBX = 2;
 const TJPF_CMYK = 11;
+
+/**
+ * libjpeg's warnings (JWRN_* in jerror.h), which Pillow decodes on after. The end of the file is one
+ * of them, but scans have been settled before: it can only come within a header.
+ */
+const WARNING =
+  /^(Unknown Adobe color transform|Corrupt JPEG data: |Inconsistent progression sequence|Warning: unknown JFIF|Invalid SOS parameters for sequential)/;
 
 /**
  * Decodes JPEG on a compute thread by libjpeg-turbo's own API, straight into the kernels' memory:
@@ -37,11 +45,13 @@ export class TurboJpegDecoder {
   decodeInto(bytes: Uint8Array, target: PixelTarget, limits: DecodeLimits, options?: DecodeOptions): void {
     const path = nameOf(options);
     checkBytes(path, bytes.length, limits);
-    const { width, height, components, orientation } = readJpegHeader(bytes, path);
+    const header = readJpegHeader(bytes, path);
+    const { width, height, components, orientation } = header;
     checkPixels(path, width, height, limits);
+    const settled = settleScans(bytes, header, path);
     const turn = options?.applyExif === true ? orientation : 1;
     this.withHandle((handle) => {
-      this.check(handle, path, this.lib.decompressHeader(handle, bytes, bytes.length));
+      this.check(handle, path, this.lib.decompressHeader(handle, settled, settled.length));
       if (
         this.lib.get(handle, TJPARAM_JPEGWIDTH) !== width ||
         this.lib.get(handle, TJPARAM_JPEGHEIGHT) !== height
@@ -49,7 +59,7 @@ export class TurboJpegDecoder {
         throw undecodable(path, 'a damaged JPEG: it has two frame headers');
       }
       const decompress = (into: Uint8Array, format: number): void =>
-        this.check(handle, path, this.lib.decompress(handle, bytes, bytes.length, into, 0, format));
+        this.check(handle, path, this.lib.decompress(handle, settled, settled.length, into, 0, format));
       if (components === 4) {
         const ink = new Uint8Array(width * height * 4);
         decompress(ink, TJPF_CMYK);
@@ -78,11 +88,14 @@ export class TurboJpegDecoder {
     }
   }
 
+  /**
+   * The result of -1 stands for warnings too, and so does the error code of a failure that followed
+   * a warning: only the text, which is the failure's or else the first warning's, tells them apart.
+   */
   private check(handle: TjHandle, path: string, result: number): void {
     if (result === 0) return;
     const text = this.lib.errorText(handle);
-    if (this.lib.errorCode(handle) !== 0 || /premature end of jpeg file/i.test(text)) {
-      throw undecodable(path, `a damaged JPEG: ${text}`);
-    }
+    if (this.lib.errorCode(handle) === 0 && WARNING.test(text)) return;
+    throw undecodable(path, `a damaged JPEG: ${text}`);
   }
 }

@@ -6,6 +6,7 @@ import type { Orientation } from '../types.js';
 export const Marker = {
   SOF0: 0xc0,
   DHT: 0xc4,
+  DAC: 0xcc,
   SOF15: 0xcf,
   RST0: 0xd0,
   RST7: 0xd7,
@@ -19,6 +20,12 @@ export const Marker = {
   COM: 0xfe,
 } as const;
 
+/**
+ * Pillow reads files in blocks of this many bytes (`ImageFile.decodermaxblock`), and its libjpeg
+ * sees no further than the block it has.
+ */
+export const PILLOW_BLOCK = 65536;
+
 /** What a JPEG says before its first scan. */
 export interface JpegHeader {
   readonly width: number;
@@ -26,9 +33,13 @@ export interface JpegHeader {
   readonly components: 1 | 3 | 4;
   /** The byte after FF of its frame header: C0 baseline, C2 progressive, ... */
   readonly frame: number;
-  /** An Adobe segment (APP14) was seen. */
-  readonly adobe: boolean;
   readonly orientation: Orientation;
+  /** The frame header's content, without marker and length: T.81, B.2.2. */
+  readonly frameData: Uint8Array;
+  /** The contents of its DHT segments, in order. */
+  readonly huffmanData: readonly Uint8Array[];
+  /** Coded units between two restart markers; 0 for none. */
+  readonly restartInterval: number;
   /** Offset of the first SOS segment's length field. */
   readonly scanAt: number;
 }
@@ -51,7 +62,9 @@ class HeaderReader {
   height = 0;
   components = 0;
   frame = 0;
-  adobe = false;
+  frameData: Uint8Array = new Uint8Array(0);
+  readonly huffmanData: Uint8Array[] = [];
+  restartInterval = 0;
   readonly exif: Uint8Array[] = [];
   xmp: Uint8Array | undefined;
   private icc: Uint8Array[] = [];
@@ -61,6 +74,8 @@ class HeaderReader {
   segment(marker: number, data: Uint8Array): void {
     if (isFrame(marker)) this.readFrame(marker, data);
     else if (marker === Marker.DQT) this.readTables(data);
+    else if (marker === Marker.DHT) this.huffmanData.push(data);
+    else if (marker === Marker.DRI && data.length === 2) this.restartInterval = (data[0]! << 8) | data[1]!;
     else if (marker >= Marker.APP0 && marker <= Marker.APP15) this.readApp(marker, data);
   }
 
@@ -69,6 +84,7 @@ class HeaderReader {
     this.height = (data[1]! << 8) | data[2]!;
     this.width = (data[3]! << 8) | data[4]!;
     this.frame = marker;
+    this.frameData = data;
     if (data[0] !== 8) {
       throw unsupported(
         this.path,
@@ -107,8 +123,6 @@ class HeaderReader {
       this.readPhotoshop(data);
     } else if (app === 14 && startsWith(data, 'Adobe')) {
       if (data.length < 7) this.bad('its Adobe segment is cut short');
-      // libjpeg takes the segment for Adobe's only where it is whole.
-      if (data.length >= 12) this.adobe = true;
     }
   }
 
@@ -141,7 +155,9 @@ class HeaderReader {
       height: this.height,
       components: this.components as 1 | 3 | 4,
       frame: this.frame,
-      adobe: this.adobe,
+      frameData: this.frameData,
+      huffmanData: this.huffmanData,
+      restartInterval: this.restartInterval,
       orientation: findOrientation(this.exif.length > 0 ? Buffer.concat(this.exif) : undefined, this.xmp),
       scanAt,
     };
