@@ -62,9 +62,7 @@ export class ChunkMaker {
       exifRotation: spec.exif_rotation,
     };
     const views = compileViews(spec.views, spec.output, shared.registry);
-    const fields = manifest.fields
-      .filter((name) => !spec.exclude_fields.includes(name))
-      .map((name) => ({ name, dtype: 'string' }) as const);
+    const fields = manifest.fields.filter(({ name }) => !spec.exclude_fields.includes(name));
     this.#program = JSON.stringify(program);
     this.layout = new ChunkLayout(views, fields);
     this.#samples = new SampleMaker(spec, manifest, reader, shared);

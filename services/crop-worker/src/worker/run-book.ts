@@ -2,6 +2,7 @@ import type { RunRecord, Store } from '@cropstream/broker';
 import { failure } from '@cropstream/errors';
 import type { EpochPlan } from '@cropstream/schedule';
 import type { ChunkRequest, MadeChunk } from '../chunk/chunk-maker.js';
+import type { Insist } from './insist.js';
 
 /** What a worker needs of a run: a ChunkMaker in life, a stand-in in simulations. */
 export interface RunMaker {
@@ -36,6 +37,7 @@ export class RunBook {
     private readonly store: Store,
     private readonly openRun: OpenRun,
     private readonly keep: number,
+    private readonly insist: Insist,
   ) {}
 
   shape(runDigest: string): RunShape | null {
@@ -79,9 +81,9 @@ export class RunBook {
   }
 
   async #open(runDigest: string): Promise<RunMaker | null> {
-    const run = await this.store.runByDigest(runDigest);
+    const run = await this.insist(() => this.store.runByDigest(runDigest));
     if (run === null) return null;
-    const manifest = await this.store.manifest(run.manifestDigest);
+    const manifest = await this.insist(() => this.store.manifest(run.manifestDigest));
     if (manifest === null) {
       throw failure('INTERNAL', { reason: `the store has no manifest ${run.manifestDigest}` });
     }

@@ -1,0 +1,208 @@
+import { type Broker, type ChunkJob, chunkName, jobId, type Store } from '@cropstream/broker';
+import { PROTOCOL_VERSION } from '@cropstream/protocol';
+import { type Clock, sleep } from '@cropstream/runtime';
+import { Budget } from '../chunk/budget.js';
+import type { WorkerLimits } from './config.js';
+import type { Emit, Log } from './events.js';
+import { insistUntil } from './insist.js';
+import { COORDINATORS, JobRunner, type WorkerIdentity } from './jobs.js';
+import { type DropReason, type HeldChunk, Outbox } from './outbox.js';
+import { Patience } from './patience.js';
+import { type OpenRun, RunBook } from './run-book.js';
+import { Wants } from './wants.js';
+
+/** How often a drain looks whether it is done. */
+const DRAIN_LOOK_MS = 50;
+
+export interface CropWorkerOptions {
+  readonly self: WorkerIdentity;
+  readonly store: Store;
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly emit: Emit;
+  readonly limits: WorkerLimits;
+  readonly maxChunkBytes: number;
+  readonly openRun: OpenRun;
+}
+
+/**
+ * A worker without its server: beats, takes jobs while its outbox has room, holds what was made until it is
+ * fetched or unwanted. All it knows of the world comes through store, broker and clock.
+ */
+export class CropWorker {
+  readonly outbox: Outbox;
+  readonly #options: CropWorkerOptions;
+  readonly #jobs: JobRunner;
+  readonly #runs: RunBook;
+  readonly #wants: Wants;
+  readonly #slots: Budget;
+  readonly #draining = new AbortController();
+  readonly #closing = new AbortController();
+  readonly #patience: { readonly held: Patience; readonly jobs: Patience };
+  readonly #loops: Promise<void>[] = [];
+  #lastBeat = Number.NEGATIVE_INFINITY;
+  #looking = false;
+
+  /** @throws LIMIT_EXCEEDED where the outbox cannot hold the largest permitted chunk */
+  constructor(options: CropWorkerOptions) {
+    const { store, clock, log, limits, maxChunkBytes } = options;
+    this.#options = options;
+    const insist = insistUntil(this.#closing.signal, clock, log);
+    this.outbox = new Outbox({
+      limitBytes: limits.outboxBytes,
+      maxChunkBytes,
+      onEvict: (held, reason) => void this.#retract(held, reason),
+    });
+    this.#runs = new RunBook(store, options.openRun, limits.runs, insist);
+    this.#wants = new Wants(store, this.#runs);
+    this.#slots = new Budget(limits.jobs);
+    this.#patience = {
+      held: new Patience(limits.unwantedMs, clock),
+      jobs: new Patience(limits.unwantedMs, clock),
+    };
+    this.#jobs = new JobRunner({
+      ...options,
+      outbox: this.outbox,
+      runs: this.#runs,
+      wants: this.#wants,
+      insist,
+      closing: this.#closing.signal,
+    });
+  }
+
+  /** Registers, then takes jobs until drained or closed. */
+  async start(): Promise<void> {
+    await this.#beat();
+    this.#loops.push(this.#beatLoop(), this.#takeLoop());
+  }
+
+  /** Takes no more jobs, ends those it has, and waits until what is wanted was fetched, `graceMs` at most. */
+  async drain(graceMs: number): Promise<void> {
+    const { clock } = this.#options;
+    this.#draining.abort();
+    const end = clock.now() + graceMs;
+    while (clock.now() < end && !this.#closing.signal.aborted) {
+      if (this.#jobs.active === 0 && !this.outbox.hasUndelivered && !this.outbox.isSending) return;
+      await sleep(clock, DRAIN_LOOK_MS, this.#closing.signal);
+    }
+  }
+
+  /** Ends at once: what is held may be made again by others. */
+  async close(): Promise<void> {
+    const { store, self, log } = this.#options;
+    this.#draining.abort();
+    this.#closing.abort();
+    this.#jobs.stopAll();
+    await Promise.all(this.#loops);
+    await store.leave(self.id).catch((err) => log.warn({ err }, 'could not sign off'));
+    await store.wake(COORDINATORS).catch(() => {});
+    await this.#runs.close();
+    for (const { runDigest, chunk, attempt } of this.outbox.held())
+      this.outbox.drop(runDigest, chunk, attempt);
+  }
+
+  async #takeLoop(): Promise<void> {
+    const { log, clock } = this.#options;
+    const running = new Set<Promise<void>>();
+    while (!this.#draining.signal.aborted) {
+      const free = await this.#slots.take(1);
+      const reservation = await this.outbox.reserve(this.#draining.signal).catch(() => null);
+      if (reservation === null) {
+        free();
+        break;
+      }
+      const job = await this.#take().catch((err) => {
+        log.warn({ err }, 'no job could be taken');
+        return sleep(clock, this.#options.limits.beatMs, this.#draining.signal).then(() => null);
+      });
+      if (job === null || this.#draining.signal.aborted) {
+        reservation.release();
+        free();
+        if (job !== null) running.add(this.#jobs.abandon(job).catch(() => {}));
+        continue;
+      }
+      const run = this.#jobs.run(job, reservation).finally(() => {
+        free();
+        running.delete(run);
+      });
+      running.add(run);
+    }
+    await Promise.all(running);
+  }
+
+  /** A worker that the others may take for gone takes nothing: its job would be made twice. */
+  async #take(): Promise<ChunkJob | null> {
+    const { broker, self, limits, clock } = this.#options;
+    if (clock.now() - this.#lastBeat > limits.leaseMs) {
+      await sleep(clock, limits.beatMs, this.#draining.signal);
+      return null;
+    }
+    return broker.take(self.fingerprint, self.id, limits.takeMs);
+  }
+
+  async #beatLoop(): Promise<void> {
+    const { clock, limits } = this.#options;
+    while (!this.#closing.signal.aborted) {
+      await sleep(clock, limits.beatMs, this.#closing.signal);
+      if (this.#closing.signal.aborted) return;
+      await this.#beat();
+      // Never in the way of the next beat.
+      void this.#look();
+    }
+  }
+
+  async #beat(): Promise<void> {
+    const { store, self, limits, clock, log, emit } = this.#options;
+    const { usedBytes, limitBytes, size } = this.outbox;
+    emit({ kind: 'outbox', usedBytes, limitBytes, chunks: size });
+    const at = clock.now();
+    try {
+      await store.beat(
+        { ...self, protocolVersion: PROTOCOL_VERSION, outboxBytes: usedBytes, outboxLimit: limitBytes },
+        limits.leaseMs,
+      );
+      this.#lastBeat = at;
+    } catch (err) {
+      log.warn({ err }, 'a beat was not heard');
+    }
+  }
+
+  /** Learns what is wanted by now, and lets go of what has been unwanted for a while. */
+  async #look(): Promise<void> {
+    if (this.#looking) return;
+    this.#looking = true;
+    try {
+      await this.#wants.refresh();
+      const isWanted = (held: HeldChunk) => this.#wants.has(held.runDigest, held.chunk);
+      this.outbox.update(this.#wants.activeRuns, isWanted);
+      const { held: holding, jobs: making } = this.#patience;
+      const keyOf = ({ runDigest, chunk, attempt }: HeldChunk) => jobId(runDigest, chunk, attempt);
+      for (const held of holding.exhausted(this.outbox.held(), keyOf, isWanted)) {
+        if (this.outbox.drop(held.runDigest, held.chunk, held.attempt)) void this.#retract(held, 'unwanted');
+      }
+      for (const { id } of making.exhausted(
+        this.#jobs.jobs(),
+        (job) => job.id,
+        (job) => this.#wants.has(job.runDigest, chunkName(job)),
+      )) {
+        this.#jobs.stop(id);
+      }
+    } catch (err) {
+      this.#options.log.warn({ err }, 'could not learn which chunks are wanted');
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  async #retract({ runDigest, chunk, attempt }: HeldChunk, reason: DropReason): Promise<void> {
+    const { store, self, emit, log } = this.#options;
+    emit({ kind: 'dropped', reason });
+    try {
+      await store.retract(runDigest, chunk, self.id, attempt);
+    } catch (err) {
+      // Who fetches it is told NOT_FOUND, and the record goes then.
+      log.warn({ err, chunk }, 'could not retract a ready record');
+    }
+  }
+}

@@ -1,0 +1,156 @@
+import { chunkName } from '@cropstream/broker';
+import { failure } from '@cropstream/errors';
+import {
+  type ChunkHeader,
+  type FetchChunkRequest,
+  FRAME_BYTES,
+  type Frame,
+  toStatus,
+  type WorkerServer,
+} from '@cropstream/protocol';
+import type { Clock } from '@cropstream/runtime';
+import type { ServerWritableStream } from '@grpc/grpc-js';
+import type { WorkerLimits } from './config.js';
+import type { Emit, FetchOutcome } from './events.js';
+import type { HeldChunk, Outbox } from './outbox.js';
+
+type Call = ServerWritableStream<FetchChunkRequest, Frame>;
+
+export interface FetchServiceOptions {
+  readonly workerId: string;
+  readonly outbox: Outbox;
+  readonly clock: Clock;
+  readonly limits: Pick<WorkerLimits, 'maxStreams' | 'stalledMs' | 'streamMs'>;
+  readonly emit: Emit;
+}
+
+/** Serves held chunks as streams of frames, from any offset. A reader's pace bounds what is buffered for it. */
+export function fetchService({ workerId, outbox, clock, limits, emit }: FetchServiceOptions): WorkerServer {
+  let streams = 0;
+
+  const refuse = (call: Call, error: unknown, outcome: FetchOutcome) => {
+    emit({ kind: 'fetched', bytes: 0, outcome });
+    call.emit('error', toStatus(error));
+  };
+
+  return {
+    fetchChunk(call) {
+      const { chunk: id } = call.request;
+      if (streams >= limits.maxStreams) {
+        refuse(call, failure('WORKER_BUSY', { streams, limit: limits.maxStreams }), 'refused');
+        return;
+      }
+      const name = id === undefined ? '(none)' : chunkName(spanOf(id));
+      const open = call.request.workerId === workerId && id ? outbox.open(id.runDigest, name) : null;
+      if (open === null) {
+        refuse(call, failure('CHUNK_NOT_FOUND', { chunk: name }), 'not-found');
+        return;
+      }
+      const offset = Number(call.request.offset);
+      if (offset > open.held.made.payloadBytes) {
+        open.close(false);
+        const allowed = `at most ${open.held.made.payloadBytes}, the payload's length`;
+        refuse(call, failure('SPEC_INVALID', { field: 'offset', value: offset, allowed }), 'refused');
+        return;
+      }
+      // A stream counts until it is gone, not until its last frame is written: so long gRPC holds memory for it.
+      streams++;
+      onceGone(call, () => streams--);
+      const header = headerOf(open.held, call.request, workerId);
+      void send(call, header, open.held.made.payload, offset, clock, limits).then(({ sent, error }) => {
+        open.close(error === null);
+        emit({ kind: 'fetched', bytes: sent, outcome: error === null ? 'whole' : 'cut' });
+        if (error === null) call.end();
+        else call.emit('error', toStatus(error));
+      });
+    },
+  };
+}
+
+interface Sent {
+  readonly sent: number;
+  /** null: the last frame was taken. */
+  readonly error: unknown;
+}
+
+/**
+ * Sends [offset, end) of the payload. Each frame is copied by gRPC as it is written, and the next is written
+ * when that one was taken: a slow reader costs one frame, and no frame refers to the payload afterwards.
+ */
+async function send(
+  call: Call,
+  header: ChunkHeader,
+  payload: Uint8Array,
+  start: number,
+  clock: Clock,
+  { stalledMs, streamMs }: FetchServiceOptions['limits'],
+): Promise<Sent> {
+  const deadline = clock.now() + streamMs;
+  const chunk = header.chunk ? chunkName(spanOf(header.chunk)) : '';
+  let offset = start;
+  let first: ChunkHeader | undefined = header;
+  // A chunk fetched from its very end still gets its header.
+  while (first !== undefined || offset < payload.length) {
+    const data = payload.subarray(offset, offset + FRAME_BYTES);
+    const wait = Math.min(stalledMs, deadline - clock.now());
+    const taken = await write(call, { header: first, offset: BigInt(offset), data }, clock, wait);
+    if (taken === 'gone')
+      return { sent: offset - start, error: failure('CANCELLED', { what: `chunk ${chunk}` }) };
+    if (taken === 'late')
+      return { sent: offset - start, error: failure('FETCH_STALLED', { chunk, seconds: wait / 1000 }) };
+    first = undefined;
+    offset += data.length;
+  }
+  return { sent: offset - start, error: null };
+}
+
+function write(call: Call, frame: Frame, clock: Clock, waitMs: number): Promise<'taken' | 'gone' | 'late'> {
+  if (call.cancelled) return Promise.resolve('gone');
+  if (waitMs <= 0) return Promise.resolve('late');
+  return new Promise((resolve) => {
+    const timer = clock.timer(waitMs, () => end('late'));
+    const gone = () => end('gone');
+    const end = (how: 'taken' | 'gone' | 'late') => {
+      timer.cancel();
+      call.off('cancelled', gone);
+      resolve(how);
+    };
+    call.once('cancelled', gone);
+    call.write(frame, (error?: Error | null) => end(error ? 'gone' : 'taken'));
+  });
+}
+
+function onceGone(call: Call, run: () => void): void {
+  let gone = false;
+  for (const event of ['finish', 'cancelled', 'close']) {
+    call.once(event, () => {
+      if (!gone) run();
+      gone = true;
+    });
+  }
+}
+
+function spanOf({ epoch, first, last }: { epoch: bigint; first: bigint; last: bigint }) {
+  return { epoch: Number(epoch), first: Number(first), last: Number(last) };
+}
+
+function headerOf({ attempt, made }: HeldChunk, { chunk }: FetchChunkRequest, workerId: string): ChunkHeader {
+  return {
+    chunk,
+    attempt,
+    workerId,
+    samples: made.samples,
+    columns: made.columns.map((column) => ({
+      ...column,
+      shape: [...column.shape],
+      bytes: BigInt(column.bytes),
+    })),
+    payloadBytes: BigInt(made.payloadBytes),
+    crc32: made.crc32,
+    substitutions: made.substitutions.map(({ originalIndex, deliveredIndex, ...rest }) => ({
+      ...rest,
+      originalIndex: BigInt(originalIndex),
+      deliveredIndex: BigInt(deliveredIndex),
+    })),
+  };
+}

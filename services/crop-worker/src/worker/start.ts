@@ -1,0 +1,163 @@
+import { hostname } from 'node:os';
+import type { Broker, Store } from '@cropstream/broker';
+import { Manifest, openDataset } from '@cropstream/datasets';
+import { failure } from '@cropstream/errors';
+import { SERVER_OPTIONS, toStatus, type WorkerServer, workerService } from '@cropstream/protocol';
+import { reflectionPackage } from '@cropstream/protocol/reflection';
+import type { Clock, Randomness } from '@cropstream/runtime';
+import { GrpcServer } from '@cropstream/runtime/grpc';
+import { epochPlan } from '@cropstream/schedule';
+import { parseSpec } from '@cropstream/spec';
+import type { ChunkLimits } from '../chunk/chunk-limits.js';
+import { ChunkMaker } from '../chunk/chunk-maker.js';
+import type { DecoderChoice } from '../chunk/compute-pool.js';
+import { createSharedParts, type DecodeElsewhere, type SharedParts } from '../chunk/shared-parts.js';
+import { DEFAULT_WORKER_LIMITS, type WorkerLimits } from './config.js';
+import { CropWorker } from './crop-worker.js';
+import type { Emit, Log } from './events.js';
+import { fetchService } from './fetch-service.js';
+import type { OpenRun } from './run-book.js';
+
+export interface CropWorkerServiceOptions {
+  readonly store: Store;
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+  readonly log: Log;
+  /** Told of everything that metrics count. */
+  readonly emit: Emit;
+  /** The pixel fingerprint of this build: the queue whose jobs it takes. */
+  readonly fingerprint: string;
+  /** The address to listen on. */
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** The host that trainers are told. @default `host`; the machine's name where `host` is all addresses */
+  readonly advertise?: string;
+  /** Compute threads: at least 1. */
+  readonly threads: number;
+  /** ES modules of third-party transforms. @default none */
+  readonly transforms?: readonly string[];
+  /** @default 'auto' */
+  readonly decoder?: DecoderChoice;
+  /** @default sharp on this thread, which is then to be the process's main one */
+  readonly decodeElsewhere?: DecodeElsewhere;
+  /** @default DEFAULT_WORKER_LIMITS */
+  readonly limits?: Partial<WorkerLimits>;
+  /** @default DEFAULT_CHUNK_LIMITS */
+  readonly chunkLimits?: Partial<ChunkLimits>;
+}
+
+export interface CropWorkerService {
+  /** Fresh at every start. */
+  readonly id: string;
+  /** As trainers are told it, `host:port`. */
+  readonly address: string;
+  readonly port: number;
+  /** Takes no more jobs; resolves when what is wanted was fetched, or after `graceMs`. */
+  drain(graceMs: number): Promise<void>;
+  /** Leaves, then ends streams under way within `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** A worker that listens: takes jobs, makes chunks, serves them. Does not own store and broker. */
+export async function startCropWorker(options: CropWorkerServiceOptions): Promise<CropWorkerService> {
+  const { clock, randomness, fingerprint, host, threads, emit } = options;
+  const limits = { ...DEFAULT_WORKER_LIMITS, ...options.limits };
+  const id = randomness.id();
+  const parts = await createSharedParts({ ...options, limits: options.chunkLimits ?? {} });
+  let service: WorkerServer | null = null;
+  let grpc: GrpcServer | null = null;
+  try {
+    grpc = await GrpcServer.listen({
+      host,
+      port: options.port,
+      portFlag: '--worker-port',
+      channel: SERVER_OPTIONS,
+      services: {
+        'cropstream.v1.Worker': {
+          definition: workerService,
+          implementation: {
+            fetchChunk: ((call) => {
+              if (service) service.fetchChunk(call);
+              else call.emit('error', toStatus(failure('SHUTTING_DOWN', {})));
+            }) satisfies WorkerServer['fetchChunk'],
+          },
+        },
+      },
+      reflection: reflectionPackage(),
+    });
+    const address = hostPort(options.advertise ?? advertised(host), grpc.port);
+    const worker = new CropWorker({
+      ...options,
+      self: { id, address, tlsName: '', fingerprint, slots: threads },
+      limits,
+      maxChunkBytes: parts.limits.maxChunkBytes,
+      openRun: openRunWith(parts),
+    });
+    service = fetchService({ workerId: id, outbox: worker.outbox, clock, limits, emit });
+    await worker.start();
+    return serviceOf(id, address, grpc, worker, parts);
+  } catch (error) {
+    await grpc?.stop(0);
+    await parts.close();
+    throw error;
+  }
+}
+
+function serviceOf(
+  id: string,
+  address: string,
+  grpc: GrpcServer,
+  worker: CropWorker,
+  parts: SharedParts,
+): CropWorkerService {
+  return {
+    id,
+    address,
+    port: grpc.port,
+    async drain(graceMs) {
+      grpc.notServing();
+      await worker.drain(graceMs);
+    },
+    async close(graceMs) {
+      grpc.notServing();
+      await worker.close();
+      await grpc.stop(graceMs);
+      await parts.close();
+    },
+  };
+}
+
+/** Specs and manifests come from the store, so both are checked again. */
+function openRunWith(parts: SharedParts): OpenRun {
+  return async (run, bytes) => {
+    const manifest = Manifest.decode(bytes);
+    const spec = parseSpec(JSON.parse(run.specJson), {
+      transforms: parts.registry,
+      samples: manifest.length,
+    });
+    const plan = epochPlan({
+      samples: manifest.length,
+      globalBatchSize: spec.global_batch_size,
+      dropLast: spec.drop_last,
+    });
+    const reader = openDataset(spec.dataset, manifest);
+    const maker = new ChunkMaker(spec, manifest, reader, parts);
+    return {
+      plan,
+      chunkSize: spec.chunk_size,
+      bytesFor: (samples) => maker.bytesFor(samples),
+      make: (request, signal) => maker.make(request, signal),
+      close: () => reader.close(),
+    };
+  };
+}
+
+function advertised(host: string): string {
+  return host === '0.0.0.0' || host === '::' ? hostname() : host;
+}
+
+function hostPort(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
