@@ -1,4 +1,4 @@
-import { chmod, rename, rm, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { folderOf } from '../test-support/folders.js';
@@ -68,13 +68,6 @@ describe('a dataset', () => {
     const failed = { code: 'SAMPLE_IO', details: { path: 'c0/0.jpg', reason: 'EACCES: made up' } };
     await expect(reader.read(0)).rejects.toMatchObject(failed);
     await expect(reader.head(0, 64)).rejects.toMatchObject(failed);
-  });
-
-  it.runIf(process.getuid?.() !== 0)('is refused when a part of it cannot be listed', async () => {
-    const url = await folderOf(TEN);
-    await chmod(join(url, 'c1'), 0);
-    await expect(indexDataset(config(url))).rejects.toMatchObject({ code: 'DATASET_NOT_FOUND' });
-    await chmod(join(url, 'c1'), 0o755);
   });
 
   it('reads the head of a file alone', async () => {
