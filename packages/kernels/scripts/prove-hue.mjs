@@ -36,6 +36,8 @@ for (const name of ['rgbToHsv', 'hsvToRgb']) {
     digest.update(oracle);
   }
   const isPillows = digest.digest('hex') === golden.conversions[name];
-  console.log(`${name}: kernel and oracle differ in ${different} of 2^24, oracle equals Pillow: ${isPillows}`);
+  console.log(
+    `${name}: kernel and oracle differ in ${different} of 2^24, oracle equals Pillow: ${isPillows}`,
+  );
   if (different > 0 || !isPillows) process.exitCode = 1;
 }
