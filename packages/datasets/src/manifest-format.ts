@@ -1,12 +1,17 @@
 /**
- * The binary form of a manifest, and its digest. Little-endian:
+ * The binary form of a manifest, and its digest. Little-endian; the columns are aligned, so that a decoded
+ * manifest may be a view of its bytes (threads share one copy, in shared memory):
  *
  *     8 bytes   "CSMANIF1": magic and version
- *     u32       bytes of the header
+ *     u32       bytes of the header H, padding included
  *     u32       samples N
  *     u32       bytes of all paths P
- *     header    UTF-8 JSON {"source", "classes", "fields"}
- *     N+1 u32   offsets     P bytes  paths     N u64  sizes     N i32  labels
+ *     u32       0
+ *     H bytes   UTF-8 JSON {"source", "classes", "fields"}, padded with spaces to a multiple of 8
+ *     N u64     sizes
+ *     N+1 u32   offsets into the paths
+ *     N i32     labels
+ *     P bytes   paths
  *     32 bytes  the digest: SHA-256 of all that stands before it
  */
 import { createHash } from 'node:crypto';
@@ -16,7 +21,8 @@ import type { ManifestColumns, ManifestHeader } from './manifest.js';
 import { whyUnsafe } from './paths.js';
 
 const MAGIC = Buffer.from('CSMANIF1', 'latin1');
-const FIXED_BYTES = MAGIC.length + 12;
+const FIXED_BYTES = MAGIC.length + 16;
+const ALIGNMENT = 8;
 const DIGEST_BYTES = 32;
 
 const headerSchema = z.strictObject({
@@ -37,7 +43,10 @@ export function encodeManifest(header: ManifestHeader, columns: ManifestColumns)
 
 function headerBytes({ source, classes, fields }: ManifestHeader): Buffer {
   const inOrder = fields.map(({ name, dtype }) => ({ name, dtype }));
-  return Buffer.from(JSON.stringify({ source, classes, fields: inOrder }), 'utf8');
+  const json = Buffer.from(JSON.stringify({ source, classes, fields: inOrder }), 'utf8');
+  const padded = Buffer.alloc(Math.ceil(json.length / ALIGNMENT) * ALIGNMENT, ' ');
+  json.copy(padded);
+  return padded;
 }
 
 function parts(manifest: ManifestHeader, columns: ManifestColumns): Uint8Array[] {
@@ -47,11 +56,15 @@ function parts(manifest: ManifestHeader, columns: ManifestColumns): Uint8Array[]
   fixed.writeUInt32LE(header.length, 8);
   fixed.writeUInt32LE(columns.labels.length, 12);
   fixed.writeUInt32LE(columns.paths.length, 16);
-  const { offsets, paths, sizes, labels } = columns;
-  return [fixed, header, ...[offsets, paths, sizes, labels].map(bytesOf)];
+  const { sizes, offsets, labels, paths } = columns;
+  return [fixed, header, ...[sizes, offsets, labels, paths].map(bytesOf)];
 }
 
-/** @throws DATASET_MALFORMED for anything that `encodeManifest` does not write */
+/**
+ * The columns are views of `input` where it is aligned (copies elsewhere), so it must not change afterwards.
+ *
+ * @throws DATASET_MALFORMED for anything that `encodeManifest` does not write
+ */
 export function decodeManifest(input: Uint8Array): { header: ManifestHeader; columns: ManifestColumns } {
   const bytes = Buffer.from(input.buffer, input.byteOffset, input.byteLength);
   if (bytes.length < FIXED_BYTES) throw malformed('it is too short');
@@ -59,23 +72,25 @@ export function decodeManifest(input: Uint8Array): { header: ManifestHeader; col
   const headerLength = bytes.readUInt32LE(8);
   const samples = bytes.readUInt32LE(12);
   const pathBytes = bytes.readUInt32LE(16);
-  const body = FIXED_BYTES + headerLength + 4 * (samples + 1) + pathBytes + 12 * samples;
+  const body = FIXED_BYTES + headerLength + 8 * samples + 4 * (samples + 1) + 4 * samples + pathBytes;
   if (bytes.length !== body + DIGEST_BYTES) throw malformed('its length is not what its counts say');
+  if (bytes.readUInt32LE(20) !== 0) throw malformed('it has a reserved word');
   const digest = createHash('sha256').update(bytes.subarray(0, body)).digest();
   if (!digest.equals(bytes.subarray(body))) throw malformed('its digest does not match');
 
-  let at = FIXED_BYTES + headerLength;
+  const header = parseHeader(bytes.subarray(FIXED_BYTES, FIXED_BYTES + headerLength));
+  const aligned = bytes.byteOffset % ALIGNMENT === 0 ? bytes : new Uint8Array(bytes);
+  const { buffer } = aligned;
+  let at = aligned.byteOffset + FIXED_BYTES + headerLength;
   const take = (length: number) => {
     at += length;
-    // A copy of its own: typed arrays must be aligned, and the input may be reused.
-    return new Uint8Array(bytes.subarray(at - length, at)).buffer;
+    return at - length;
   };
-  const header = parseHeader(bytes.subarray(FIXED_BYTES, at));
   const columns = {
-    offsets: new Uint32Array(take(4 * (samples + 1))),
-    paths: new Uint8Array(take(pathBytes)),
-    sizes: new BigUint64Array(take(8 * samples)),
-    labels: new Int32Array(take(4 * samples)),
+    sizes: new BigUint64Array(buffer, take(8 * samples), samples),
+    offsets: new Uint32Array(buffer, take(4 * (samples + 1)), samples + 1),
+    labels: new Int32Array(buffer, take(4 * samples), samples),
+    paths: new Uint8Array(buffer, take(pathBytes), pathBytes),
   };
   checkColumns(header, columns);
   return { header, columns };
@@ -110,7 +125,7 @@ function parseHeader(bytes: Buffer): ManifestHeader {
   }
   const parsed = headerSchema.safeParse(json);
   if (!parsed.success) throw malformed(`its header is not valid: ${z.prettifyError(parsed.error)}`);
-  // One spelling a header, or equal manifests would have two digests.
+  // One spelling (and one padding) a header, or equal manifests would have two digests.
   if (!headerBytes(parsed.data).equals(bytes)) throw malformed('its header is not in canonical form');
   return parsed.data;
 }

@@ -101,7 +101,12 @@ export class Manifest implements ManifestHeader {
     return encodeManifest(this, this.#columns);
   }
 
-  /** @throws DATASET_MALFORMED for bytes that `encode` did not write */
+  /**
+   * The manifest of its binary form, which it goes on reading (from shared memory, too, so that threads share
+   * one copy): the bytes must not change afterwards.
+   *
+   * @throws DATASET_MALFORMED for bytes that `encode` did not write
+   */
   static decode(bytes: Uint8Array): Manifest {
     const { header, columns } = decodeManifest(bytes);
     return new Manifest(header, columns);

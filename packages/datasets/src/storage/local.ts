@@ -1,4 +1,4 @@
-import { constants, type Dirent, type Stats } from 'node:fs';
+import { constants, type Dirent, type Stats, stat } from 'node:fs';
 import * as nodeFs from 'node:fs/promises';
 import { decodePath, encodePath, joinPath, whyUnsafe } from '../paths.js';
 import { realSleep, retrying, type Sleep } from './retry.js';
@@ -10,8 +10,18 @@ import {
   StorageError,
 } from './storage.js';
 
-/** The calls of node:fs/promises that are used, so that tests can make them fail. */
-export type FileSystem = Pick<typeof nodeFs, 'open' | 'readdir' | 'realpath' | 'stat'>;
+/** The calls that are used, so that tests can make them fail. */
+export interface FileSystem extends Pick<typeof nodeFs, 'open' | 'readdir' | 'realpath'> {
+  stat(path: string | Buffer): Promise<Stats>;
+}
+
+/** Indexing is mostly stats, and the callback form costs half of the promised one's CPU time. */
+const statByCallback = (path: string | Buffer) =>
+  new Promise<Stats>((resolve, reject) => {
+    stat(path, (error, stats) => (error ? reject(error) : resolve(stats)));
+  });
+
+const REAL_FILE_SYSTEM: FileSystem = { ...nodeFs, stat: statByCallback };
 
 export interface LocalStorageOptions {
   readonly sleep?: Sleep;
@@ -45,7 +55,7 @@ export class LocalStorage implements Storage {
   readonly #fs: FileSystem;
 
   /** @param root absolute path of the folder */
-  constructor(root: string, { sleep = realSleep, fs = nodeFs }: LocalStorageOptions = {}) {
+  constructor(root: string, { sleep = realSleep, fs = REAL_FILE_SYSTEM }: LocalStorageOptions = {}) {
     this.url = root;
     this.#sleep = sleep;
     this.#fs = fs;
