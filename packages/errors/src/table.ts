@@ -348,6 +348,14 @@ export const ERROR_TABLE = {
     message: 'the transform module {path} cannot be used: {reason}',
     help: 'docs/transforms.md shows the contract with an example.',
   }),
+  CONFIG_INVALID: row({
+    grpc: 'INVALID_ARGUMENT',
+    http: 400,
+    retryable: false,
+    when: 'An environment variable of a service is missing or has a value that is not allowed.',
+    message: 'the environment variable {variable} is {value}; expected {allowed}',
+    help: 'Correct it, or leave it unset where it has a default: {default}.',
+  }),
   PORT_IN_USE: row({
     grpc: 'UNAVAILABLE',
     http: 503,

@@ -11,7 +11,7 @@ const tag = (field: number, type: WireType) => (field << 3) | type;
 
 /**
  * A frame's protobuf encoding, the same bytes as the generated code's with one copy of `data` instead of
- * three. `data` may be a view of a SharedArrayBuffer. Throws RangeError for an offset outside [0, 2^64).
+ * two. `data` may be a view of a SharedArrayBuffer. Throws RangeError for an offset outside [0, 2^64).
  */
 export function encodeFrame(frame: Frame): Buffer {
   const writer = new BinaryWriter();

@@ -3,5 +3,22 @@
  * shutdown. Nothing here knows of runs, chunks or pixels.
  */
 export { type Clock, sleep, systemClock, type Timer } from './clock.js';
+export { type ConfigSchema, configTable, configVariables, loadConfig, type VariableInfo } from './config.js';
+export { createLogger, LOG_LEVELS, type Logger, type LogLevel, type LogOptions } from './log.js';
+export { createRegistry } from './metrics.js';
 export { freePort } from './ports.js';
 export { type Randomness, systemRandomness } from './randomness.js';
+export { redactUrl } from './redact.js';
+export { defaultThreads, type Resources, type ResourcesOptions, readResources } from './resources.js';
+export { type ProcessLike, Shutdown, type ShutdownOptions } from './shutdown.js';
+export {
+  bytesVariable,
+  choiceVariable,
+  durationVariable,
+  flagVariable,
+  integerVariable,
+  portVariable,
+  secretVariable,
+  textVariable,
+  urlVariable,
+} from './variables.js';
