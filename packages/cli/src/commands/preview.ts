@@ -165,7 +165,7 @@ async function contact(session: Session, options: PreviewOptions): Promise<Drawn
     for (let epoch = options.epoch; epoch < options.epoch + epochs; epoch++) {
       const name = sample.path.split('/').at(-1) ?? sample.path;
       const label = manifest.classes[sample.label] ?? '';
-      const head = options.epochs === undefined ? [`${id}: ${name}`, label] : [`epoch ${epoch}`, ''];
+      const head = options.epochs === undefined ? [`${id}: ${name}`, label] : [`epoch ${epoch}`];
       columns.push(previewColumn(darkroom, head, { epoch, sampleId: id }));
     }
     if (samples.length >= images) break;

@@ -1,2 +1,192 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Batch } from '@cropstream/client';
+import type { ChunkMaker } from '@cropstream/crop-worker';
+import type { EpochPlan } from '@cropstream/schedule';
+import type { ResolvedSpec } from '@cropstream/spec';
 import type { Command } from 'commander';
-export function register(_program: Command): void {}
+import { integer } from '../flags.js';
+import { interruptible } from '../interrupt.js';
+import { formatCount, Output } from '../output.js';
+import { progressBar } from '../progress.js';
+import { addRunOptions, openRun, type RunOptions } from '../run-options.js';
+
+interface ReplayOptions extends RunOptions {
+  readonly step?: number;
+  readonly epoch?: number;
+  readonly stepInEpoch?: number;
+  readonly steps: number;
+  readonly rank: number;
+  readonly world: number;
+  readonly threads?: number;
+  readonly decoder?: 'auto' | 'turbojpeg' | 'sharp';
+  readonly out?: string;
+  readonly json?: boolean;
+}
+
+export function register(program: Command): void {
+  addRunOptions(program.command('replay'))
+    .summary('any batch of a run again, from its spec alone')
+    .description(
+      'Makes a batch of a run again, in this process, without any service: its digest is that of the batch that a trainer\ndrew (compare with `pull --digests`). Give the spec, or the flags, that the run was served with.',
+    )
+    .option('--step <n>', 'the global step (default: 0)', integer(0))
+    .option('--epoch <n>', 'the epoch, instead of --step', integer(0))
+    .option('--step-in-epoch <n>', 'with --epoch: the step within it', integer(0))
+    .option('--steps <n>', 'so many steps from there on; the digest is then of all of them', integer(1), 1)
+    .option('--rank <n>', 'whose slice', integer(0), 0)
+    .option('--world <n>', 'of how many', integer(1), 1)
+    .option('--threads <n>', 'compute threads (default: as many as the cgroup allows)', integer(1, 256))
+    .option('--decoder <name>', 'auto, turbojpeg or sharp; the bytes are the same', 'auto')
+    .option('--out <folder>', 'write the first batch: a .npy a tensor, fields.json, batch.png')
+    .option('--json', 'print the digests as one JSON object')
+    .action((options: ReplayOptions) => interruptible((signal) => replay(options, signal)));
+}
+
+interface ReplayedStep {
+  readonly step: number;
+  readonly epoch: number;
+  readonly samples: number;
+  readonly digest: string;
+}
+
+async function replay(options: ReplayOptions, signal: AbortSignal): Promise<void> {
+  const output = new Output(options);
+  const [{ StreamDigest }, { ChunkMaker }, { epochPlan, globalStep }, { runDigest }, { defaultThreads }] =
+    await Promise.all([
+      import('@cropstream/client'),
+      import('@cropstream/crop-worker'),
+      import('@cropstream/schedule'),
+      import('@cropstream/spec'),
+      import('@cropstream/runtime'),
+    ]);
+  const { spec, manifest, transforms } = await openRun(options, output, signal);
+  const plan = epochPlan({
+    samples: manifest.length,
+    globalBatchSize: spec.global_batch_size,
+    dropLast: spec.drop_last,
+  });
+  const first =
+    options.epoch === undefined
+      ? (options.step ?? 0)
+      : globalStep(plan, { epoch: options.epoch, step: options.stepInEpoch ?? 0 });
+  const threads = options.threads ?? defaultThreads();
+  const decoder = options.decoder ?? 'auto';
+  const maker = await ChunkMaker.create({ spec, manifest, threads, transforms, decoder });
+  const bar = await progressBar('replaying', options.steps);
+  const all = new StreamDigest();
+  const steps: ReplayedStep[] = [];
+  let images = 0;
+  let substituted = 0;
+  try {
+    for (let step = first; step < first + options.steps; step++) {
+      signal.throwIfAborted();
+      const batch = await makeBatch({ maker, spec, plan, samples: manifest.length }, step, options, signal);
+      all.update(batch);
+      const own = new StreamDigest();
+      own.update(batch);
+      steps.push({ step, epoch: batch.epoch, samples: batch.length, digest: own.hex() });
+      images += batch.length;
+      substituted += batch.substitutions.length;
+      for (const { originalIndex, deliveredIndex, path, code } of batch.substitutions) {
+        output.note(`substituted: sample ${deliveredIndex} for ${originalIndex} (${path}: ${code})`);
+      }
+      if (step === first && options.out !== undefined) await writeBatch(options.out, batch, spec);
+      bar.update(steps.length);
+    }
+  } finally {
+    bar.stop();
+    await maker.close();
+  }
+  const result = { digest: all.hex(), steps: steps.length, images, substituted };
+  report(output, { ...result, batches: steps, world: options.world, rank: options.rank });
+  if (options.out !== undefined) output.line(`written        ${options.out}`);
+  const run = { run_digest: runDigest(spec, manifest.digest), manifest_digest: manifest.digest };
+  output.json({
+    ...result,
+    ...run,
+    rank: options.rank,
+    world: options.world,
+    batches: steps,
+    ...(options.out && { out: resolve(options.out) }),
+  });
+}
+
+interface Maker {
+  readonly maker: ChunkMaker;
+  readonly spec: ResolvedSpec;
+  readonly plan: EpochPlan;
+  readonly samples: number;
+}
+
+async function makeBatch(
+  { maker, spec, plan, samples }: Maker,
+  globalStep: number,
+  { rank, world }: { rank: number; world: number },
+  signal: AbortSignal,
+): Promise<Batch> {
+  const [{ cutChunks, EpochOrder, locate, rankRange }, { assembleBatch }] = await Promise.all([
+    import('@cropstream/schedule'),
+    import('../replay/assemble.js'),
+  ]);
+  const { epoch, step } = locate(plan, globalStep);
+  const order = new EpochOrder({ seed: spec.seed, epoch, length: samples, shuffle: spec.shuffle });
+  const ranges = cutChunks(rankRange(plan, step, rank, world), spec.chunk_size);
+  const chunks: Awaited<ReturnType<ChunkMaker['make']>>[] = [];
+  try {
+    for (const { first, last } of ranges) {
+      const indices = Array.from({ length: last - first }, (_, i) => order.at(first + i));
+      chunks.push(await maker.make({ epoch, indices }, signal));
+    }
+    return assembleBatch(
+      chunks,
+      spec.views.map(({ name }) => name),
+      { epoch, step, globalStep },
+    );
+  } finally {
+    for (const chunk of chunks) chunk.release();
+  }
+}
+
+async function writeBatch(folder: string, batch: Batch, spec: ResolvedSpec): Promise<void> {
+  const [{ encodeNpy }, { batchSheet }, { drawSheet }] = await Promise.all([
+    import('../replay/npy.js'),
+    import('../pictures/batch-sheet.js'),
+    import('../pictures/sheet.js'),
+  ]);
+  await mkdir(folder, { recursive: true });
+  for (const [name, { dtype, shape, data }] of batch.views) {
+    await writeFile(join(folder, `${name}.npy`), encodeNpy(dtype, shape, data));
+  }
+  await writeFile(join(folder, '_indices.npy'), encodeNpy('int64', [batch.length], batch.indices));
+  await writeFile(join(folder, 'labels.npy'), encodeNpy('int64', [batch.length], batch.labels));
+  const fields = Object.fromEntries(
+    [...batch.fields].map(([name, column]) => [name, Array.from(column, plain)]),
+  );
+  await writeFile(join(folder, 'fields.json'), `${JSON.stringify(fields, null, 2)}\n`);
+  const title = `${spec.recipe ?? spec.name}: step ${batch.globalStep}`;
+  const subtitle = [
+    `epoch ${batch.epoch}, seed ${spec.seed}; the first of ${formatCount(batch.length)} samples, from the batch's own tensors`,
+  ];
+  await writeFile(join(folder, 'batch.png'), await drawSheet(batchSheet(batch, spec, { title, subtitle })));
+}
+
+const plain = (value: string | number | bigint) => (typeof value === 'bigint' ? Number(value) : value);
+
+interface Replayed {
+  readonly digest: string;
+  readonly images: number;
+  readonly substituted: number;
+  readonly batches: readonly ReplayedStep[];
+  readonly rank: number;
+  readonly world: number;
+}
+
+function report(output: Output, { digest, images, substituted, batches, rank, world }: Replayed): void {
+  if (batches.length <= 20) for (const { step, digest: own } of batches) output.line(`step ${step}  ${own}`);
+  output.line(`rank           ${rank} of ${world}`);
+  output.line(
+    `made           ${batches.length} batches, ${formatCount(images)} images, ${substituted} substituted`,
+  );
+  output.line(`stream digest  ${digest}`);
+}

@@ -10,7 +10,7 @@ import { interruptible } from '../interrupt.js';
 import { formatBytes, formatCount, Output } from '../output.js';
 import { progressBar } from '../progress.js';
 import { addRunOptions, openRun, type RunOptions } from '../run-options.js';
-import type { CropStatistics } from '../stats/crop-statistics.js';
+import { type CropStatistics, namesOf } from '../stats/crop-statistics.js';
 
 interface StatsOptions extends RunOptions {
   readonly images: number;
@@ -88,8 +88,8 @@ async function stats(options: StatsOptions, signal: AbortSignal): Promise<void> 
   const memory = memoryOf(views, spec);
   const { drawStatsChart } = await import('../pictures/stats-chart.js');
   const subtitle = [
-    `${formatCount(drawn)} samples of ${formatCount(manifest.length)}, seed ${spec.seed}. Bars: boxes drawn. Dashed: the configured density,`,
-    'before boxes that do not fit into their image are drawn again, which costs large and elongated ones.',
+    `${formatCount(drawn)} draws from ${formatCount(manifest.length)} samples, seed ${spec.seed}. Bars: the boxes drawn. Dashed: as configured.`,
+    'Full line: what to expect for these images, where a box that does not fit is drawn again (torchvision does the same).',
   ];
   const title = `${spec.recipe ?? spec.name}: crop statistics`;
   await writeFile(options.out, await drawStatsChart(statistics, { title, subtitle }));
@@ -194,10 +194,10 @@ function report(
     `${lo.toFixed(3)} to ${hi.toFixed(3)}, mean ${mean.toFixed(3)}`;
   for (const { views, scale, ratio: aspect, observed } of groups) {
     if (scale === null || aspect === null || observed === null) {
-      output.line(`${views.join(', ')}: cropped without chance`);
+      output.line(`${namesOf(views)}: cropped without chance`);
       continue;
     }
-    output.line(views.join(', '));
+    output.line(namesOf(views));
     output.line(
       `  scale  configured ${scale.join(' to ')}  drawn ${span(observed.scale.min, observed.scale.max, observed.scale.mean)}`,
     );
@@ -208,8 +208,28 @@ function report(
   if (rates.length === 0) return;
   output.line();
   output.table(
-    ['view', 'step', 'configured', 'happened'],
-    rates.map(({ view, step, configured, observed }) => [view, step, percent(configured), percent(observed)]),
+    ['views', 'step', 'configured', 'happened'],
+    grouped(rates).map(({ views, step, configured, observed }) => [
+      namesOf(views),
+      step,
+      percent(configured),
+      percent(observed),
+    ]),
     [2, 3],
   );
+}
+
+/** Rates of views that are configured alike, averaged: eight locals are one line. */
+function grouped(rates: CropStatistics['rates']) {
+  const chains = new Map<string, string>();
+  for (const { view, step, configured } of rates) {
+    chains.set(view, `${chains.get(view) ?? ''} ${step} ${configured}`);
+  }
+  const groups = new Map<string, { views: string[]; step: string; configured: number; sum: number }>();
+  for (const { view, step, configured, observed } of rates) {
+    const key = `${view.replace(/_\d+$/, '')}${chains.get(view)} ${step}`;
+    const group = groups.get(key) ?? { views: [], step, configured, sum: 0 };
+    groups.set(key, { ...group, views: [...group.views, view], sum: group.sum + observed });
+  }
+  return [...groups.values()].map((group) => ({ ...group, observed: group.sum / group.views.length }));
 }

@@ -1,6 +1,7 @@
 import * as vega from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
 import { type CropGroup, type CropStatistics, type Histogram, namesOf } from '../stats/crop-statistics.js';
+import { expectedDensities } from '../stats/expected.js';
 import { viewColour } from './sheet.js';
 import { FONT, rasterise } from './svg.js';
 
@@ -9,43 +10,37 @@ interface Panel {
   readonly axis: string;
   readonly histogram: Histogram;
   readonly range: readonly [number, number];
-  /** Density of the configured distribution; 0 outside the range. */
-  readonly density: (value: number) => number;
+  /** Densities within the range: as configured, and as it must be for images of these sizes. */
+  readonly configured: (value: number) => number;
+  readonly expected: (value: number) => number;
 }
 
-function panelsOf({ scale, ratio, observed }: CropGroup): Panel[] {
+function panelsOf({ scale, ratio, observed }: CropGroup, sizes: CropStatistics['sizes']): Panel[] {
   if (scale === null || ratio === null || observed === null) return [];
-  const uniform = ([lo, hi]: readonly [number, number]) => (hi > lo ? 1 / (hi - lo) : 0);
   const logWidth = Math.log(ratio[1] / ratio[0]);
+  const expected = expectedDensities(sizes, { scale, ratio });
+  const place = (title: string, axis: string, histogram: Histogram): Panel => {
+    return { title, axis, histogram, range: [0, 1], configured: () => 1, expected: () => 1 };
+  };
   return [
     {
       title: 'scale',
       axis: 'share of the image’s area',
       histogram: observed.scale,
       range: scale,
-      density: () => uniform(scale),
+      configured: () => (scale[1] > scale[0] ? 1 / (scale[1] - scale[0]) : 0),
+      expected: expected.scale,
     },
     {
       title: 'aspect ratio',
       axis: 'width / height',
       histogram: observed.ratio,
       range: ratio,
-      density: (value) => (logWidth > 0 ? 1 / (value * logWidth) : 0),
+      configured: (value) => (logWidth > 0 ? 1 / (value * logWidth) : 0),
+      expected: expected.ratio,
     },
-    {
-      title: 'position, across',
-      axis: '0 left, 1 right',
-      histogram: observed.x,
-      range: [0, 1],
-      density: () => 1,
-    },
-    {
-      title: 'position, down',
-      axis: '0 top, 1 bottom',
-      histogram: observed.y,
-      range: [0, 1],
-      density: () => 1,
-    },
+    place('position, across', '0 left, 1 right', observed.x),
+    place('position, down', '0 top, 1 bottom', observed.y),
   ];
 }
 
@@ -59,20 +54,31 @@ function panelSpec(panel: Panel, colour: string) {
     to: histogram.lo + (i + 1) * step,
     density: histogram.total === 0 ? 0 : count / histogram.total / step,
   }));
-  const points = 48;
-  const curve = Array.from({ length: points + 1 }, (_, i) => {
-    const value = range[0] + ((range[1] - range[0]) * i) / points;
-    return { value, density: panel.density(value) };
+  const points = 60;
+  const curve = (density: Panel['expected']) => {
+    const inside = Array.from({ length: points + 1 }, (_, i) => {
+      const value = range[0] + ((range[1] - range[0]) * i) / points;
+      return { value, density: density(value) };
+    });
+    return [{ value: range[0], density: 0 }, ...inside, { value: range[1], density: 0 }];
+  };
+  const line = (density: Panel['expected'], style: object) => ({
+    data: { values: curve(density) },
+    mark: { type: 'line', color: LINE, ...style },
+    encoding: {
+      x: { field: 'value', type: 'quantitative', ...x },
+      y: { field: 'density', type: 'quantitative' },
+      order: { value: null },
+    },
   });
-  const expected = [{ value: range[0], density: 0 }, ...curve, { value: range[1], density: 0 }];
   const x = {
     scale: { domain: [histogram.lo, histogram.hi], nice: false, zero: false },
-    axis: { title: panel.axis },
+    axis: { title: panel.axis, values: ticks(histogram.lo, histogram.hi), format: '~g' },
   };
   return {
     width: 210,
     height: 120,
-    title: { text: panel.title, anchor: 'start', fontSize: 12, fontWeight: 'bold' },
+    title: { text: panel.title, anchor: 'start', frame: 'group', fontSize: 12, fontWeight: 'bold' },
     layer: [
       {
         data: { values: bars },
@@ -83,29 +89,32 @@ function panelSpec(panel: Panel, colour: string) {
           y: { field: 'density', type: 'quantitative', axis: { title: 'density', tickCount: 4 } },
         },
       },
-      {
-        data: { values: expected },
-        mark: { type: 'line', color: LINE, strokeWidth: 1.6, strokeDash: [5, 3] },
-        encoding: {
-          x: { field: 'value', type: 'quantitative', ...x },
-          y: { field: 'density', type: 'quantitative' },
-          order: { value: null },
-        },
-      },
+      line(panel.configured, { strokeWidth: 1.2, strokeDash: [5, 3], opacity: 0.8 }),
+      line(panel.expected, { strokeWidth: 1.8 }),
     ],
   };
 }
 
+/** Round numbers within a range, about five of them. */
+function ticks(lo: number, hi: number): number[] {
+  const rough = (hi - lo) / 5;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * ([1, 2, 5, 10].find((factor) => factor * power >= rough) ?? 10);
+  const first = Math.ceil(lo / step);
+  const count = Math.floor(hi / step) - first + 1;
+  return Array.from({ length: Math.max(0, count) }, (_, i) => Number(((first + i) * step).toPrecision(6)));
+}
+
 /**
  * Histograms of the boxes that were drawn, a row for each group of views, with the configured density as a
- * dashed line, as a PNG.
+ * dashed line and the one to expect for these images as a full one, as a PNG.
  */
 export async function drawStatsChart(
   statistics: CropStatistics,
   text: { title: string; subtitle: readonly string[] },
 ): Promise<Buffer> {
   const rows = statistics.groups.flatMap((group, i) => {
-    const panels = panelsOf(group);
+    const panels = panelsOf(group, statistics.sizes);
     if (panels.length === 0) return [];
     return [
       {
@@ -119,7 +128,8 @@ export async function drawStatsChart(
           offset: 10,
         },
         hconcat: panels.map((panel) => panelSpec(panel, viewColour(i))),
-        spacing: 28,
+        bounds: 'flush',
+        spacing: 64,
       },
     ];
   });

@@ -1,5 +1,6 @@
 import type { CompiledView, ViewParams } from '@cropstream/augment';
 import type { ResolvedSpec } from '@cropstream/spec';
+import type { SizeCount } from './expected.js';
 
 /** Where a value was observed: `counts[i]` of them in [lo + i * step, lo + (i + 1) * step). */
 export interface Histogram {
@@ -36,10 +37,15 @@ export interface StepRate {
 
 export interface CropStatistics {
   readonly groups: readonly CropGroup[];
+  /** Sizes of the images that boxes were drawn in. */
+  readonly sizes: readonly SizeCount[];
   readonly rates: readonly StepRate[];
 }
 
 const BINS = 32;
+
+/** Pixels that a box must be able to move for its place to count. */
+const LEAST_ROOM = 16;
 
 class Values {
   readonly #values: number[] = [];
@@ -93,6 +99,7 @@ export class CropStatisticsCollector {
   readonly #groups = new Map<string, Gathered>();
   readonly #groupOf = new Map<string, Gathered>();
   readonly #happened = new Map<string, number>();
+  readonly #sizes = new Map<string, SizeCount>();
   #samples = 0;
 
   constructor(spec: ResolvedSpec) {
@@ -122,6 +129,9 @@ export class CropStatisticsCollector {
     params: readonly ViewParams[],
   ): void {
     this.#samples++;
+    const { width, height } = source;
+    const size = `${width} ${height}`;
+    this.#sizes.set(size, { width, height, count: (this.#sizes.get(size)?.count ?? 0) + 1 });
     views.forEach(({ name }, i) => {
       const drawn = params[i];
       if (drawn === undefined) return;
@@ -140,9 +150,12 @@ export class CropStatisticsCollector {
     const [x, y, width, height] = box;
     group.scale.add((width * height) / (source.width * source.height));
     group.ratio.add(width / height);
-    // A box as wide as the image has no choice of place.
-    if (source.width > width) group.x.add(x / (source.width - width));
-    if (source.height > height) group.y.add(y / (source.height - height));
+    // A box nearly as wide as the image has hardly a choice of place.
+    const place = (offset: number, room: number, values: Values) => {
+      if (room >= LEAST_ROOM) values.add((offset + 0.5) / (room + 1));
+    };
+    place(x, source.width - width, group.x);
+    place(y, source.height - height, group.y);
   }
 
   finish(): CropStatistics {
@@ -167,7 +180,7 @@ export class CropStatisticsCollector {
         return [{ view: view.name, step: transform.name, configured: transform.p, observed }];
       }),
     );
-    return { groups, rates };
+    return { groups, rates, sizes: [...this.#sizes.values()] };
   }
 }
 
