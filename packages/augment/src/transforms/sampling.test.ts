@@ -197,12 +197,16 @@ describe('probabilities and ranges', () => {
   it('draw factors from their ranges, as float32', () => {
     for (const { color_jitter: jitter, blur } of params) {
       if (jitter) {
-        expect(jitter.brightness).toBeGreaterThanOrEqual(Math.fround(0.6));
-        expect(jitter.brightness).toBeLessThanOrEqual(Math.fround(1.4));
-        expect(jitter.contrast).toBeGreaterThanOrEqual(0.5);
-        expect(jitter.contrast).toBeLessThanOrEqual(Math.fround(0.7));
-        expect(Math.abs(jitter.hue!)).toBeLessThanOrEqual(Math.fround(0.1));
-        for (const name of jitter.order) expect(Math.fround(jitter[name]!)).toBe(jitter[name]);
+        const within = (value: number, lo: number, hi: number) =>
+          value >= Math.fround(lo) && value <= Math.fround(hi);
+        const { brightness, contrast, saturation, hue } = jitter;
+        const ok =
+          within(brightness!, 0.6, 1.4) &&
+          within(contrast!, 0.5, 0.7) &&
+          within(saturation!, 0.8, 1.2) &&
+          within(hue!, -0.1, 0.1) &&
+          jitter.order.every((name) => Math.fround(jitter[name]!) === jitter[name]);
+        expect(ok, JSON.stringify(jitter)).toBe(true);
       }
       if (blur) expect(blur.sigma >= Math.fround(0.1) && blur.sigma <= 2).toBe(true);
     }
@@ -248,7 +252,7 @@ describe('probabilities and ranges', () => {
 });
 
 describe('no draw shifts another', () => {
-  const transforms = (flip: number, jitter: object, rest: object[] = []) => [
+  const transforms = (flip: number, jitter: object, rest: (object | string)[] = []) => [
     { horizontal_flip: { p: flip } },
     { color_jitter: jitter },
     { gaussian_blur: { p: 0.5 } },
