@@ -55,8 +55,11 @@ export class FakeFleet implements Transport {
   readonly opened: string[] = [];
   /** Every fetch: chunk and offset. */
   readonly fetches: { readonly key: string; readonly offset: number; readonly workerId: string }[] = [];
+  /** Fetches whose last byte is still to come, and the most of them at once. */
   fetching = 0;
   maxFetching = 0;
+  /** Where a worker is to be reached. */
+  addressOf = (workerId: string) => `${workerId}:2`;
   /** False: attaching answers RUN_NOT_FOUND until the run is opened. */
   knowsRun = true;
   /** Ends every attach with this. */
@@ -84,8 +87,13 @@ export class FakeFleet implements Transport {
 
   attach(handlers: AttachHandlers): AttachStream {
     const session: Session = { handlers, announced: new Set(), attach: null, open: true };
+    let lastDue = 0;
     return {
-      send: (message) => this.#later(() => session.open && this.#receive(session, message)),
+      send: (message) => {
+        // A stream keeps its order, however late its messages.
+        lastDue = Math.max(lastDue, this.clock.now() + this.fates.delay());
+        this.clock.timer(lastDue - this.clock.now(), () => session.open && this.#receive(session, message));
+      },
       close: () => {
         session.open = false;
       },
@@ -99,16 +107,25 @@ export class FakeFleet implements Transport {
     this.fetching++;
     this.maxFetching = Math.max(this.maxFetching, this.fetching);
     let open = true;
-    const end = (error: CropstreamError | null) => {
-      if (!open) return;
-      open = false;
-      this.fetching--;
-      handlers.ended(error);
+    let busy = true;
+    const over = () => {
+      if (busy) this.fetching--;
+      busy = false;
     };
-    this.#later(() => this.#serve(range, request, (frame) => open && handlers.frame(frame), end));
+    const end = (error: CropstreamError | null) => {
+      over();
+      if (open) handlers.ended(error);
+      open = false;
+    };
+    const total = this.run.chunk(range).payload.length;
+    const frame = (piece: Parameters<FetchHandlers['frame']>[0]) => {
+      if (Number(piece.offset) + piece.data.length >= total) over();
+      if (open) handlers.frame(piece);
+    };
+    this.#later(() => this.#serve(range, request, frame, end));
     return {
       cancel: () => {
-        if (open) this.fetching--;
+        over();
         open = false;
       },
     };
@@ -142,7 +159,7 @@ export class FakeFleet implements Transport {
       value: {
         chunk: toWire(range),
         attempt,
-        location: { workerId, address: `${workerId}:2`, tlsName: '' },
+        location: { workerId, address: this.addressOf(workerId), tlsName: '' },
         bytes: this.run.chunk(range).header.payloadBytes,
       },
     });
