@@ -1,4 +1,5 @@
 import { CropstreamError, failure } from '@cropstream/errors';
+import { inLanes } from './lanes.js';
 import type { Manifest } from './manifest.js';
 import type { SampleReader } from './source.js';
 
@@ -69,20 +70,19 @@ export async function inspectDataset(
     group.ids = [...group.ids, id].sort((a, b) => a - b).slice(0, EXAMPLES);
   };
 
-  let next = 0;
   let seen = 0;
-  const lane = async () => {
-    while (next < inspected) {
-      const id = Math.floor((next++ * manifest.length) / inspected);
+  try {
+    await inLanes(inspected, concurrency, async (i) => {
+      const id = Math.floor((i * manifest.length) / inspected);
       const verdict = await judge(manifest, reader, id, sniff, headBytes, signal);
       if (verdict) count(id, verdict);
       report?.(++seen, inspected);
-    }
-  };
-  const lanes = await Promise.allSettled(Array.from({ length: Math.max(1, concurrency) }, lane));
-  if (signal?.aborted) throw failure('CANCELLED', { what: 'inspecting the dataset' });
-  const failed = lanes.find((result) => result.status === 'rejected');
-  if (failed) throw failed.reason;
+    });
+  } catch (error) {
+    throw signal?.aborted
+      ? failure('CANCELLED', { what: 'inspecting the dataset' }, { cause: error })
+      : error;
+  }
 
   const sorted = [...groups.values()].sort((a, b) => b.count - a.count || (a.format < b.format ? -1 : 1));
   return {

@@ -43,7 +43,8 @@ export const imageFolder: DatasetSource<Config> = {
     const meter = new ProgressMeter(options);
     const accept = (name: string) => IMAGE_NAME.test(name) || leftOut.byName(name);
     const skipped = (path: string, reason: string) => leftOut.byReason(path, reason);
-    const folders = await scanFolders(storage, { accept, skipped, meter, signal: options.signal });
+    const found = (files: number, bytes: number) => meter.add(files, bytes);
+    const folders = await scanFolders(storage, { accept, skipped, found, signal: options.signal });
     meter.finish();
 
     const notices: string[] = [];

@@ -1,5 +1,6 @@
 import { constants, type Dirent, type Stats, stat } from 'node:fs';
 import * as nodeFs from 'node:fs/promises';
+import { inLanes } from '../lanes.js';
 import { decodePath, encodePath, joinPath, whyUnsafe } from '../paths.js';
 import { realSleep, retrying, type Sleep } from './retry.js';
 import {
@@ -61,7 +62,8 @@ export class LocalStorage implements Storage {
     this.#fs = fs;
   }
 
-  async list(folder: string, { accept, skipped, signal }: ListOptions = {}): Promise<FolderListing> {
+  async list(folder: string, options: ListOptions = {}): Promise<FolderListing> {
+    const { accept, skipped, signal } = options;
     const entries = await this.#call(folder, signal, () => this.#entries(folder));
     const folders: string[] = [];
     const names: string[] = [];
@@ -86,7 +88,7 @@ export class LocalStorage implements Storage {
         else skipped?.(path, target ? 'it is not a regular file' : 'the link leads nowhere');
       }
     }
-    return { folders, ...(await this.#withSizes(folder, names, skipped, signal)) };
+    return { folders, ...(await this.#withSizes(folder, names, options)) };
   }
 
   async stat(path: string, signal?: AbortSignal): Promise<{ size: number }> {
@@ -131,23 +133,14 @@ export class LocalStorage implements Storage {
   async #withSizes(
     folder: string,
     names: string[],
-    skipped: ListOptions['skipped'],
-    signal: AbortSignal | undefined,
+    { skipped, found, signal }: ListOptions,
   ): Promise<{ names: string[]; sizes: Float64Array }> {
     const sizes = new Float64Array(names.length);
-    let next = 0;
-    const lane = async () => {
-      while (next < names.length) {
-        const i = next++;
-        try {
-          sizes[i] = (await this.#statOrNull(joinPath(folder, names[i] as string), signal))?.size ?? -1;
-        } catch (error) {
-          next = names.length; // the other lanes end too
-          throw error;
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: STAT_LANES }, lane));
+    await inLanes(names.length, STAT_LANES, async (i) => {
+      const size = (await this.#statOrNull(joinPath(folder, names[i] as string), signal))?.size ?? -1;
+      sizes[i] = size;
+      if (size >= 0) found?.(1, size);
+    });
     if (!sizes.includes(-1)) return { names, sizes };
     const present = names.filter((name, i) => {
       if (sizes[i] === -1) skipped?.(joinPath(folder, name), 'it was removed while it was indexed');

@@ -12,6 +12,8 @@ export interface ListOptions {
   readonly accept?: (name: string) => boolean;
   /** Told of each entry that has an accepted name but cannot be a sample. */
   readonly skipped?: (path: string, reason: string) => void;
+  /** Told of files as they are found, so that a large folder shows progress. */
+  readonly found?: (files: number, bytes: number) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
