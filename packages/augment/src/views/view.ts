@@ -23,9 +23,11 @@ export const viewName = z
     error: 'another name: `labels` and `path` are fields of a batch themselves',
   });
 
-const transformEntry = z.union([z.string(), z.record(z.string(), z.unknown())], {
-  error: "a transform's name, or a mapping of its name to its fields",
-});
+const transformEntry = z
+  .union([z.string(), z.record(z.string(), z.unknown())], {
+    error: "a transform's name, or a mapping of its name to its fields",
+  })
+  .meta({ id: 'transform' });
 
 const { size, scale, ratio, interpolation } = randomResizedCropFields;
 
