@@ -1,4 +1,4 @@
-import { inflateSync } from 'node:zlib';
+import { crc32, inflateSync } from 'node:zlib';
 import { findOrientation, ifdInteger, ifdOrientation, readIfd } from './exif.js';
 import { undecodable } from './failures.js';
 import { swapsAxes } from './orient.js';
@@ -16,7 +16,10 @@ export interface PngHeader extends ImageHeader {
   readonly colorType: number;
 }
 
-/** PNG: IHDR, and the orientation of eXIf, of ImageMagick's "Raw profile type exif" text, or of XMP. */
+/**
+ * PNG: IHDR, and the orientation of eXIf, of ImageMagick's "Raw profile type exif" text, or of XMP.
+ * As Pillow does, it refuses a wrong checksum in front of the pixels, and only there.
+ */
 export function readPngHeader(bytes: Uint8Array, path: string): PngHeader {
   const view = viewOf(bytes);
   if (bytes.length < 33 || view.getUint32(12) !== 0x49484452 /* IHDR */) {
@@ -24,11 +27,16 @@ export function readPngHeader(bytes: Uint8Array, path: string): PngHeader {
   }
   let exif: Uint8Array | undefined;
   let xmp: Uint8Array | undefined;
+  let beforePixels = true;
   for (let at = 8; at + 12 <= bytes.length; ) {
     const length = view.getUint32(at);
     const data = bytes.subarray(at + 8, at + 8 + length);
-    if (data.length < length) break;
+    if (at + 12 + length > bytes.length) break;
     const type = Buffer.from(bytes.buffer, bytes.byteOffset + at + 4, 4).toString('latin1');
+    if (type === 'IDAT') beforePixels = false;
+    if (beforePixels && crc32(bytes.subarray(at + 4, at + 8 + length)) !== view.getUint32(at + 8 + length)) {
+      throw undecodable(path, `a damaged PNG: the checksum of its ${type} chunk is wrong`);
+    }
     if (type === 'eXIf') exif = data;
     else if (type === 'tEXt' || type === 'zTXt' || type === 'iTXt') {
       const text = readPngText(type, data);

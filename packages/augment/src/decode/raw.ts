@@ -1,39 +1,17 @@
 import { orientedSteps, swapsAxes } from './orient.js';
 import type { Orientation, PixelModel, PixelTarget, RawPixels } from './types.js';
 
-/** RGBX as one little-endian uint32; X is always 255. */
-const packRgb = (r: number, g: number, b: number): number => (0xff000000 | (b << 16) | (g << 8) | r) >>> 0;
+/** X of RGBX in a little-endian int32: always 255. (WebAssembly and all of Node's CPUs are little-endian.) */
+const OPAQUE = 0xff000000 | 0;
 
-/** Pillow's MULDIV255: `a * b / 255`, rounded (libImaging/ImagingUtils.h). */
+/**
+ * Pillow's MULDIV255: `a * b / 255`, rounded (libImaging/ImagingUtils.h). Its CMYK to RGB
+ * (Convert.c) is `max(0, 255 - k - c * (255 - k) / 255)` with it.
+ */
 function mulDiv255(a: number, b: number): number {
   const t = a * b + 128;
   return ((t >> 8) + t) >> 8;
 }
-
-/** Pillow's CMYK to RGB (libImaging/Convert.c): `max(0, 255 - k - c * (255 - k) / 255)`. */
-function packCmyk(c: number, m: number, y: number, k: number): number {
-  const white = 255 - k;
-  return packRgb(
-    Math.max(0, white - mulDiv255(c, white)),
-    Math.max(0, white - mulDiv255(m, white)),
-    Math.max(0, white - mulDiv255(y, white)),
-  );
-}
-
-type Reader = (data: Uint8Array, at: number) => number;
-
-const READERS: Record<PixelModel, Reader> = {
-  gray: (data, at) => packRgb(data[at]!, data[at]!, data[at]!),
-  'gray-alpha': (data, at) => packRgb(data[at]!, data[at]!, data[at]!),
-  rgb: (data, at) => packRgb(data[at]!, data[at + 1]!, data[at + 2]!),
-  'rgb-alpha': (data, at) => packRgb(data[at]!, data[at + 1]!, data[at + 2]!),
-  cmyk: (data, at) => packCmyk(data[at]!, data[at + 1]!, data[at + 2]!, data[at + 3]!),
-  // Pillow clips 16-bit greyscale to 8 bits, it does not scale it (I;16 to RGB in Convert.c).
-  gray16: (data, at) => {
-    const level = data[at + 1] === 0 ? data[at]! : 255;
-    return packRgb(level, level, level);
-  },
-};
 
 /**
  * Converts raw pixels to RGBX, turned upright if asked, into room that it allocates in `target`.
@@ -53,6 +31,7 @@ const PIXEL_BYTES: Record<PixelModel, number> = {
   gray16: 2,
 };
 
+/** As `loadRawInto`, from its parts. */
 export function convertPixels(
   data: Uint8Array,
   width: number,
@@ -64,20 +43,59 @@ export function convertPixels(
   const room = swapsAxes(orientation)
     ? target.allocateSource(height, width)
     : target.allocateSource(width, height);
-  const out = new Uint32Array(room.buffer, room.byteOffset, width * height);
+  const out = new Int32Array(room.buffer, room.byteOffset, width * height);
   const { start, stepX, stepY } = orientedSteps(width, height, orientation);
-  const read = READERS[model];
-  const bytes = PIXEL_BYTES[model];
-  let from = 0;
+  const convertRow = ROWS[model];
+  const rowBytes = width * PIXEL_BYTES[model];
   for (let y = 0; y < height; y++) {
-    let to = start + y * stepY;
-    for (let x = 0; x < width; x++) {
-      out[to] = read(data, from);
-      from += bytes;
-      to += stepX;
-    }
+    convertRow(data, y * rowBytes, out, start + y * stepY, stepX, width);
   }
 }
+
+/** Converts `width` pixels from `data[from]` on to `out[to]`, `out[to + step]`, ... */
+type RowConverter = (
+  data: Uint8Array,
+  from: number,
+  out: Int32Array,
+  to: number,
+  step: number,
+  width: number,
+) => void;
+
+/** A loop of its own for each model, for the compiler to specialise. */
+const ROWS: Record<PixelModel, RowConverter> = {
+  gray(data, from, out, to, step, width) {
+    for (let x = 0; x < width; x++) out[to + x * step] = OPAQUE | (data[from + x]! * 0x010101);
+  },
+  'gray-alpha'(data, from, out, to, step, width) {
+    for (let x = 0; x < width; x++) out[to + x * step] = OPAQUE | (data[from + 2 * x]! * 0x010101);
+  },
+  rgb(data, from, out, to, step, width) {
+    for (let x = 0, at = from; x < width; x++, at += 3) {
+      out[to + x * step] = OPAQUE | (data[at + 2]! << 16) | (data[at + 1]! << 8) | data[at]!;
+    }
+  },
+  'rgb-alpha'(data, from, out, to, step, width) {
+    for (let x = 0, at = from; x < width; x++, at += 4) {
+      out[to + x * step] = OPAQUE | (data[at + 2]! << 16) | (data[at + 1]! << 8) | data[at]!;
+    }
+  },
+  cmyk(data, from, out, to, step, width) {
+    for (let x = 0, at = from; x < width; x++, at += 4) {
+      const white = 255 - data[at + 3]!;
+      const r = Math.max(0, white - mulDiv255(data[at]!, white));
+      const g = Math.max(0, white - mulDiv255(data[at + 1]!, white));
+      const b = Math.max(0, white - mulDiv255(data[at + 2]!, white));
+      out[to + x * step] = OPAQUE | (b << 16) | (g << 8) | r;
+    }
+  },
+  // Pillow clips 16-bit greyscale to 8 bits, it does not scale it (I;16 to RGB in Convert.c).
+  gray16(data, from, out, to, step, width) {
+    for (let x = 0, at = from; x < width; x++, at += 2) {
+      out[to + x * step] = OPAQUE | ((data[at + 1] === 0 ? data[at]! : 255) * 0x010101);
+    }
+  },
+};
 
 /** 255 minus each sample, in place: JPEG's CMYK is stored inverted, by Adobe's convention. */
 export function invert(samples: Uint8Array): Uint8Array {

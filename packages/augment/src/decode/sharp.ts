@@ -1,4 +1,4 @@
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { checkBytes, checkPixels, nameOf, undecodable } from './failures.js';
 import { readPngHeader, readTiffHeader } from './headers.js';
 import { readHeader } from './image.js';
@@ -18,11 +18,6 @@ import type {
 interface Request {
   /** libvips' colour space to stay in, where its own conversion is not Pillow's. */
   readonly space?: 'cmyk' | 'grey16';
-  /**
-   * libvips' own limits are off: it gives up on a JPEG after many warnings, where TurboJPEG and
-   * Pillow go on. Ours have been checked (pixels, bytes, scans).
-   */
-  readonly jpeg?: boolean;
   /** What to decode where it is not the file as it is. */
   readonly bytes?: Uint8Array;
   /** Orientation to apply whatever the options say (TIFF). */
@@ -59,7 +54,7 @@ export class SharpDecoder {
     }
     const request = await requestFor(header.format, bytes, path, limits);
     try {
-      const raw = await readRaw(request.bytes ?? bytes, request, limits);
+      const raw = await readRaw(open(request.bytes ?? bytes, limits, header.format), request);
       return { ...raw, orientation: request.stored ?? orientation };
     } catch (error) {
       throw undecodable(path, `a damaged ${header.format.toUpperCase()}: ${reasonOf(error)}`);
@@ -67,14 +62,17 @@ export class SharpDecoder {
   }
 }
 
-const open = (bytes: Uint8Array, limits: DecodeLimits, jpeg = false) =>
+const open = (bytes: Uint8Array, limits: DecodeLimits, format: ImageFormat): Sharp =>
   sharp(bytes, {
     autoOrient: false,
     ignoreIcc: true,
     limitInputPixels: limits.maxPixels,
     sequentialRead: true,
-    unlimited: jpeg,
-    failOn: 'truncated',
+    // libvips gives up on a JPEG after many warnings, where TurboJPEG and Pillow go on. What its own
+    // limits are for has been checked by ours: pixels, bytes, scans.
+    unlimited: format === 'jpeg',
+    // A warning about a TIFF may be its missing rows; about the others, `truncated` covers those.
+    failOn: format === 'tiff' ? 'error' : 'truncated',
   });
 
 async function requestFor(
@@ -87,9 +85,7 @@ async function requestFor(
     case 'jpeg': {
       const jpeg = readJpegHeader(bytes, path);
       const settled = settleScans(bytes, jpeg, path);
-      return jpeg.components === 4
-        ? { jpeg: true, bytes: settled, space: 'cmyk' }
-        : { jpeg: true, bytes: settled };
+      return jpeg.components === 4 ? { bytes: settled, space: 'cmyk' } : { bytes: settled };
     }
     case 'png': {
       const { bitDepth, colorType } = readPngHeader(bytes, path);
@@ -98,7 +94,7 @@ async function requestFor(
     case 'tiff': {
       const { stored } = readTiffHeader(bytes, path);
       try {
-        const { space } = await open(bytes, limits).metadata();
+        const { space } = await open(bytes, limits, format).metadata();
         return space === 'cmyk' || space === 'grey16' ? { space, stored } : { stored };
       } catch (error) {
         throw undecodable(path, `a damaged TIFF: ${reasonOf(error)}`);
@@ -109,12 +105,7 @@ async function requestFor(
   }
 }
 
-async function readRaw(
-  bytes: Uint8Array,
-  { space, jpeg }: Request,
-  limits: DecodeLimits,
-): Promise<Omit<RawPixels, 'orientation'>> {
-  const image = open(bytes, limits, jpeg);
+async function readRaw(image: Sharp, { space }: Request): Promise<Omit<RawPixels, 'orientation'>> {
   if (space !== undefined) image.pipelineColourspace(space).toColourspace(space);
   const { data, info } = await image
     .raw({ depth: space === 'grey16' ? 'ushort' : 'uchar' })

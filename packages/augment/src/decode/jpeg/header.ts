@@ -176,6 +176,7 @@ class HeaderReader {
 export function readJpegHeader(bytes: Uint8Array, path: string): JpegHeader {
   const reader = new HeaderReader(path);
   const cut = (): never => reader.bad('it ends within its header');
+  if (!startsWith(bytes, '\xff\xd8\xff')) throw undecodable(path, 'it does not begin as a JPEG does');
   if (bytes[3] === 0xf7) throw unsupported(path, 'JPEG-LS', '`magick FILE FILE.png`');
   let at = 2;
   for (;;) {

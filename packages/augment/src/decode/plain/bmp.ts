@@ -43,6 +43,7 @@ export function readBmpHeader(bytes: Uint8Array, path: string): BmpHeader {
   const colors = (os2 ? 0 : u32(46)) || 2 ** bits;
   if (width === 0 || height === 0) throw damaged(path, `its header says ${width} x ${height} pixels`);
   if (!DEPTHS.includes(bits)) throw damaged(path, `its pixels have ${bits} bits`);
+  if (bits <= 8 && colors > 65536) throw damaged(path, `its palette has ${colors} colours`);
   const entryBytes = os2 ? 3 : 4;
   let dataAt = u32(10);
   let paletteAt = 14 + infoSize;
@@ -151,7 +152,7 @@ export function decodeBmp(bytes: Uint8Array, path: string): PlainPixels {
   return { width, height, model: 'rgb', data };
 }
 
-function paletted(indices: Uint8Array, bytes: Uint8Array, header: BmpHeader): PlainPixels {
+function paletted(indices: Uint8Array<ArrayBuffer>, bytes: Uint8Array, header: BmpHeader): PlainPixels {
   const { colors, entryBytes, paletteAt, width, height } = header;
   const palette = new Uint8Array(Math.min(256, colors) * 3);
   for (let i = 0; i * 3 < palette.length; i++) {
@@ -164,7 +165,7 @@ function paletted(indices: Uint8Array, bytes: Uint8Array, header: BmpHeader): Pl
 }
 
 /** Run-length encoding (RLE8, RLE4): rows of indices, turned to run from the top down. */
-function unpackRuns(bytes: Uint8Array, header: BmpHeader, path: string): Uint8Array {
+function unpackRuns(bytes: Uint8Array, header: BmpHeader, path: string): Uint8Array<ArrayBuffer> {
   const { width, height, bottomUp } = header;
   const nibbles = header.compression === RLE4;
   const total = width * height;

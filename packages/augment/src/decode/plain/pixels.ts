@@ -11,15 +11,20 @@ export interface PlainSize {
   readonly height: number;
 }
 
-/** Replaces palette indices by their colours; indices past the palette's end are greys, as in Pillow. */
+/**
+ * Replaces palette indices by their colours. As in Pillow, a palette that only says that index i is
+ * grey i is none at all, and indices past the end of a real one are black.
+ */
 export function expandPalette(
-  indices: Uint8Array,
+  indices: Uint8Array<ArrayBuffer>,
   width: number,
   height: number,
   colors: Uint8Array,
 ): PlainPixels {
+  if (colors.every((level, i) => level === Math.floor(i / 3))) {
+    return { width, height, model: 'gray', data: indices };
+  }
   const palette = new Uint8Array(768);
-  for (let i = 0; i < 768; i++) palette[i] = (i / 3) | 0;
   palette.set(colors.subarray(0, 768));
   const data = new Uint8Array(indices.length * 3);
   for (let i = 0, to = 0; i < indices.length; i++) {
