@@ -53,8 +53,8 @@ export interface Store {
   // --- chunks
   /**
    * Claims a chunk that is neither ready, outstanding nor failed, unless the run has `share` chunks waiting
-   * in the queue already (outstanding, taken by nobody). A chunk's attempts never go back while the run lives, and no
-   * two are the same; they need not follow one another. Throws RUN_NOT_FOUND when no run has that digest.
+   * in the queue already (outstanding, taken by nobody). The first attempt of a chunk is 1, and a later one is always
+   * larger while the run lives; numbers may be left out. Throws RUN_NOT_FOUND when no run has that digest.
    */
   claim(
     runDigest: string,

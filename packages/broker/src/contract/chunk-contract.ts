@@ -40,7 +40,10 @@ export function chunkContract(
 
     test('never gives a chunk an attempt twice, nor a smaller one', async ({ store }) => {
       await withRun(store);
-      let last = 0;
+      await claim(store, '0-4-8');
+      let last = (await claim(store, C)).attempt;
+      expect(last).toBe(1);
+      await store.release('d1', C, last, 'abandoned');
       for (const end of ['release', 'retract', 'release'] as const) {
         const { attempt } = await claim(store, C);
         expect(attempt).toBeGreaterThan(last);

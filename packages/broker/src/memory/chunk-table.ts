@@ -1,5 +1,6 @@
 import type { Clock } from '@cropstream/runtime';
 import type { ChunkName, ChunkState, FailedRecord, OutstandingRecord, ReadyRecord } from '../records.js';
+import { Attempts } from './attempts.js';
 
 /**
  * How long a chunk's failure, and the counts of a chunk that nobody claims again, are remembered: long enough that
@@ -25,8 +26,7 @@ export class ChunkTable {
   readonly #failed = new Map<ChunkName, { readonly record: FailedRecord; readonly forgetAt: number }>();
   /** Of chunks that are in none of the above. */
   readonly #counts = new Map<ChunkName, Counts & { readonly forgetAt: number }>();
-  /** One for the run, so that no chunk's attempts need to be remembered for them never to go back. */
-  #attempts = 0;
+  readonly #attempts = new Attempts();
   /** Outstanding and not taken. */
   #waiting = 0;
 
@@ -74,7 +74,7 @@ export class ChunkTable {
     this.#counts.delete(chunk);
     const claimed: OutstandingRecord = {
       chunk,
-      attempt: ++this.#attempts,
+      attempt: this.#attempts.next(chunk),
       claimedAt: this.clock.wall(),
       takenBy: null,
       takenAt: null,
