@@ -3,6 +3,8 @@
  * serves what it made (worker/), and the cells that spread workers over cores (cells/).
  * No scheduling, no digests, no order of samples: coordinators decide what is made.
  */
+export type { CellAddress } from './cells/cell-calls.js';
+export { type Cells, type CellsOptions, startCells } from './cells/cells.js';
 export { type ChunkLimits, DEFAULT_CHUNK_LIMITS } from './chunk/chunk-limits.js';
 export {
   ChunkMaker,
@@ -10,13 +12,15 @@ export {
   type ChunkRequest,
   type MadeChunk,
 } from './chunk/chunk-maker.js';
-export { ComputePool, type ComputePoolOptions, type DecoderChoice } from './chunk/compute-pool.js';
-export { ChunkLayout, type Column, type ColumnDtype, type FieldColumn } from './chunk/layout.js';
+export type { DecoderChoice } from './chunk/compute-pool.js';
+export type { Column, ColumnDtype } from './chunk/layout.js';
 export type { Substitution } from './chunk/sample-maker.js';
-export {
-  createSharedParts,
-  type DecodeElsewhere,
-  type SharedParts,
-  type SharedPartsOptions,
-  sharpHere,
-} from './chunk/shared-parts.js';
+export type { DecodeElsewhere, SharedPartsOptions } from './chunk/shared-parts.js';
+export { DEFAULT_WORKER_LIMITS, type WorkerLimits } from './worker/config.js';
+export { CropWorker, type CropWorkerOptions } from './worker/crop-worker.js';
+export type { Emit, Log, WorkerEvent } from './worker/events.js';
+export { type FetchServiceOptions, fetchService } from './worker/fetch-service.js';
+export type { WorkerIdentity } from './worker/jobs.js';
+export { workerMetrics } from './worker/metrics.js';
+export type { OpenRun, RunMaker } from './worker/run-book.js';
+export { type CropWorkerService, type CropWorkerServiceOptions, startCropWorker } from './worker/start.js';

@@ -1,0 +1,51 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { RawPixels } from '@cropstream/augment';
+import type { DecodeElsewhere } from '../chunk/shared-parts.js';
+import type { Log, WorkerEvent } from '../worker/events.js';
+import type { CropWorkerServiceOptions } from '../worker/start.js';
+
+/** What a cell's worker is started with: all of its options that are plain data. */
+export type CellOptions = Pick<
+  CropWorkerServiceOptions,
+  | 'fingerprint'
+  | 'host'
+  | 'port'
+  | 'advertise'
+  | 'threads'
+  | 'transforms'
+  | 'decoder'
+  | 'limits'
+  | 'chunkLimits'
+>;
+
+/** What a cell's thread is started with; the ports are moved to it. */
+export interface CellData {
+  readonly store: MessagePort;
+  readonly broker: MessagePort;
+  readonly control: MessagePort;
+  readonly options: CellOptions;
+}
+
+export interface CellAddress {
+  /** The worker's. */
+  readonly id: string;
+  /** As trainers are told it, `host:port`. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** What the main thread asks of a cell. */
+export interface CellCalls {
+  start(): Promise<CellAddress>;
+  drain(graceMs: number): Promise<void>;
+  /** The cell's thread ends by itself afterwards. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** What a cell asks of the main thread, where sharp runs and metrics and logs are kept. */
+export interface MainCalls {
+  decode(...job: Parameters<DecodeElsewhere>): Promise<RawPixels>;
+  emit(event: WorkerEvent): void;
+  /** An error among the fields, `err`, comes as its WireError with its stack. */
+  log(level: keyof Log, fields: object, message: string): void;
+}

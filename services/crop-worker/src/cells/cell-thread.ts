@@ -1,0 +1,61 @@
+import { workerData } from 'node:worker_threads';
+import { connectBroker, connectStore } from '@cropstream/broker';
+import { failure, toFailure } from '@cropstream/errors';
+import { systemClock, systemRandomness } from '@cropstream/runtime';
+import type { Log } from '../worker/events.js';
+import { type CropWorkerService, startCropWorker } from '../worker/start.js';
+import type { CellCalls, CellData, MainCalls } from './cell-calls.js';
+import { portRpc } from './port-rpc.js';
+
+/** One cell: a worker with its own event loop; the world is reached through the main thread's ports. */
+const { store: storePort, broker: brokerPort, control, options } = workerData as CellData;
+const store = connectStore(storePort);
+const broker = connectBroker(brokerPort);
+let service: CropWorkerService | null = null;
+
+const calls: CellCalls = {
+  async start() {
+    service = await startCropWorker({
+      ...options,
+      store,
+      broker,
+      clock: systemClock,
+      randomness: systemRandomness,
+      log: { debug: forward('debug'), info: forward('info'), warn: forward('warn'), error: forward('error') },
+      emit: (event) => void main.emit.asEvent(event),
+      // Bytes that are a part of a larger buffer are copied by the port; others are moved.
+      decodeElsewhere: (...job) => main.decode(...job),
+    });
+    const { id, address, port } = service;
+    return { id, address, port };
+  },
+  async drain(graceMs) {
+    await running().drain(graceMs);
+  },
+  async close(graceMs) {
+    await service?.close(graceMs);
+    await Promise.all([store.close(), broker.close()]);
+    // After the answer to this call is on its way.
+    setImmediate(() => control.close());
+  },
+};
+const main = portRpc<MainCalls, CellCalls>(control, calls);
+
+function running(): CropWorkerService {
+  if (service === null) throw failure('SHUTTING_DOWN', {});
+  return service;
+}
+
+function forward(level: keyof Log) {
+  return (fields: object, message: string) => void main.log.asEvent(level, plain(fields), message);
+}
+
+/** Errors lose what makes them useful on their way to another thread: they go as plain objects. */
+function plain(fields: object): object {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [
+      name,
+      value instanceof Error ? { ...toFailure(value).toWire(), stack: value.stack } : value,
+    ]),
+  );
+}

@@ -1,0 +1,197 @@
+import { MessageChannel, Worker } from 'node:worker_threads';
+import type { Broker, Store } from '@cropstream/broker';
+import { exposeBroker, exposeStore } from '@cropstream/broker';
+import { CropstreamError, failure, type WireError } from '@cropstream/errors';
+import { defaultThreads, readResources } from '@cropstream/runtime';
+import { DEFAULT_CHUNK_LIMITS } from '../chunk/chunk-limits.js';
+import { type DecodeElsewhere, sharpHere } from '../chunk/shared-parts.js';
+import { DEFAULT_WORKER_LIMITS } from '../worker/config.js';
+import type { Emit, Log } from '../worker/events.js';
+import type { CellAddress, CellCalls, CellData, CellOptions, MainCalls } from './cell-calls.js';
+import { portRpc } from './port-rpc.js';
+
+/** One event loop sends about 800 MB/s, what this many threads make of DINO's crops several times over. */
+const THREADS_PER_CELL = 8;
+
+/** A cell that died is started again after so long: not at once, so that what kills it cannot spin. */
+const RESTART_MS = 1_000;
+
+/** More than this holds nothing that a trainer's credits would ask for. */
+const MOST_OUTBOX_BYTES = 4 * 1024 ** 3;
+
+/** What a closing cell gets beyond its grace before its thread is ended. */
+const CLOSE_MS = 2_000;
+
+export interface CellsOptions extends Omit<CellOptions, 'port' | 'threads'> {
+  readonly store: Store;
+  readonly broker: Broker;
+  readonly log: Log;
+  /** What cell `cell` emits to: `workerMetrics(registry)`. */
+  readonly emit: (cell: number) => Emit;
+  /** The first cell's port, the next has the next; 0: any free ports. */
+  readonly port: number;
+  /** Compute threads over all cells. @default as many as the cgroup's CPU quota keeps busy */
+  readonly threads?: number;
+  /** @default one for each 8 threads, begun ones included */
+  readonly cells?: number;
+}
+
+export interface Cells {
+  /** Where each cell's worker is reached; a cell that was started again has another id. */
+  addresses(): readonly CellAddress[];
+  /** Every cell takes no more jobs; resolves when what is wanted was fetched, or after `graceMs`. */
+  drain(graceMs: number): Promise<void>;
+  /** Ends every cell; nothing of them is left running. */
+  close(graceMs: number): Promise<void>;
+}
+
+interface Running {
+  readonly index: number;
+  readonly thread: Worker;
+  readonly calls: Pick<CellCalls, 'drain' | 'close'>;
+  readonly address: CellAddress;
+  readonly ended: Promise<void>;
+}
+
+/**
+ * Workers in one process, a thread with an event loop each, so that no loop's sending bounds the whole. The
+ * caller's loop decodes by sharp for them and carries store and broker; it computes no pixels.
+ */
+export async function startCells(options: CellsOptions): Promise<Cells> {
+  const { log, threads = defaultThreads() } = options;
+  const count = Math.min(threads, options.cells ?? Math.ceil(threads / THREADS_PER_CELL));
+  const decode = sharpHere();
+  const running = new Map<number, Running>();
+  let closing = false;
+
+  async function start(index: number): Promise<void> {
+    const cell = await startCell(index, optionsOf(options, threads, index, count), options, decode);
+    running.set(index, cell);
+    void cell.ended.then(() => {
+      if (closing) return;
+      log.error({ cell: index }, 'a cell died; starting it again');
+      restart(index);
+    });
+  }
+
+  function restart(index: number): void {
+    running.delete(index);
+    setTimeout(() => {
+      if (closing) return;
+      start(index).catch((err) => {
+        log.error({ err, cell: index }, 'a cell could not be started again');
+        restart(index);
+      });
+    }, RESTART_MS).unref();
+  }
+
+  async function close(graceMs: number): Promise<void> {
+    closing = true;
+    await Promise.all([...running.values()].map((cell) => endCell(cell, graceMs)));
+  }
+
+  const started = await Promise.allSettled(Array.from({ length: count }, (_, index) => start(index)));
+  const failed = started.find((result) => result.status === 'rejected');
+  if (failed) {
+    await close(0);
+    throw failed.reason;
+  }
+  return {
+    addresses: () => [...running.values()].map(({ address }) => address),
+    async drain(graceMs) {
+      await Promise.all([...running.values()].map(({ calls }) => calls.drain(graceMs)));
+    },
+    close,
+  };
+}
+
+/** A cell's part of the threads, memory and ports. */
+function optionsOf(options: CellsOptions, threads: number, index: number, count: number): CellOptions {
+  const { fingerprint, host, advertise, transforms, decoder, port } = options;
+  const chunkLimits = { ...DEFAULT_CHUNK_LIMITS, ...options.chunkLimits };
+  const outboxBytes = defaultOutboxBytes(readResources().memoryBytes, count * chunkLimits.maxChunkBytes);
+  const limits = { ...DEFAULT_WORKER_LIMITS, outboxBytes, ...options.limits };
+  const part = (bytes: number) => Math.floor(bytes / count);
+  return {
+    fingerprint,
+    host,
+    ...(advertise !== undefined && { advertise }),
+    ...(transforms !== undefined && { transforms }),
+    ...(decoder !== undefined && { decoder }),
+    port: port === 0 ? 0 : port + index,
+    threads: Math.floor(threads / count) + (index < threads % count ? 1 : 0),
+    limits: { ...limits, outboxBytes: part(limits.outboxBytes) },
+    chunkLimits: { ...chunkLimits, poolBytes: part(chunkLimits.poolBytes) },
+  };
+}
+
+/** A quarter of the memory, 4 GiB at most, and never less than two of the largest chunks a cell. */
+function defaultOutboxBytes(memoryBytes: number, chunkBytes: number): number {
+  return Math.max(2 * chunkBytes, Math.min(MOST_OUTBOX_BYTES, memoryBytes / 4));
+}
+
+async function startCell(
+  index: number,
+  cellOptions: CellOptions,
+  { store, broker, log, emit }: CellsOptions,
+  decode: DecodeElsewhere,
+): Promise<Running> {
+  const channels = {
+    store: new MessageChannel(),
+    broker: new MessageChannel(),
+    control: new MessageChannel(),
+  };
+  exposeStore(channels.store.port1, store);
+  exposeBroker(channels.broker.port1, broker);
+  const emitHere = emit(index);
+  const main: MainCalls = {
+    decode,
+    emit: emitHere,
+    log: (level, fields, message) => log[level]({ cell: index, ...withError(fields) }, message),
+  };
+  const calls = portRpc<CellCalls, MainCalls>(channels.control.port1, main);
+  const data: CellData = {
+    store: channels.store.port2,
+    broker: channels.broker.port2,
+    control: channels.control.port2,
+    options: cellOptions,
+  };
+  const thread = new Worker(new URL('./cell-thread.js', import.meta.url), {
+    name: `cell-${index}`,
+    workerData: data,
+    transferList: [data.store, data.broker, data.control],
+  });
+  let cause: unknown = null;
+  thread.on('error', (error) => {
+    cause = error;
+    log.error({ err: error, cell: index }, 'a cell failed');
+  });
+  const ended = new Promise<void>((resolve) => thread.once('exit', () => resolve()));
+  try {
+    const died = ended.then(() => {
+      throw cause ?? failure('INTERNAL', { reason: `cell ${index} ended before it had started` });
+    });
+    const address = await Promise.race([calls.start(), died]);
+    died.catch(() => {});
+    return { index, thread, calls, address, ended };
+  } catch (error) {
+    await thread.terminate();
+    throw error instanceof CropstreamError ? error : (cause ?? error);
+  }
+}
+
+/** Asks a cell to close, and ends its thread if it does not. */
+async function endCell({ calls, thread, ended }: Running, graceMs: number): Promise<void> {
+  const late = setTimeout(() => void thread.terminate(), graceMs + CLOSE_MS);
+  // A cell that died meanwhile has closed.
+  await calls.close(graceMs).catch(() => {});
+  await ended;
+  clearTimeout(late);
+}
+
+/** The fields with `err` an error again. */
+function withError(fields: object): object {
+  if (!('err' in fields)) return fields;
+  const { stack, ...wire } = fields.err as WireError & { stack: string };
+  return { ...fields, err: Object.assign(CropstreamError.fromWire(wire), { stack }) };
+}
