@@ -1,7 +1,7 @@
 import { parseChunkName } from '../names.js';
 import type { ChunkName } from '../records.js';
 
-/** About twice the chunks that a fleet has in hand at a time. */
+/** Far more chunks than a fleet has in hand at a time, in a few megabytes. */
 const REMEMBERED = 1 << 16;
 
 interface Position {
