@@ -1,8 +1,7 @@
-import { randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
 import { CropstreamError, failure } from '@cropstream/errors';
 import type { RunInfo as WireRunInfo } from '@cropstream/protocol';
-import { systemClock } from '@cropstream/runtime';
+import { systemClock, systemRandomness } from '@cropstream/runtime';
 import { checkWorld } from '@cropstream/schedule';
 import { persist } from './core/persist.js';
 import { describeRun, planOf, type RunInfo } from './core/run.js';
@@ -33,7 +32,8 @@ export async function connect(
   state: LoaderState | null,
   transport: Transport,
 ): Promise<Connection> {
-  const { clock = systemClock, random = secureRandom, signal } = options;
+  const { clock = systemClock, randomness = systemRandomness, signal } = options;
+  const random = () => randomness.uniform();
   const limitMs = Math.min(CONNECT_MS, settings.timeoutMs);
   const found = await persist({ clock, random, limitMs, signal }, () => findRun(transport, settings, state));
   const run = describeRun(found);
@@ -53,7 +53,7 @@ export async function connect(
     allowUneven,
     takeover,
     consumer,
-    process: processId(random),
+    process: randomness.id(),
     host: hostname(),
     pid: process.pid,
   };
@@ -116,13 +116,4 @@ function prefetchOf(run: RunInfo, { prefetch, worldSize }: Settings): Prefetch {
   const stepBytes = Math.ceil(run.globalBatchSize / worldSize) * run.sampleBytes;
   if (prefetch?.steps !== undefined) return { steps, bytes: null };
   return { steps, bytes: Math.max(DEFAULT_PREFETCH_BYTES, stepBytes) };
-}
-
-function processId(random: () => number): string {
-  const word = () => Math.floor(random() * 2 ** 32).toString(16);
-  return Array.from({ length: 4 }, () => word().padStart(8, '0')).join('');
-}
-
-function secureRandom(): number {
-  return randomInt(2 ** 32) / 2 ** 32;
 }

@@ -21,7 +21,7 @@ function setUp(run = new FakeRun(), fates = {}) {
         worldSize: 1,
         transport: fleet,
         clock,
-        random: () => 0.5,
+        randomness: { id: () => 'p1', uniform: () => 0.5 },
         ...options,
       }),
     );

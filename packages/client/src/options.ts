@@ -1,5 +1,5 @@
 import { failure } from '@cropstream/errors';
-import type { Clock } from '@cropstream/runtime';
+import type { Clock, Randomness } from '@cropstream/runtime';
 import { z } from 'zod';
 import type { Transport } from './core/transport.js';
 import type { LoaderState } from './state.js';
@@ -56,8 +56,8 @@ export interface LoaderOptions {
   readonly signal?: AbortSignal | undefined;
   /** Time, for simulations. @default the system's */
   readonly clock?: Clock | undefined;
-  /** Uniform in [0, 1), for the waits between tries and the process's id; no data depends on it. @default the system's */
-  readonly random?: (() => number) | undefined;
+  /** Chance for the waits between tries and the process's id; no data depends on it. @default the system's */
+  readonly randomness?: Randomness | undefined;
   /** What carries the calls; closed by whoever made it. @default gRPC to `target` */
   readonly transport?: Transport | undefined;
 }
@@ -100,7 +100,14 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * @throws SPEC_INVALID naming the option or the environment's variable
  */
 export function resolveOptions(options: LoaderOptions, environment: Environment): Settings {
-  const { state, signal: _signal, clock: _clock, random: _random, transport: _transport, ...plain } = options;
+  const {
+    state,
+    signal: _signal,
+    clock: _clock,
+    randomness: _randomness,
+    transport: _transport,
+    ...plain
+  } = options;
   const settings = validate(plainOptionsSchema, 'options', plain);
   const chosen = [settings.run && 'run', settings.spec && 'spec', state && 'state'].filter(Boolean);
   if (chosen.length > 1) throw invalid('options', chosen.join(' and '), 'one of run, spec and state');

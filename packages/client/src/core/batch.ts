@@ -69,6 +69,11 @@ export class Batch {
     return this.indices.length;
   }
 
+  /** Bytes of the views. */
+  get byteLength(): number {
+    return this.asList().reduce((sum, { data }) => sum + data.byteLength, 0);
+  }
+
   /**
    * A view's tensor.
    *

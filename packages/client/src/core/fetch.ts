@@ -7,8 +7,8 @@ import { Watchdog } from './watchdog.js';
 
 /** A worker that sends no byte for so long is taken for gone. */
 const SILENT_MS = 1000;
-/** Cuts of one announced chunk after which the coordinator is told, though each brought some bytes. */
-const MAX_RESUMES = 3;
+/** Cuts of one announced chunk after which the coordinator is told, though each call brought some bytes. */
+const MAX_RESUMES = 16;
 
 /** Where a chunk lies, as the coordinator announced it. */
 export interface Announcement {
@@ -19,7 +19,8 @@ export interface Announcement {
 
 export type FetchOutcome =
   | { readonly held: true }
-  | { readonly held: false; readonly reason: Nack_Reason; readonly problem: string };
+  /** Without a reason for a nack: the chunk is where it was announced, only not to be had this moment. */
+  | { readonly held: false; readonly reason: Nack_Reason | null; readonly problem: string };
 
 /**
  * Fetches one announced chunk into its sink: checks length and checksum as the pieces come, and goes on from where a
@@ -79,6 +80,7 @@ export class ChunkFetch {
       ended: (error) => {
         if (call !== this.#call) return;
         if (error?.code === 'CHUNK_NOT_FOUND') this.#fail(Nack_Reason.NOT_FOUND, error.problem);
+        else if (error?.code === 'WORKER_BUSY') this.#fail(null, error.problem);
         else this.#cut(error?.problem ?? 'the stream ended early', from);
       },
     });
@@ -140,7 +142,7 @@ export class ChunkFetch {
     } else this.#fail(Nack_Reason.UNREACHABLE, problem);
   }
 
-  #fail(reason: Nack_Reason, problem: string): void {
+  #fail(reason: Nack_Reason | null, problem: string): void {
     this.#finish({ held: false, reason, problem });
   }
 

@@ -201,17 +201,21 @@ export class Fetcher {
     });
   }
 
-  #done(slot: Slot, { attempt, location }: Announcement, outcome: FetchOutcome): void {
+  #done(slot: Slot, announcement: Announcement, outcome: FetchOutcome): void {
     if (outcome.held) {
       slot.state = 'held';
       slot.next = null;
     } else {
+      const { attempt, location } = announcement;
       const { workerId } = location;
       const wait = backoffMs(slot.failures++, this.options.random, RETRY);
       slot.failed = { workerId, attempt, problem: outcome.problem };
       slot.notBefore = this.options.clock.now() + wait;
+      if (outcome.reason === null) slot.next ??= announcement;
       slot.state = slot.next === null ? 'awaited' : 'announced';
-      this.events.nack({ chunk: toWire(slot.chunk), attempt, workerId, reason: outcome.reason });
+      if (outcome.reason !== null) {
+        this.events.nack({ chunk: toWire(slot.chunk), attempt, workerId, reason: outcome.reason });
+      }
     }
     this.#pump();
     this.events.settled();

@@ -148,6 +148,29 @@ describe('BatchStream', () => {
     expect(fleet.attaches[1]?.progress?.held.length).toBeGreaterThan(0);
   });
 
+  it('tells a new coordinator what it yielded while that had not answered yet', async () => {
+    const { clock, run, fleet } = setUp();
+    const stream = openStream(fleet, clock);
+    await outcome(clock, stream.start(1000));
+    await clock.advance(1000);
+    fleet.refusal = failure('UNREACHABLE', { target: 'fake:1', reason: 'gone' });
+    fleet.kill();
+    fleet.fates.delay = () => 500;
+    fleet.refusal = null;
+    await clock.advance(100);
+    for (let step = 0; step < 5; step++)
+      expectExact(run, (await outcome(clock, stream.next())) as Batch, step);
+    expect(fleet.attaches.at(-1)?.progress).toMatchObject({ nextStep: 0n });
+  });
+
+  it('asks a busy worker again after a moment, and tells nobody', async () => {
+    const { clock, run, fleet } = setUp(firstFates('busy', 'busy'));
+    const stream = openStream(fleet, clock);
+    await outcome(clock, stream.start(1000));
+    expectExact(run, (await outcome(clock, stream.next())) as Batch, 0);
+    expect(fleet.nacks).toEqual([]);
+  });
+
   it('opens a lost run again from its spec', async () => {
     const { clock, run, fleet } = setUp();
     const stream = openStream(fleet, clock);

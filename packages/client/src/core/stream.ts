@@ -68,6 +68,8 @@ export class BatchStream {
   readonly #fetcher: Fetcher;
   readonly #openedAt: number;
   #nextStep: number;
+  /** The step that the coordinator was told last, by an attach or since. */
+  #toldStep = -1;
   #takeover: boolean;
   #fatal: CropstreamError | null = null;
   #waiting: ChunkWaiting | null = null;
@@ -198,6 +200,7 @@ export class BatchStream {
   #progress(): Progress {
     const now = this.#options.clock.now();
     const waiting = this.#waiters.length > 0 ? now - this.#waitingSince : 0;
+    this.#toldStep = this.#nextStep;
     return {
       nextStep: BigInt(this.#nextStep),
       creditChunks: this.#window.creditChunks,
@@ -212,8 +215,13 @@ export class BatchStream {
     // A later attach of ours must not throw out whoever took over meanwhile.
     this.#takeover = false;
     const problem = run === undefined ? null : this.#difference(run);
-    if (problem !== null) this.#fail(problem);
-    else this.#attached?.resolve(null);
+    if (problem !== null) {
+      this.#fail(problem);
+      return;
+    }
+    // Yielded while the coordinator had not answered yet: without this it would keep to a window that is past.
+    if (this.#toldStep !== this.#nextStep) this.#tell();
+    this.#attached?.resolve(null);
   }
 
   #onReady({ chunk, attempt, location, bytes }: ChunkReady): void {
@@ -255,8 +263,12 @@ export class BatchStream {
     this.#nextStep++;
     this.#serve(batch);
     if (this.#fatal !== null) return;
-    this.#attachment.send({ message: { $case: 'progress', value: this.#progress() } });
+    if (this.#attachment.state === 'attached') this.#tell();
     this.#attend();
+  }
+
+  #tell(): void {
+    this.#attachment.send({ message: { $case: 'progress', value: this.#progress() } });
   }
 
   #serve(batch: Batch | null): void {

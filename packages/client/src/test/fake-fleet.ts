@@ -16,12 +16,21 @@ import type { AttachHandlers, AttachStream, FetchCall, FetchHandlers, Transport 
 import type { FakeRun } from './fake-run.js';
 
 /** What befalls one fetch. `cut`: after some bytes. `silent`: not a byte, and no end. */
-export type FetchFate = 'ok' | 'cut' | 'damaged' | 'short' | 'not-found' | 'unreachable' | 'silent' | 'other';
+export type FetchFate =
+  | 'ok'
+  | 'cut'
+  | 'damaged'
+  | 'short'
+  | 'not-found'
+  | 'unreachable'
+  | 'silent'
+  | 'other'
+  | 'busy';
 
 /** What befalls the calls of a trainer; every choice that a network or a fleet might make. */
 export interface Fates {
   /** Milliseconds until a message arrives. */
-  delay(): number;
+  delay: () => number;
   /** Milliseconds until a chunk is made. */
   make(range: PositionRange): number;
   fetch(range: PositionRange, attempt: number): FetchFate;
@@ -254,7 +263,8 @@ export class FakeFleet implements Transport {
     const unreachable = failure('UNREACHABLE', { target: workerId, reason: 'connection reset' });
     if (fate === 'unreachable') end(unreachable);
     if (fate === 'not-found') end(failure('CHUNK_NOT_FOUND', { chunk: keyOf(range) }));
-    if (fate === 'silent' || fate === 'unreachable' || fate === 'not-found') return;
+    if (fate === 'busy') end(failure('WORKER_BUSY', { streams: 9, limit: 9 }));
+    if (fate === 'silent' || fate === 'unreachable' || fate === 'not-found' || fate === 'busy') return;
     const bytes = Buffer.from(payload);
     if (fate === 'damaged') bytes[bytes.length >> 1]! ^= 0x10;
     const pieces = 3;
