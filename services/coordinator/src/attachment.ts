@@ -1,0 +1,143 @@
+import { type AttachmentRecord, type ChunkName, chunkName } from '@cropstream/broker';
+import { type CropstreamError, failure } from '@cropstream/errors';
+import type { Attach, AttachResponse, Progress } from '@cropstream/protocol';
+import { type WantedChunk, wantedChunks } from '@cropstream/schedule';
+import type { OpenRun } from './runs.js';
+import { type RankShape, stepsOfCredits } from './window.js';
+
+/** The coordinator's end of a trainer's stream, whatever carries it. */
+export interface AttachChannel {
+  send(message: AttachResponse): void;
+  /** Ends the stream, with the reason if it is an error. */
+  end(error?: CropstreamError): void;
+}
+
+/** What a trainer was told of a chunk. */
+interface Announced {
+  readonly attempt: number;
+  readonly workerId: string;
+  /** The trainer could not have it there. */
+  readonly lost: boolean;
+}
+
+/**
+ * One trainer process's stream: `(run, consumer, rank, world size)`. Holds the trainer's last full state and
+ * what it was told since; all of it can be lost and is sent again at the next attach.
+ */
+export class Attachment {
+  readonly announced = new Map<ChunkName, Announced>();
+  /** Fetches that found the worker unreachable though it lives, by chunk. */
+  readonly unreachable = new Map<ChunkName, number>();
+  fencing = 0;
+  /** True while the store does not know the newest cursors yet. */
+  changed = true;
+  renewedAt = Number.NEGATIVE_INFINITY;
+  ended = false;
+
+  #nextStep = 0;
+  #windowEnd = 0;
+  #held: ReadonlySet<ChunkName> = new Set();
+  #wants: readonly (WantedChunk & { readonly name: ChunkName })[] = [];
+
+  constructor(
+    readonly run: OpenRun,
+    readonly hello: Attach,
+    readonly channel: AttachChannel,
+    readonly coordinator: string,
+    readonly maxWindowChunks: number,
+  ) {
+    if (!hello.progress) {
+      throw failure('SPEC_INVALID', {
+        field: 'attach.progress',
+        value: 'nothing',
+        allowed: 'the cursor and the credits',
+      });
+    }
+    this.advance(hello.progress);
+  }
+
+  get rank(): number {
+    return this.hello.rank;
+  }
+
+  get nextStep(): number {
+    return this.#nextStep;
+  }
+
+  get windowEnd(): number {
+    return this.#windowEnd;
+  }
+
+  /** The chunks of the window that the trainer does not hold, in the order it needs them. */
+  get wants(): readonly (WantedChunk & { readonly name: ChunkName })[] {
+    return this.#wants;
+  }
+
+  get record(): AttachmentRecord {
+    const { consumer, rank, worldSize, process, host, pid } = this.hello;
+    return {
+      runDigest: this.run.digest,
+      runName: this.run.name,
+      consumer,
+      rank,
+      worldSize,
+      process,
+      host,
+      pid,
+      coordinator: this.coordinator,
+      nextStep: this.#nextStep,
+      windowEnd: this.#windowEnd,
+      fencing: this.fencing,
+    };
+  }
+
+  /** Takes over the trainer's full state. */
+  advance(progress: Progress): void {
+    const { run, hello } = this;
+    const nextStep = requireStep(progress.nextStep);
+    const end = hello.endStep === undefined ? Number.MAX_SAFE_INTEGER : requireStep(hello.endStep);
+    if (nextStep > end) {
+      throw failure('STEP_OUT_OF_RANGE', { step: nextStep, reason: `the end asked for is step ${end}` });
+    }
+    const { rank, worldSize } = hello;
+    const shape: RankShape = {
+      plan: run.plan,
+      chunkSize: run.spec.chunk_size,
+      sampleBytes: run.sampleBytes,
+      rank,
+      worldSize,
+    };
+    const credits = {
+      chunks: Math.min(progress.creditChunks, this.maxWindowChunks),
+      bytes: Number(progress.creditBytes),
+    };
+    this.#nextStep = nextStep;
+    this.#windowEnd = Math.min(nextStep + stepsOfCredits(shape, credits), end);
+    this.#held = new Set(
+      progress.held.map(({ epoch, first, last }) =>
+        chunkName({ epoch: Number(epoch), first: Number(first), last: Number(last) }),
+      ),
+    );
+    const window = { rank, worldSize, nextStep, windowEnd: this.#windowEnd };
+    this.#wants = wantedChunks(run.plan, run.spec.chunk_size, window)
+      .map((chunk) => ({ ...chunk, name: chunkName(chunk) }))
+      .filter(({ name }) => !this.#held.has(name));
+    const wanted = new Set(this.#wants.map(({ name }) => name));
+    for (const name of this.announced.keys()) if (!wanted.has(name)) this.announced.delete(name);
+    for (const name of this.unreachable.keys()) if (!wanted.has(name)) this.unreachable.delete(name);
+    this.changed = true;
+  }
+
+  end(error?: CropstreamError): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.channel.end(error);
+  }
+}
+
+function requireStep(step: bigint): number {
+  if (step > BigInt(Number.MAX_SAFE_INTEGER)) {
+    throw failure('STEP_OUT_OF_RANGE', { step, reason: 'a global step is an integer in [0, 2^53)' });
+  }
+  return Number(step);
+}

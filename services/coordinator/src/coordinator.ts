@@ -1,0 +1,341 @@
+import type { AttachmentRecord, Broker, Store } from '@cropstream/broker';
+import { type CropstreamError, failure, toFailure } from '@cropstream/errors';
+import {
+  type Attach,
+  type AttachRequest,
+  type Nack,
+  Nack_Reason,
+  PROTOCOL_VERSION,
+} from '@cropstream/protocol';
+import type { Clock, Timer } from '@cropstream/runtime';
+import { checkWorld } from '@cropstream/schedule';
+import { type AttachChannel, Attachment } from './attachment.js';
+import type { CoordinatorLimits } from './limits.js';
+import { type ReconcileObserver, Reconciler } from './reconcile.js';
+import type { OpenRun, RunCatalog } from './runs.js';
+
+/** What the coordinator reports; the log and the metrics implement it. */
+export interface CoordinatorObserver extends ReconcileObserver {
+  attached(record: AttachmentRecord): void;
+  detached(record: AttachmentRecord, error?: CropstreamError): void;
+  nacked(reason: Nack_Reason): void;
+  passFailed(error: unknown): void;
+  /** Workers that live and chunks a second they could take at once. */
+  fleet(workers: number, slots: number): void;
+}
+
+export interface CoordinatorOptions {
+  readonly id: string;
+  readonly catalog: RunCatalog;
+  readonly store: Store;
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly limits: CoordinatorLimits;
+  readonly observer: CoordinatorObserver;
+}
+
+/** A trainer's stream as its carrier sees it. */
+export interface Connection {
+  receive(message: AttachRequest): void;
+  /** The stream is gone, in order or not. */
+  disconnect(): void;
+}
+
+/** The topic on which workers say that something became ready, failed or was released. */
+export const WAKE_TOPIC = 'coordinators';
+
+/**
+ * Keeps, for every attached rank, a window of chunk jobs in the queue, as wide as the credits that its
+ * trainer gave. Holds no state that must outlive it: a trainer that attaches elsewhere sends its full state
+ * again, and any coordinator can compute every want from the attachments.
+ */
+export class Coordinator {
+  readonly #options: CoordinatorOptions;
+  readonly #reconciler: Reconciler;
+  readonly #attachments = new Set<Attachment>();
+  readonly #stopWakes: () => void;
+  #poked = false;
+  #passing: Promise<void> | null = null;
+  #tick: Timer | null = null;
+  #tickDue = true;
+  #stopped = false;
+
+  constructor(options: CoordinatorOptions) {
+    this.#options = options;
+    this.#reconciler = new Reconciler(options);
+    this.#stopWakes = options.store.onWake(WAKE_TOPIC, () => this.#poke());
+    this.#schedule();
+  }
+
+  /** Attachments at this coordinator now. */
+  get attachments(): ReadonlySet<Attachment> {
+    return this.#attachments;
+  }
+
+  /** A trainer's stream begins. */
+  connect(channel: AttachChannel): Connection {
+    const pending: AttachRequest[] = [];
+    let attachment: Attachment | null = null;
+    let working = false;
+    let closed = false;
+    const work = async () => {
+      working = true;
+      try {
+        for (let next = pending.shift(); next && !closed; next = pending.shift()) {
+          const { message } = next;
+          if (!attachment) {
+            if (message?.$case !== 'attach') {
+              throw failure('SPEC_INVALID', {
+                field: 'message',
+                value: message?.$case ?? 'nothing',
+                allowed: 'attach first',
+              });
+            }
+            attachment = await this.#attach(message.value, channel);
+            if (closed) await this.#detach(attachment);
+          } else if (message?.$case === 'progress') {
+            attachment.advance(message.value);
+            this.#poke();
+          } else if (message?.$case === 'nack') await this.#nack(attachment, message.value);
+        }
+      } catch (error) {
+        if (attachment) await this.#detach(attachment, toFailure(error));
+        else channel.end(toFailure(error));
+      } finally {
+        working = false;
+      }
+    };
+    return {
+      receive: (message) => {
+        if (closed) return;
+        if (pending.length >= this.#options.limits.maxPendingMessages) {
+          const limit = this.#options.limits.maxPendingMessages;
+          const error = failure('LIMIT_EXCEEDED', {
+            field: 'messages waiting',
+            value: pending.length + 1,
+            limit,
+          });
+          if (attachment) attachment.end(error);
+          else channel.end(error);
+          return;
+        }
+        pending.push(message);
+        if (!working) void work();
+      },
+      disconnect: () => {
+        closed = true;
+        if (attachment) void this.#detach(attachment);
+      },
+    };
+  }
+
+  /** Ends every attachment; trainers attach elsewhere, or here again after a restart. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#stopWakes();
+    this.#tick?.cancel();
+    const ended = [...this.#attachments].map((attachment) =>
+      this.#detach(attachment, failure('SHUTTING_DOWN', {})),
+    );
+    await Promise.allSettled(ended);
+    await this.#passing;
+  }
+
+  async #attach(hello: Attach, channel: AttachChannel): Promise<Attachment> {
+    const { store, limits, catalog, id, observer } = this.#options;
+    requireProtocol(hello.protocolVersion);
+    if (this.#stopped) throw failure('SHUTTING_DOWN', {});
+    if (this.#attachments.size >= limits.maxAttachments) {
+      throw failure('LIMIT_EXCEEDED', {
+        field: 'attachments',
+        value: this.#attachments.size + 1,
+        limit: limits.maxAttachments,
+      });
+    }
+    const run = await catalog.byName(hello.run);
+    if (hello.runDigest !== '' && hello.runDigest !== run.digest) {
+      throw failure('RUN_CONFLICT', {
+        run: run.name,
+        difference: `its digest is ${run.digest}, asked for is ${hello.runDigest}`,
+      });
+    }
+    checkWorld(run.plan, { rank: hello.rank, worldSize: hello.worldSize, allowUneven: hello.allowUneven });
+    const attachment = new Attachment(run, hello, channel, id, limits.maxWindowChunks);
+    await this.#checkWorldSize(attachment);
+    const answer = await store.attach(attachment.record, limits.leaseMs, hello.takeover);
+    if (!answer.ok) {
+      const { host, pid } = answer.holder;
+      throw failure('RANK_TAKEN', { rank: hello.rank, consumer: hello.consumer, host, pid });
+    }
+    attachment.fencing = answer.fencing;
+    this.#supersede(attachment);
+    this.#attachments.add(attachment);
+    observer.attached(attachment.record);
+    channel.send({
+      message: { $case: 'attached', value: { run: run.info, fencing: BigInt(answer.fencing) } },
+    });
+    this.#poke();
+    return attachment;
+  }
+
+  /** Two world sizes on one step of a consumer are an error; a change between steps is not. */
+  async #checkWorldSize({ record }: Attachment): Promise<void> {
+    for (const other of await this.#options.store.attachments(record.runDigest)) {
+      const overlaps = other.nextStep < record.windowEnd && record.nextStep < other.windowEnd;
+      const replaced = other.rank === record.rank && other.process === record.process;
+      if (other.consumer !== record.consumer || other.worldSize === record.worldSize || !overlaps || replaced)
+        continue;
+      throw failure('WORLD_MISMATCH', {
+        consumer: record.consumer,
+        step: Math.max(other.nextStep, record.nextStep),
+        existing: other.worldSize,
+        given: record.worldSize,
+      });
+    }
+  }
+
+  /** Ends an older attachment of the same rank here; elsewhere, its renewal finds out. */
+  #supersede(newest: Attachment): void {
+    const { runDigest, consumer, rank, host, pid, process } = newest.record;
+    for (const old of this.#attachments) {
+      const { record } = old;
+      if (record.runDigest !== runDigest || record.consumer !== consumer || record.rank !== rank) continue;
+      this.#attachments.delete(old);
+      old.end(record.process === process ? undefined : failure('SUPERSEDED', { rank, consumer, host, pid }));
+    }
+  }
+
+  async #detach(attachment: Attachment, error?: CropstreamError): Promise<void> {
+    attachment.end(error);
+    if (!this.#attachments.delete(attachment)) return;
+    this.#options.observer.detached(attachment.record, error);
+    await this.#options.store.detach(attachment.record).catch(this.#options.observer.passFailed);
+    this.#poke();
+  }
+
+  async #nack(attachment: Attachment, nack: Nack): Promise<void> {
+    const { store, limits, observer } = this.#options;
+    const want = attachment.wants.find(
+      ({ epoch, first, last }) =>
+        nack.chunk?.epoch === BigInt(epoch) &&
+        nack.chunk.first === BigInt(first) &&
+        nack.chunk.last === BigInt(last),
+    );
+    observer.nacked(nack.reason);
+    if (!want) return;
+    attachment.announced.set(want.name, { attempt: nack.attempt, workerId: nack.workerId, lost: true });
+    if (nack.reason === Nack_Reason.UNREACHABLE) {
+      // Others may reach the worker, so its record stays while it beats; this attachment has a few tries.
+      const times = (attachment.unreachable.get(want.name) ?? 0) + 1;
+      attachment.unreachable.set(want.name, times);
+      const living = (await store.workers()).find(({ id }) => id === nack.workerId);
+      if (living && times >= limits.maxUnreachable) {
+        throw failure('UNREACHABLE', {
+          target: `worker ${living.address}`,
+          reason: `it lives, but ${times} fetches of chunk ${want.name} found no way to it`,
+        });
+      }
+    } else {
+      await store.retract(attachment.run.digest, want.name, nack.workerId, nack.attempt);
+    }
+    this.#poke();
+  }
+
+  #schedule(): void {
+    this.#tick = this.#options.clock.timer(this.#options.limits.tickMs, () => {
+      this.#tickDue = true;
+      this.#poke();
+      if (!this.#stopped) this.#schedule();
+    });
+  }
+
+  #poke(): void {
+    this.#poked = true;
+    if (!this.#passing && !this.#stopped) {
+      this.#passing = this.#passes().finally(() => {
+        this.#passing = null;
+      });
+    }
+  }
+
+  async #passes(): Promise<void> {
+    while (this.#poked && !this.#stopped) {
+      this.#poked = false;
+      const ticked = this.#tickDue;
+      this.#tickDue = false;
+      try {
+        await this.#pass(ticked);
+      } catch (error) {
+        // The store or the broker is away: the next tick tries again, with everything computed anew.
+        this.#options.observer.passFailed(error);
+        this.#tickDue = true;
+        return;
+      }
+    }
+  }
+
+  async #pass(ticked: boolean): Promise<void> {
+    const { store, observer } = this.#options;
+    await this.#renew();
+    const byRun = new Map<OpenRun, Attachment[]>();
+    for (const attachment of this.#attachments) {
+      const known = byRun.get(attachment.run);
+      if (known) known.push(attachment);
+      else byRun.set(attachment.run, [attachment]);
+    }
+    const share = await this.#share();
+    for (const [run, attachments] of byRun) {
+      await this.#reconciler.run(run, attachments, share);
+      if (ticked) await this.#reconciler.tellWaiting(run, attachments);
+      for (const attachment of attachments) {
+        if (attachment.ended && this.#attachments.delete(attachment)) {
+          observer.detached(attachment.record);
+          await store.detach(attachment.record);
+        }
+      }
+    }
+    if (!ticked) return;
+    this.#reconciler.forget(this.#attachments);
+    for (const run of await this.#options.catalog.list()) await this.#reconciler.removeUnwanted(run);
+  }
+
+  /** Tells the store the attachments' newest cursors, and learns which were taken over elsewhere. */
+  async #renew(): Promise<void> {
+    const { store, clock, limits } = this.#options;
+    for (const attachment of this.#attachments) {
+      if (!attachment.changed && clock.now() - attachment.renewedAt < limits.leaseMs / 3) continue;
+      attachment.changed = false;
+      attachment.renewedAt = clock.now();
+      if (await store.renew(attachment.record, limits.leaseMs)) continue;
+      const { consumer, rank, runDigest } = attachment.record;
+      const holder = (await store.attachments(runDigest)).find(
+        (a) => a.consumer === consumer && a.rank === rank,
+      );
+      const { host, pid } = holder ?? { host: 'another process', pid: 0 };
+      await this.#detach(attachment, failure('SUPERSEDED', { rank, consumer, host, pid }));
+    }
+  }
+
+  /**
+   * How many chunks of one run may wait in the queue: with A runs active and S compute slots,
+   * max(1, ceil(2S / A)). Keeps the workers busy, and no run buries another.
+   */
+  async #share(): Promise<number> {
+    const { store, observer } = this.#options;
+    const workers = await store.workers();
+    const slots = workers.reduce((sum, worker) => sum + worker.slots, 0);
+    observer.fleet(workers.length, slots);
+    let active = 0;
+    for (const { digest } of await store.runs()) {
+      if ((await store.attachments(digest)).length > 0) active += 1;
+    }
+    return Math.max(1, Math.ceil((2 * slots) / Math.max(1, active)));
+  }
+}
+
+/** @throws PROTOCOL_MISMATCH */
+export function requireProtocol(given: number): void {
+  if (given !== PROTOCOL_VERSION) {
+    throw failure('PROTOCOL_MISMATCH', { given, supported: PROTOCOL_VERSION });
+  }
+}

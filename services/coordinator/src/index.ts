@@ -1,0 +1,15 @@
+/**
+ * The coordinator: opens runs, and keeps for every attached rank a window of chunk jobs in the queue. One file
+ * a concern; `service.ts` wires them. No pixels and no chunk bytes pass through here.
+ */
+export type { AttachChannel } from './attachment.js';
+export {
+  type Connection,
+  Coordinator,
+  type CoordinatorObserver,
+  type CoordinatorOptions,
+  WAKE_TOPIC,
+} from './coordinator.js';
+export { type CoordinatorLimits, DEFAULT_LIMITS } from './limits.js';
+export { type OpenedRun, type OpenRun, RunCatalog, type RunCatalogOptions } from './runs.js';
+export { type CoordinatorService, type CoordinatorServiceOptions, startCoordinator } from './service.js';

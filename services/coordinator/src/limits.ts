@@ -1,0 +1,30 @@
+/** The coordinator's limits and rhythms, in one place; each is configurable and documented in docs/operations.md. */
+export interface CoordinatorLimits {
+  /** Streams of trainers at once. */
+  readonly maxAttachments: number;
+  /** Chunks that one attachment may want ahead, whatever credits it gives. */
+  readonly maxWindowChunks: number;
+  /** Messages of one trainer that may wait while one is handled. */
+  readonly maxPendingMessages: number;
+  /** An attachment not renewed for so long is gone. */
+  readonly leaseMs: number;
+  /** The reconcile loop's period; wakes only make it sooner. */
+  readonly tickMs: number;
+  /** A claimed job not taken for so long is put into the queue again, under the same id. */
+  readonly healMs: number;
+  /** Workers that may die while making one chunk before it is failed. */
+  readonly maxDeaths: number;
+  /** Fetches of one chunk that may find its living worker unreachable before the attachment is ended. */
+  readonly maxUnreachable: number;
+}
+
+export const DEFAULT_LIMITS: CoordinatorLimits = {
+  maxAttachments: 4096,
+  maxWindowChunks: 4096,
+  maxPendingMessages: 256,
+  leaseMs: 5000,
+  tickMs: 1000,
+  healMs: 2000,
+  maxDeaths: 5,
+  maxUnreachable: 3,
+};

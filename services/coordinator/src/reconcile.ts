@@ -1,0 +1,261 @@
+import {
+  type Broker,
+  type ChunkJob,
+  type ChunkName,
+  type ChunkState,
+  chunkName,
+  jobId,
+  type OutstandingRecord,
+  type ReadyRecord,
+  type Store,
+  type WorkerRecord,
+} from '@cropstream/broker';
+import { CropstreamError, failure } from '@cropstream/errors';
+import type { Clock } from '@cropstream/runtime';
+import { type WantedChunk, wantedChunks } from '@cropstream/schedule';
+import type { Attachment } from './attachment.js';
+import type { CoordinatorLimits } from './limits.js';
+import type { OpenRun } from './runs.js';
+
+/** What the reconcile loop reports; the metrics implement it. */
+export interface ReconcileObserver {
+  scheduled(chunks: number): void;
+  announced(chunks: number): void;
+  workerDied(): void;
+  removed(jobs: number): void;
+}
+
+export interface ReconcilerOptions {
+  readonly store: Store;
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly limits: CoordinatorLimits;
+  readonly observer: ReconcileObserver;
+}
+
+type Want = WantedChunk & { readonly name: ChunkName };
+
+/** When this coordinator first saw a chunk asked for, and last saw to it that its job is queued. */
+interface Watch {
+  readonly since: number;
+  queuedAt: number;
+}
+
+/**
+ * Compares what the attachments of one run want with what there is, and does what is missing. Level, not
+ * edge: it may run at any time and any number of times, and what a lost wake or a crash left undone, the
+ * next pass does. Costs O(window).
+ */
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+  readonly #watches = new Map<string, Watch>();
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * One pass over a run. `share` is how many of its chunks may wait in the queue at once.
+   */
+  async run(run: OpenRun, attachments: readonly Attachment[], share: number): Promise<void> {
+    const { store, broker, clock, observer } = this.#options;
+    const wants = inOrder(attachments);
+    const names = [...wants.keys()];
+    const states = await store.chunkStates(run.digest, names);
+    const takers = states.some((s) => s.state === 'outstanding' && s.outstanding.takenBy !== null);
+    // After the states: a worker that took a chunk has beaten before it did.
+    const living = takers
+      ? new Set((await store.workers()).map((w: WorkerRecord) => w.id))
+      : new Set<string>();
+
+    const jobs: ChunkJob[] = [];
+    let shareLeft = true;
+    for (const [at, name] of names.entries()) {
+      const { want, by } = wants.get(name) as WantedBy;
+      let state = states[at] as ChunkState;
+      if (state.state === 'outstanding' && isOrphan(state.outstanding, living)) {
+        state = await this.#afterDeath(run, state.outstanding);
+      }
+      if (state.state === 'none' && shareLeft) {
+        const claim = await store.claim(run.digest, name, share);
+        if ('refused' in claim) shareLeft = false;
+        else if ('claimed' in claim) {
+          jobs.push(jobOf(run, want, by, claim.claimed));
+          this.#watch(run, name).queuedAt = clock.now();
+          continue;
+        } else state = claim;
+      }
+      if (state.state === 'ready') observer.announced(this.#announce(run, state.ready, want, by));
+      else if (state.state === 'failed') endAll(by, state.failed.errorJson);
+      else if (state.state === 'outstanding' && state.outstanding.takenBy === null) {
+        const watch = this.#watch(run, name);
+        if (clock.now() - watch.queuedAt < this.#options.limits.healMs) continue;
+        watch.queuedAt = clock.now();
+        jobs.push(jobOf(run, want, by, state.outstanding));
+      }
+    }
+    if (jobs.length > 0) {
+      await broker.add(run.fingerprint, jobs);
+      observer.scheduled(jobs.length);
+    }
+  }
+
+  /** Tells each attachment which chunk it waits for, since when, and who has it. */
+  async tellWaiting(run: OpenRun, attachments: readonly Attachment[]): Promise<void> {
+    const waiting = attachments.flatMap((attachment) => {
+      const want = attachment.wants.find(({ name }) => attachment.announced.get(name)?.lost !== false);
+      return want ? [{ attachment, want }] : [];
+    });
+    const states = await this.#options.store.chunkStates(
+      run.digest,
+      waiting.map(({ want }) => want.name),
+    );
+    for (const [at, { attachment, want }] of waiting.entries()) {
+      const state = states[at] as ChunkState;
+      const outstanding = state.state === 'outstanding' ? state.outstanding : undefined;
+      attachment.channel.send({
+        message: {
+          $case: 'waiting',
+          value: {
+            chunk: rangeOf(want),
+            attempt: outstanding?.attempt ?? 0,
+            workerId: outstanding?.takenBy ?? '',
+            seconds: (this.#options.clock.now() - this.#watch(run, want.name).since) / 1000,
+          },
+        },
+      });
+    }
+  }
+
+  /** Takes back jobs that no attachment of any coordinator wants any more; those taken run on. */
+  async removeUnwanted(run: OpenRun): Promise<void> {
+    const { store, broker, observer } = this.#options;
+    const outstanding = await store.outstanding(run.digest);
+    const waiting = outstanding.filter(({ takenBy }) => takenBy === null);
+    if (waiting.length === 0) return;
+    const wanted = new Set(
+      (await store.attachments(run.digest)).flatMap((attachment) =>
+        wantedChunks(run.plan, run.spec.chunk_size, attachment).map(chunkName),
+      ),
+    );
+    const unwanted = waiting.filter(({ chunk }) => !wanted.has(chunk));
+    if (unwanted.length === 0) return;
+    await broker.remove(
+      run.fingerprint,
+      unwanted.map(({ chunk, attempt }) => jobId(run.digest, chunk, attempt)),
+    );
+    for (const { chunk, attempt } of unwanted) await store.release(run.digest, chunk, attempt, 'abandoned');
+    observer.removed(unwanted.length);
+  }
+
+  /** Forgets what it watched of chunks that no attachment here wants any more. */
+  forget(attachments: Iterable<Attachment>): void {
+    const wanted = new Set<string>();
+    for (const { run, wants } of attachments) for (const { name } of wants) wanted.add(watchKey(run, name));
+    for (const key of this.#watches.keys()) if (!wanted.has(key)) this.#watches.delete(key);
+  }
+
+  #watch(run: OpenRun, name: ChunkName): Watch {
+    const key = watchKey(run, name);
+    let watch = this.#watches.get(key);
+    if (!watch) {
+      watch = { since: this.#options.clock.now(), queuedAt: this.#options.clock.now() };
+      this.#watches.set(key, watch);
+    }
+    return watch;
+  }
+
+  async #afterDeath(run: OpenRun, { chunk, attempt }: OutstandingRecord): Promise<ChunkState> {
+    const { store, limits, observer } = this.#options;
+    observer.workerDied();
+    const { deaths } = await store.release(run.digest, chunk, attempt, 'death');
+    if (deaths < limits.maxDeaths) return { state: 'none' };
+    const error = failure('CHUNK_FAILED', {
+      chunk,
+      attempts: deaths,
+      reason: `the worker died each time, ${deaths} workers in all`,
+    });
+    const errorJson = JSON.stringify(error.toWire());
+    await store.failChunk(run.digest, chunk, errorJson);
+    return { state: 'failed', failed: { chunk, errorJson } };
+  }
+
+  /** Says where a ready chunk is, to those that were not told of this attempt. Returns how many were. */
+  #announce(run: OpenRun, ready: ReadyRecord, want: Want, by: readonly Attachment[]): number {
+    this.#watches.delete(watchKey(run, want.name));
+    let told = 0;
+    for (const attachment of by) {
+      const known = attachment.announced.get(want.name);
+      if (known?.attempt === ready.attempt && known.workerId === ready.workerId && !known.lost) continue;
+      attachment.announced.set(want.name, { attempt: ready.attempt, workerId: ready.workerId, lost: false });
+      attachment.channel.send({
+        message: {
+          $case: 'ready',
+          value: {
+            chunk: rangeOf(want),
+            attempt: ready.attempt,
+            location: { workerId: ready.workerId, address: ready.address, tlsName: ready.tlsName },
+            bytes: BigInt(ready.bytes),
+          },
+        },
+      });
+      told += 1;
+    }
+    return told;
+  }
+}
+
+interface WantedBy {
+  readonly want: Want;
+  readonly by: Attachment[];
+}
+
+/** All wants of a run, each chunk once: the earliest step first, then the ranks in turn. */
+function inOrder(attachments: readonly Attachment[]): Map<ChunkName, WantedBy> {
+  const all = attachments.flatMap((attachment) =>
+    attachment.wants.map((want, turn) => ({ want, attachment, turn })),
+  );
+  all.sort((a, b) => a.want.step - b.want.step || a.turn - b.turn || a.attachment.rank - b.attachment.rank);
+  const wants = new Map<ChunkName, WantedBy>();
+  for (const { want, attachment } of all) {
+    const known = wants.get(want.name);
+    if (known) known.by.push(attachment);
+    else wants.set(want.name, { want, by: [attachment] });
+  }
+  return wants;
+}
+
+function isOrphan({ takenBy }: OutstandingRecord, living: ReadonlySet<string>): boolean {
+  return takenBy !== null && !living.has(takenBy);
+}
+
+function jobOf(run: OpenRun, want: Want, by: readonly Attachment[], claim: OutstandingRecord): ChunkJob {
+  const { attempt, failures, deaths } = claim;
+  const order = run.order(want.epoch);
+  const { epoch, first, last } = want;
+  const indices = Array.from({ length: last - first }, (_, i) => order.at(first + i));
+  return {
+    id: jobId(run.digest, want.name, attempt),
+    runDigest: run.digest,
+    epoch,
+    first,
+    last,
+    attempt,
+    indices,
+    // It was tried, or even ready, before: whoever wants it is waiting for it already.
+    urgent: failures + deaths > 0 || by.some(({ announced }) => announced.has(want.name)),
+  };
+}
+
+function rangeOf({ epoch, first, last }: WantedChunk) {
+  return { epoch: BigInt(epoch), first: BigInt(first), last: BigInt(last) };
+}
+
+function watchKey(run: OpenRun, name: ChunkName): string {
+  return `${run.digest} ${name}`;
+}
+
+function endAll(attachments: readonly Attachment[], errorJson: string): void {
+  const error = CropstreamError.fromWire(JSON.parse(errorJson));
+  for (const attachment of attachments) attachment.end(error);
+}
