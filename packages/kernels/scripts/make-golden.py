@@ -1,6 +1,6 @@
 """Makes src/golden/*: what Pillow itself gives for small images, for golden.test.ts.
 
-Needs Pillow and numpy only: python scripts/make-golden.py
+Needs Pillow 12 (13 resizes in another order, see docs/kernels.md) and numpy: python scripts/make-golden.py
 torchvision's kernel blur is computed here from its formula, in float64; results may differ by one level.
 """
 
