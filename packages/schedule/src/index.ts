@@ -3,7 +3,7 @@
  * Pure arithmetic: the same arguments give the same answer on every machine, for ever.
  * No I/O, no state, no clock, no pixels here.
  */
-export { type ChunkId, chunkKey, cutChunks, parseChunkKey } from './chunk.js';
+export { cutChunks } from './chunk.js';
 export { EpochOrder, type EpochOrderOptions, SubstituteOrder, type SubstituteOrderOptions } from './order.js';
 export { MAX_LENGTH } from './permutation.js';
 export {

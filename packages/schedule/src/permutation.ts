@@ -1,12 +1,12 @@
 import { philox4x32, type RandomKey, requireNatural } from './random.js';
 
 /**
- * Rounds of the network. Chi-square over all permutations of 3, 4 and 5 elements finds nothing from
+ * Rounds of the network. Chi-square over all permutations of 3 and 4 elements finds nothing from
  * 5 rounds on (docs/decisions/0040-epoch-order.md); 3 more are the margin.
  */
 const ROUNDS = 8;
 
-/** Bits of the smallest half. Halves of 2 bits fail the same tests at any number of rounds. */
+/** Bits of the smallest half. Halves of 2 bits fail the same tests at 12 rounds, too. */
 const MIN_HALF_BITS = 4;
 
 /** The largest domain, 2^40: halves of 20 bits, so that a round is 32-bit arithmetic. */
@@ -15,7 +15,7 @@ export const MAX_LENGTH = 2 ** 40;
 /**
  * A keyed bijection on [0, length): a balanced Feistel network over halves of
  * `max(4, ceil(log2(length) / 2))` bits, walked until it lands inside (at most 4 steps on average from
- * 128 elements on, 256 / length below).
+ * 65 elements on, 256 / length below).
  *
  * A round is `(left, right) -> (right, left ^ F(right))` with `F` the low bits of a multiply-xorshift
  * mixer, two words of key a round. The words are Philox blocks 0, 1, 2, 3 of the key, at the counter

@@ -108,7 +108,7 @@ export class LocalStorage implements Storage {
         let filled = 0;
         while (filled < wanted) {
           const { bytesRead } = await file.read(bytes, filled, wanted - filled, offset + filled);
-          if (bytesRead === 0) return bytes.slice(0, filled);
+          if (bytesRead === 0) return bytes.subarray(0, filled);
           filled += bytesRead;
         }
         return bytes;

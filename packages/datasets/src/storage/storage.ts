@@ -37,7 +37,7 @@ export interface Storage {
   list(folder: string, options?: ListOptions): Promise<FolderListing>;
   /** The size in bytes of a file. */
   stat(path: string, signal?: AbortSignal): Promise<{ readonly size: number }>;
-  /** The bytes of a file, fewer than asked for only at its end. They have an ArrayBuffer of their own. */
+  /** The bytes of a file, fewer than asked for only at its end. They stand at the start of an ArrayBuffer of their own. */
   read(path: string, options?: ReadOptions): Promise<Uint8Array<ArrayBuffer>>;
   close(): Promise<void>;
 }
