@@ -2,6 +2,7 @@
  * The TypeScript trainer client: an async iterable of exact batches over gRPC. `core/` is free of transport and of
  * real time; what a trainer calls lies beside it. No pixels are computed here, and nothing of a service lives here.
  */
+export { CropstreamError } from '@cropstream/errors';
 export { Batch, type BatchContent, type FieldColumn, type Substitution } from './core/batch.js';
 export { ParamTable } from './core/params.js';
 export type { FieldInfo, RunInfo, ViewInfo } from './core/run.js';
