@@ -126,16 +126,17 @@ export const CONTRASTIVE: readonly Recipe[] = [
   {
     name: 'byol',
     source:
-      "deepmind-research byol/utils/augmentations.py: a 23 x 23 kernel blur, here in torchvision's form (reflected " +
-      'edges, where the original pads with zeros).',
+      'deepmind-research byol/utils/augmentations.py: a blur kernel of a tenth of the side (23 x 23), here in ' +
+      "torchvision's form (edges reflected, where the original pads with zeros); its brightness is an offset, here " +
+      "torchvision's factor of the same range.",
     normalization: IMAGENET,
     views: asymmetric((p) => kernelBlur(p, 23)),
   },
   {
     name: 'simclr',
     source:
-      'google-research/simclr data_util.py at colour strength 1: a kernel blur of a tenth of the side (23 x 23), here in ' +
-      "torchvision's form, and torchvision's jitter. It does not normalise: mean 0, std 1.",
+      'google-research/simclr data_util.py at colour strength 1: a blur kernel of a tenth of the side (23 x 23), here in ' +
+      "torchvision's form; bicubic without antialiasing there, with it here. It does not normalise: mean 0, std 1.",
     normalization: { mean: [0, 0, 0], std: [1, 1, 1] },
     views: {
       view: {
