@@ -68,6 +68,7 @@ export class CropWorker {
       wants: this.#wants,
       insist,
       closing: this.#closing.signal,
+      beHeard: () => this.#beHeard(),
     });
   }
 
@@ -152,17 +153,29 @@ export class CropWorker {
     }
   }
 
+  async #tellBeat(): Promise<void> {
+    const { store, self, limits, clock } = this.#options;
+    const { usedBytes, limitBytes } = this.outbox;
+    const at = clock.now();
+    await store.beat(
+      { ...self, protocolVersion: PROTOCOL_VERSION, outboxBytes: usedBytes, outboxLimit: limitBytes },
+      limits.leaseMs,
+    );
+    this.#lastBeat = at;
+  }
+
+  /** What a worker publishes while it counts as gone is forgotten at once: it signs on again first. */
+  async #beHeard(): Promise<void> {
+    const { clock, limits } = this.#options;
+    if (clock.now() - this.#lastBeat > limits.beatMs) await this.#tellBeat();
+  }
+
   async #beat(): Promise<void> {
-    const { store, self, limits, clock, log, emit } = this.#options;
+    const { emit, log } = this.#options;
     const { usedBytes, limitBytes, size } = this.outbox;
     emit({ kind: 'outbox', usedBytes, limitBytes, chunks: size });
-    const at = clock.now();
     try {
-      await store.beat(
-        { ...self, protocolVersion: PROTOCOL_VERSION, outboxBytes: usedBytes, outboxLimit: limitBytes },
-        limits.leaseMs,
-      );
-      this.#lastBeat = at;
+      await this.#tellBeat();
     } catch (err) {
       log.warn({ err }, 'a beat was not heard');
     }
@@ -174,7 +187,7 @@ export class CropWorker {
     this.#looking = true;
     try {
       await this.#wants.refresh();
-      const isWanted = (held: HeldChunk) => this.#wants.has(held.runDigest, held.chunk);
+      const isWanted = (held: HeldChunk) => this.#wants.has(held.runDigest, held.chunk) !== false;
       this.outbox.update(this.#wants.activeRuns, isWanted);
       const { held: holding, jobs: making } = this.#patience;
       const keyOf = ({ runDigest, chunk, attempt }: HeldChunk) => jobId(runDigest, chunk, attempt);
@@ -184,7 +197,7 @@ export class CropWorker {
       for (const { id } of making.exhausted(
         this.#jobs.jobs(),
         (job) => job.id,
-        (job) => this.#wants.has(job.runDigest, chunkName(job)),
+        (job) => this.#wants.has(job.runDigest, chunkName(job)) !== false,
       )) {
         this.#jobs.stop(id);
       }

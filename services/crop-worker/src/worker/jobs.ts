@@ -36,6 +36,8 @@ export interface JobRunnerOptions {
   /** Rejects once `closing` is aborted. */
   readonly insist: Insist;
   readonly closing: AbortSignal;
+  /** Resolves once the store knows that this worker lives. */
+  readonly beHeard: () => Promise<void>;
 }
 
 type SkipReason = Extract<WorkerEvent, { kind: 'skipped' }>['reason'];
@@ -99,13 +101,7 @@ export class JobRunner {
   }
 
   async #make(job: ChunkJob, reservation: Reservation, signal: AbortSignal): Promise<void> {
-    const { runs, wants } = this.options;
-    const chunk = chunkName(job);
-    if (!wants.has(job.runDigest, chunk)) {
-      // The last look may be older than the job.
-      await this.options.insist(() => wants.refresh());
-      if (!wants.has(job.runDigest, chunk)) return this.#skip(job, 'unwanted');
-    }
+    const { runs } = this.options;
     try {
       const done = await runs.use(job.runDigest, async (maker) => {
         await this.#makeWith(maker, job, reservation, signal);
@@ -128,6 +124,7 @@ export class JobRunner {
     const { store, self, outbox, maxChunkBytes, clock, emit } = this.options;
     const { runDigest, attempt } = job;
     const chunk = chunkName(job);
+    if (!(await this.#isWanted(job))) return this.#skip(job, 'unwanted');
     const kept = outbox.get(runDigest, chunk) !== null;
     const bytes = Math.min(maker.bytesFor(job.indices.length), maxChunkBytes);
     if (!kept && !outbox.admits(runDigest, bytes)) return this.#skip(job, 'share');
@@ -150,6 +147,14 @@ export class JobRunner {
     await this.#publish(held);
   }
 
+  /** The last look may be older than the job, or than the run's opening here. */
+  async #isWanted(job: ChunkJob): Promise<boolean> {
+    const { wants, insist } = this.options;
+    const chunk = chunkName(job);
+    if (wants.has(job.runDigest, chunk) !== true) await insist(() => wants.refresh());
+    return wants.has(job.runDigest, chunk) !== false;
+  }
+
   /** In the outbox before it is announced, so that the first fetch finds it. */
   async #publish(held: HeldChunk): Promise<void> {
     const { store, self, outbox, emit } = this.options;
@@ -163,8 +168,9 @@ export class JobRunner {
       bytes: held.made.payloadBytes,
     };
     let tries = 0;
-    const won = await this.options.insist(() => {
+    const won = await this.options.insist(async () => {
       tries++;
+      await this.options.beHeard();
       return store.publish(runDigest, record);
     });
     // The answer to an earlier try may have been lost on its way.

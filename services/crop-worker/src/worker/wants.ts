@@ -40,9 +40,9 @@ export class Wants {
     this.#activeRuns = active;
   }
 
-  /** True where an attachment wants the chunk, or where that cannot be told. A run that ended wants none. */
-  has(runDigest: string, chunk: ChunkName): boolean {
+  /** Whether an attachment wants the chunk; null where that cannot be told. A run that ended wants none. */
+  has(runDigest: string, chunk: ChunkName): boolean | null {
     const wanted = this.#wanted.get(runDigest);
-    return wanted === null || wanted?.has(chunk) === true;
+    return wanted === null ? null : wanted?.has(chunk) === true;
   }
 }

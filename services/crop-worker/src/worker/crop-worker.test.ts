@@ -1,0 +1,252 @@
+import { failure } from '@cropstream/errors';
+import { describe, expect, it } from 'vitest';
+import { fakeChunk } from '../../test-support/chunks.js';
+import { CHUNK_BYTES, FINGERPRINT, type Fleet, nameOf, RUN, startFleet } from '../../test-support/fleet.js';
+
+/** Runs virtual time until a step's chunk is in this state. */
+async function until(fleet: Fleet, step: number, state: string): Promise<void> {
+  for (let left = 200; (await fleet.state(step)).state !== state; left--) {
+    if (left === 0) throw new Error(`step ${step} is ${(await fleet.state(step)).state}, not ${state}`);
+    await fleet.clock.advance(50);
+  }
+}
+
+const idle = async (fleet: Fleet) => (await fleet.broker.counts(FINGERPRINT)).active === 0;
+
+/** Closes a worker whose clock stands still. */
+async function close(fleet: Fleet): Promise<void> {
+  const closed = fleet.worker.close();
+  await fleet.clock.advance(5_000);
+  await closed;
+}
+
+describe('CropWorker', () => {
+  it('makes a job, publishes where it is, and ends the job', async () => {
+    const fleet = await startFleet();
+    let wakes = 0;
+    fleet.store.onWake('coordinators', () => wakes++);
+    await fleet.queue(0);
+    await until(fleet, 0, 'ready');
+    expect(await fleet.state(0)).toMatchObject({
+      ready: { chunk: nameOf(0), attempt: 1, workerId: 'worker-1', address: 'host:1', bytes: CHUNK_BYTES },
+    });
+    await fleet.clock.advance(0);
+    expect(wakes).toBeGreaterThan(0);
+    expect(await idle(fleet)).toBe(true);
+    expect(await fleet.store.workers()).toMatchObject([{ id: 'worker-1', fingerprint: FINGERPRINT }]);
+    expect(fleet.worker.outbox.get(RUN, nameOf(0))).not.toBeNull();
+    await close(fleet);
+    expect(await fleet.store.workers()).toEqual([]);
+    expect(fleet.worker.outbox.usedBytes).toBe(0);
+  });
+
+  it('skips what nobody wants, and says so to the store', async () => {
+    const fleet = await startFleet();
+    await fleet.want(50, 60);
+    await fleet.queue(0);
+    await until(fleet, 0, 'none');
+    expect(await idle(fleet)).toBe(true);
+    expect(fleet.made()).toBe(0);
+    expect(fleet.events).toContainEqual({ kind: 'skipped', reason: 'unwanted' });
+    await close(fleet);
+  });
+
+  it('skips an attempt that another worker began or that was superseded', async () => {
+    const fleet = await startFleet();
+    const job = await fleet.queue(0);
+    await fleet.store.release(RUN, nameOf(0), job.attempt, 'abandoned');
+    await fleet.clock.advance(100);
+    expect(await idle(fleet)).toBe(true);
+    expect(fleet.made()).toBe(0);
+    expect(fleet.events).toContainEqual({ kind: 'skipped', reason: 'superseded' });
+    await close(fleet);
+  });
+
+  it('drops its copy when another was first', async () => {
+    const fleet = await startFleet({
+      async make() {
+        const ready = { workerId: 'worker-2', address: 'host:2', tlsName: '', bytes: CHUNK_BYTES };
+        await fleet.store.beat(
+          {
+            id: 'worker-2',
+            address: 'host:2',
+            tlsName: '',
+            fingerprint: '',
+            protocolVersion: 1,
+            slots: 1,
+            outboxBytes: 0,
+            outboxLimit: 0,
+          },
+          3_600_000,
+        );
+        await fleet.store.publish(RUN, { chunk: nameOf(0), attempt: 1, ...ready });
+        return fakeChunk(CHUNK_BYTES);
+      },
+    });
+    await fleet.queue(0);
+    await until(fleet, 0, 'ready');
+    await fleet.clock.advance(100);
+    expect(await fleet.state(0)).toMatchObject({ ready: { workerId: 'worker-2' } });
+    expect(fleet.worker.outbox.size).toBe(0);
+    expect(fleet.events).toContainEqual({ kind: 'dropped', reason: 'lost' });
+    await close(fleet);
+  });
+
+  it("fails a chunk for good at the third failure, with the sample's name", async () => {
+    const fleet = await startFleet({
+      async make() {
+        throw failure('SAMPLE_UNDECODABLE', { path: 'cat.jpg', reason: 'it ends too early' });
+      },
+    });
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      expect((await fleet.state(0)).state).toBe('none');
+      await fleet.queue(0);
+      await until(fleet, 0, attempt < 3 ? 'none' : 'failed');
+      expect(await idle(fleet)).toBe(true);
+    }
+    const state = await fleet.state(0);
+    if (state.state !== 'failed') throw new Error('not failed');
+    expect(JSON.parse(state.failed.errorJson)).toMatchObject({
+      code: 'CHUNK_FAILED',
+      problem: expect.stringContaining('cat.jpg'),
+      details: { attempts: 3 },
+    });
+    expect(fleet.worker.outbox.size).toBe(0);
+    await close(fleet);
+  });
+
+  it('drops held chunks once the trainers have gone past them, retracting their records', async () => {
+    const fleet = await startFleet();
+    await fleet.queue(0);
+    await fleet.queue(1);
+    await until(fleet, 1, 'ready');
+    await fleet.want(1, 10);
+    await until(fleet, 0, 'none');
+    expect((await fleet.state(1)).state).toBe('ready');
+    expect(fleet.worker.outbox.size).toBe(1);
+    expect(fleet.events).toContainEqual({ kind: 'dropped', reason: 'unwanted' });
+    await close(fleet);
+  });
+
+  it('stops making what nobody wants any more', async () => {
+    const fleet = await startFleet({
+      make: (_, signal) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(failure('CANCELLED', { what: 'making' })));
+        }),
+    });
+    await fleet.queue(0);
+    await fleet.clock.advance(100);
+    expect(await fleet.state(0)).toMatchObject({ outstanding: { takenBy: 'worker-1' } });
+    await fleet.want(1, 10);
+    await until(fleet, 0, 'none');
+    expect(await idle(fleet)).toBe(true);
+    await close(fleet);
+  });
+
+  it('takes no job without room for its result, and goes on when there is', async () => {
+    const fleet = await startFleet({ limits: { outboxBytes: 3 * CHUNK_BYTES } });
+    for (let step = 0; step < 6; step++) await fleet.queue(step);
+    await fleet.clock.advance(3_000);
+    expect(fleet.made()).toBe(3);
+    expect(await fleet.broker.counts(FINGERPRINT)).toEqual({ waiting: 3, active: 0 });
+    fleet.fetch(0);
+    await until(fleet, 3, 'ready');
+    expect((await fleet.state(0)).state).toBe('none');
+    expect(fleet.worker.outbox.usedBytes).toBeLessThanOrEqual(3 * CHUNK_BYTES);
+    await close(fleet);
+  });
+
+  it('announces again what it still holds when its record was lost', async () => {
+    const fleet = await startFleet();
+    await fleet.queue(0);
+    await until(fleet, 0, 'ready');
+    await fleet.store.retract(RUN, nameOf(0), 'worker-1', 1);
+    const { attempt } = await fleet.queue(0);
+    await until(fleet, 0, 'ready');
+    expect(await fleet.state(0)).toMatchObject({ ready: { attempt } });
+    expect(fleet.made()).toBe(1);
+    await close(fleet);
+  });
+
+  it('holds on to what it made while the store cannot be reached', async () => {
+    let reachable = true;
+    const fleet = await startFleet({
+      seen: (store) =>
+        new Proxy(store, {
+          get(target, name) {
+            const member = Reflect.get(target, name) as unknown;
+            if (typeof member !== 'function') return member;
+            return (...args: unknown[]) => {
+              if (!reachable && name !== 'onWake') return Promise.reject(new Error('connection refused'));
+              return Reflect.apply(member, target, args) as unknown;
+            };
+          },
+        }),
+      async make() {
+        reachable = false;
+        return fakeChunk(CHUNK_BYTES);
+      },
+    });
+    await fleet.queue(0);
+    await fleet.clock.advance(10_000);
+    expect((await fleet.state(0)).state).toBe('outstanding');
+    reachable = true;
+    await until(fleet, 0, 'ready');
+    expect(fleet.made()).toBe(1);
+    await close(fleet);
+  });
+
+  it('takes nothing while its beats are not heard', async () => {
+    let heard = true;
+    const fleet = await startFleet({
+      seen: (store) =>
+        new Proxy(store, {
+          get(target, name) {
+            const member = Reflect.get(target, name) as unknown;
+            if (name === 'beat' && !heard) return () => Promise.reject(new Error('connection refused'));
+            return typeof member === 'function' ? member.bind(target) : member;
+          },
+        }),
+    });
+    heard = false;
+    await fleet.clock.advance(5_000);
+    await fleet.queue(0);
+    await fleet.clock.advance(5_000);
+    expect(fleet.made()).toBe(0);
+    heard = true;
+    await until(fleet, 0, 'ready');
+    await close(fleet);
+  });
+
+  it('drains: takes no more, and waits until what it holds was fetched', async () => {
+    const fleet = await startFleet();
+    await fleet.queue(0);
+    await until(fleet, 0, 'ready');
+    let drained = false;
+    const drain = fleet.worker.drain(60_000).then(() => {
+      drained = true;
+    });
+    await fleet.queue(1);
+    await fleet.clock.advance(2_000);
+    expect(drained).toBe(false);
+    expect(fleet.made()).toBe(1);
+    expect((await fleet.state(0)).state).toBe('ready');
+    fleet.fetch(0);
+    await fleet.clock.advance(200);
+    await drain;
+    await close(fleet);
+  });
+
+  it('drains no longer than its grace', async () => {
+    const fleet = await startFleet();
+    await fleet.queue(0);
+    await until(fleet, 0, 'ready');
+    const drain = fleet.worker.drain(3_000);
+    await fleet.clock.advance(3_100);
+    await drain;
+    await close(fleet);
+    // Its chunks may be made again by others at once.
+    expect((await fleet.state(0)).state).toBe('none');
+  });
+});
