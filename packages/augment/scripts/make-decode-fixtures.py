@@ -47,6 +47,13 @@ def exif(orientation: int) -> Image.Exif:
     return tags
 
 
+def color_profile() -> bytes:
+    """A profile that would change every pixel if it were applied, without the date of its making."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes())
+    profile[24:36] = bytes(12)
+    return bytes(profile)
+
+
 def jpegs() -> None:
     names = {0: "444", 1: "422", 2: "420"}
     for subsampling, name in names.items():
@@ -65,13 +72,62 @@ def jpegs() -> None:
     save("restart-progressive.jpg", photo(48, 40, 7), quality=80, restart_marker_rows=1, progressive=True)
     save("low-quality.jpg", photo(64, 64, 8), quality=5)
     save("best-quality.jpg", photo(24, 24, 8), quality=100, subsampling=0)
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    profile = color_profile()
     save("icc.jpg", photo(40, 30, 10), quality=80, icc_profile=profile)
     for orientation in range(1, 9):
         save(f"exif-{orientation}.jpg", photo(19, 13, 11), quality=80, exif=exif(orientation))
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r:RDF><r:Description tiff:Orientation="6"/></r:RDF></x:xmpmeta>'
     save("xmp-6.jpg", photo(19, 13, 11), quality=80, xmp=xmp)
+    blocks = b"8BIM" + struct.pack(">HBxI", 0x03ED, 0, 16) + struct.pack(">IHHIHH", 72 << 16, 1, 1, 72 << 16, 1, 1)
+    blocks += b"8BIM" + struct.pack(">HB", 0x0404, 3) + b"abc" + struct.pack(">I", 5) + b"hello\0"
+    photoshop = segment(0xED, b"Photoshop 3.0\0" + blocks)
+    tags = exif(3)
+    tags[0x011A], tags[0x0128] = 72.0, 2
+    save("segments.jpg", photo(40, 30, 12), quality=80, icc_profile=profile, exif=tags, comment="drawn", extra=photoshop)
+    ultra_hdr()
     subprocess.run(["node", str(HERE / "make-decode-jpegs.mjs"), str(OUT)], check=True)
+
+
+def segment(marker: int, data: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data
+
+
+def ultra_hdr() -> None:
+    """A photograph with an HDR gain map (Ultra HDR 1.0): a second JPEG behind the first, named by XMP and MPF."""
+
+    def jpeg(image: Image.Image, description: str) -> bytes:
+        xmp = (
+            '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+            '<rdf:Description xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0" '
+            f"{description}</rdf:Description></rdf:RDF></x:xmpmeta>"
+        )
+        out = io.BytesIO()
+        image.save(out, "JPEG", quality=80, xmp=xmp.encode())
+        return out.getvalue()
+
+    gains = jpeg(
+        photo(16, 12, 14).convert("L"),
+        'hdrgm:GainMapMin="0" hdrgm:GainMapMax="2" hdrgm:Gamma="1" hdrgm:OffsetSDR="0.015625" '
+        'hdrgm:OffsetHDR="0.015625" hdrgm:HDRCapacityMin="0" hdrgm:HDRCapacityMax="2" '
+        'hdrgm:BaseRenditionIsHDR="False">',
+    )
+    item = '<rdf:li rdf:parseType="Resource"><Container:Item Item:Mime="image/jpeg" Item:Semantic='
+    base = jpeg(
+        photo(64, 48, 13),
+        'xmlns:Container="http://ns.google.com/photos/1.0/container/" '
+        'xmlns:Item="http://ns.google.com/photos/1.0/container/item/"><Container:Directory><rdf:Seq>'
+        f'{item}"Primary"/></rdf:li>{item}"GainMap" Item:Length="{len(gains)}"/></rdf:li>'
+        "</rdf:Seq></Container:Directory>",
+    )
+    at = base.index(b"\xff\xdb")
+
+    def index(primary: int, offset: int) -> bytes:
+        entries = struct.pack("<IIIHH", 0x030000, primary, 0, 0, 0) + struct.pack("<IIIHH", 0, len(gains), offset, 0, 0)
+        tags = struct.pack("<HHI4sHHIIHHIII", 0xB000, 7, 4, b"0100", 0xB001, 4, 1, 2, 0xB002, 7, 32, 50, 0)
+        return segment(0xE2, b"MPF\0II*\0" + struct.pack("<IH", 8, 3) + tags + entries)
+
+    primary = len(base) + len(index(0, 0))
+    (OUT / "ultra-hdr.jpg").write_bytes(base[:at] + index(primary, primary - at - 8) + base[at:] + gains)
 
 
 def png_chunk(kind: bytes, data: bytes) -> bytes:
@@ -136,7 +192,7 @@ def pngs() -> None:
     save("rgb-transparent.png", picture, transparency=picture.getpixel((3, 3)))
     save("gray-transparent.png", picture.convert("L"), transparency=100)
     save("exif-6.png", picture, exif=exif(6))
-    save("icc.png", picture, icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes())
+    save("icc.png", picture, icc_profile=color_profile())
     text = PngImagePlugin.PngInfo()
     hexed = exif(8).tobytes().hex()
     text.add_text("Raw profile type exif", f"\nexif\n{len(hexed) // 2:8d}\n{hexed}\n", zip=True)

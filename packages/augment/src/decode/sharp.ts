@@ -2,7 +2,7 @@ import sharp, { type Sharp } from 'sharp';
 import { checkBytes, checkPixels, nameOf, undecodable } from './failures.js';
 import { readPngHeader, readTiffHeader } from './headers.js';
 import { readHeader } from './image.js';
-import { readJpegHeader } from './jpeg/header.js';
+import { readJpegHeader, withoutMetadata } from './jpeg/header.js';
 import { settleScans } from './jpeg/scans.js';
 import { PLAIN_READERS } from './plain/index.js';
 import type {
@@ -34,6 +34,8 @@ export class SharpDecoder {
   constructor() {
     // A cache of decoded images would only hold memory: every sample is decoded once.
     sharp.cache(false);
+    // Images are decoded side by side on libuv's pool; more threads for each would only add overhead.
+    sharp.concurrency(1);
   }
 
   /**
@@ -84,7 +86,7 @@ async function requestFor(
   switch (format) {
     case 'jpeg': {
       const jpeg = readJpegHeader(bytes, path);
-      const settled = settleScans(bytes, jpeg, path);
+      const settled = withoutMetadata(settleScans(bytes, jpeg, path), jpeg);
       return jpeg.components === 4 ? { bytes: settled, space: 'cmyk' } : { bytes: settled };
     }
     case 'png': {

@@ -40,6 +40,8 @@ export interface JpegHeader {
   readonly huffmanData: readonly Uint8Array[];
   /** Coded units between two restart markers; 0 for none. */
   readonly restartInterval: number;
+  /** Ranges of segments that say nothing about pixels: all APPn but JFIF's and Adobe's, and comments. */
+  readonly metadata: readonly (readonly [start: number, end: number])[];
   /** Offset of the first SOS segment's length field. */
   readonly scanAt: number;
 }
@@ -57,6 +59,9 @@ const hasLength = (marker: number): boolean =>
   (marker >= 0xda && marker <= 0xef) ||
   marker === Marker.COM;
 
+const isMetadata = (marker: number): boolean =>
+  marker === Marker.COM || (marker > Marker.APP0 && marker <= Marker.APP15 && marker !== 0xee);
+
 class HeaderReader {
   width = 0;
   height = 0;
@@ -65,6 +70,7 @@ class HeaderReader {
   frameData: Uint8Array = new Uint8Array(0);
   readonly huffmanData: Uint8Array[] = [];
   restartInterval = 0;
+  readonly metadata: (readonly [start: number, end: number])[] = [];
   readonly exif: Uint8Array[] = [];
   xmp: Uint8Array | undefined;
   private icc: Uint8Array[] = [];
@@ -159,6 +165,7 @@ class HeaderReader {
       huffmanData: this.huffmanData,
       restartInterval: this.restartInterval,
       orientation: findOrientation(this.exif.length > 0 ? Buffer.concat(this.exif) : undefined, this.xmp),
+      metadata: this.metadata,
       scanAt,
     };
   }
@@ -193,9 +200,26 @@ export function readJpegHeader(bytes: Uint8Array, path: string): JpegHeader {
     const end = at + Math.max(2, length);
     if (end > bytes.length) return cut();
     reader.segment(marker, bytes.subarray(at + 2, end));
+    if (isMetadata(marker)) reader.metadata.push([at - 2, end]);
     if (marker === Marker.SOS) return reader.finish(at);
     at = end;
   }
+}
+
+/**
+ * A JPEG without its metadata, `bytes` itself where it has none. libvips would look into it: it takes
+ * a photograph with an HDR gain map for another format, read by another library, and it can stumble
+ * over damaged EXIF.
+ */
+export function withoutMetadata(bytes: Uint8Array, { metadata }: JpegHeader): Uint8Array {
+  if (metadata.length === 0) return bytes;
+  const parts: Uint8Array[] = [];
+  let from = 0;
+  for (const [start, end] of metadata) {
+    parts.push(bytes.subarray(from, start));
+    from = end;
+  }
+  return Buffer.concat([...parts, bytes.subarray(from)]);
 }
 
 export const hex = (byte: number): string => byte.toString(16).toUpperCase().padStart(2, '0');

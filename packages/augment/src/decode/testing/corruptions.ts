@@ -171,5 +171,7 @@ export const CORPUS_BASES: readonly string[] = [
   'arithmetic-progressive.jpg',
   'icc.jpg',
   'exif-6.jpg',
+  'segments.jpg',
+  'ultra-hdr.jpg',
   'c420-1x1.jpg',
 ];
