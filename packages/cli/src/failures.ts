@@ -18,7 +18,9 @@ export function failureBlock(failure: CropstreamError): string {
  */
 export function printFailure(thrown: unknown, options: { json: boolean }): void {
   const failure = toFailure(thrown);
-  process.stderr.write(`${failureBlock(failure)}\n`);
+  // Whoever interrupted it needs no advice.
+  const text = failure.code === 'CANCELLED' ? failure.problem : failureBlock(failure);
+  process.stderr.write(`${text}\n`);
   if (process.env.CROPSTREAM_DEBUG) {
     const cause = failure.cause instanceof Error ? failure.cause : failure;
     process.stderr.write(`${cause.stack ?? ''}\n`);

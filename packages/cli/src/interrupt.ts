@@ -1,11 +1,12 @@
 import { constants } from 'node:os';
+import { failure } from '@cropstream/errors';
 
 /** How long a command may take to end by itself after the first signal. */
 const GRACE_MS = 3_000;
 
 /**
  * Runs `work` with a signal that aborts at SIGINT or SIGTERM, so that bars, threads and half-written files
- * are left clean. A second signal, or the grace running out, ends the process at once.
+ * are left clean; what it then throws becomes CANCELLED. A second signal, or the grace running out, ends the process at once.
  */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
@@ -22,6 +23,8 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
   process.on('SIGTERM', stop);
   try {
     return await work(controller.signal);
+  } catch (error) {
+    throw asked ? failure('CANCELLED', { what: 'the command' }, { cause: error }) : error;
   } finally {
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);

@@ -2,6 +2,12 @@ import { CommanderError } from 'commander';
 import { exitCodeOf, printFailure } from './failures.js';
 import { createProgram } from './program.js';
 
+// `cropstream stats | head` closes our stdout: nobody reads on, so there is nothing left to do.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
 try {
   await createProgram().parseAsync();
 } catch (thrown) {

@@ -5,7 +5,9 @@ import { register as registerBench } from './commands/bench.js';
 import { register as registerDoctor } from './commands/doctor.js';
 import { register as registerIndex } from './commands/index-dataset.js';
 import { register as registerPreview } from './commands/preview.js';
+import { register as registerPull } from './commands/pull.js';
 import { register as registerReplay } from './commands/replay.js';
+import { register as registerServe } from './commands/serve.js';
 import { register as registerStats } from './commands/stats.js';
 
 /** The command line. Commands import what they need when they run, so that `--help` is instant. */
@@ -25,6 +27,8 @@ Exit codes: 0 done, 1 failed, 2 asked for wrongly, 130 interrupted.
 Every command's flags and examples: docs/cli.md.`,
     );
   for (const register of [
+    registerServe,
+    registerPull,
     registerPreview,
     registerAugment,
     registerStats,

@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import type { Darkroom } from '../darkroom.js';
 import { integer, integerList } from '../flags.js';
 import { interruptible } from '../interrupt.js';
-import { Output } from '../output.js';
+import { formatCount, Output } from '../output.js';
 import { addRunOptions, type OpenedRun, openRun, type RunOptions } from '../run-options.js';
 
 interface PreviewOptions extends RunOptions {
@@ -178,7 +178,7 @@ async function contact(session: Session, options: PreviewOptions): Promise<Drawn
   const text = {
     title: `${runTitle(session)}: what a trainer gets`,
     subtitle: [
-      `seed ${spec.seed}, ${what}; ${manifest.length} samples; a column's views come from one decoding`,
+      `seed ${spec.seed}, ${what}; ${formatCount(manifest.length)} samples; a column's views come from one decoding`,
     ],
   };
   return { sheet: previewSheet(darkroom, spec, columns, text), samples };

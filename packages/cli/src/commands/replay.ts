@@ -186,7 +186,7 @@ function report(output: Output, { digest, images, substituted, batches, rank, wo
   if (batches.length <= 20) for (const { step, digest: own } of batches) output.line(`step ${step}  ${own}`);
   output.line(`rank           ${rank} of ${world}`);
   output.line(
-    `made           ${batches.length} batches, ${formatCount(images)} images, ${substituted} substituted`,
+    `made           ${batches.length} of its steps, ${formatCount(images)} images, ${substituted} substituted`,
   );
   output.line(`stream digest  ${digest}`);
 }

@@ -86,7 +86,11 @@ function panelSpec(panel: Panel, colour: string) {
         encoding: {
           x: { field: 'from', type: 'quantitative', bin: { binned: true, step }, ...x },
           x2: { field: 'to' },
-          y: { field: 'density', type: 'quantitative', axis: { title: 'density', tickCount: 4 } },
+          y: {
+            field: 'density',
+            type: 'quantitative',
+            axis: { title: 'density', tickCount: 4, labelFlush: true, minExtent: 34, maxExtent: 34 },
+          },
         },
       },
       line(panel.configured, { strokeWidth: 1.2, strokeDash: [5, 3], opacity: 0.8 }),

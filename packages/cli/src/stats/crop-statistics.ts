@@ -2,7 +2,7 @@ import type { CompiledView, ViewParams } from '@cropstream/augment';
 import type { ResolvedSpec } from '@cropstream/spec';
 import type { SizeCount } from './expected.js';
 
-/** Where a value was observed: `counts[i]` of them in [lo + i * step, lo + (i + 1) * step). */
+/** Where values were observed: `counts[i]` of them, parts included, in [lo + i * step, lo + (i + 1) * step). */
 export interface Histogram {
   readonly lo: number;
   readonly hi: number;
@@ -44,24 +44,30 @@ export interface CropStatistics {
 
 const BINS = 32;
 
-/** Pixels that a box must be able to move for its place to count. */
-const LEAST_ROOM = 16;
-
+/**
+ * Observed values. Boxes are of whole pixels: each value is counted evenly over the interval that was rounded to
+ * it, or a small image would give combs.
+ */
 class Values {
-  readonly #values: number[] = [];
+  readonly #values: { readonly value: number; readonly from: number; readonly to: number }[] = [];
 
-  add(value: number): void {
-    this.#values.push(value);
+  add(value: number, from: number, to: number): void {
+    this.#values.push({ value, from, to });
   }
 
   histogram(lo: number, hi: number): Histogram {
     const counts = new Array<number>(BINS).fill(0);
+    const step = (hi - lo) / BINS;
     let sum = 0;
     let min = Number.POSITIVE_INFINITY;
     let max = Number.NEGATIVE_INFINITY;
-    for (const value of this.#values) {
-      const bin = Math.min(BINS - 1, Math.max(0, Math.floor(((value - lo) / (hi - lo)) * BINS)));
-      counts[bin] = (counts[bin] ?? 0) + 1;
+    for (const { value, from, to } of this.#values) {
+      const first = Math.max(0, Math.floor((from - lo) / step));
+      const last = Math.min(BINS - 1, Math.floor((to - lo) / step));
+      for (let bin = first; bin <= last; bin++) {
+        const overlap = Math.min(to, lo + (bin + 1) * step) - Math.max(from, lo + bin * step);
+        counts[bin] = (counts[bin] ?? 0) + Math.max(0, overlap) / (to - from);
+      }
       sum += value;
       min = Math.min(min, value);
       max = Math.max(max, value);
@@ -148,11 +154,17 @@ export class CropStatisticsCollector {
     const group = this.#groupOf.get(view);
     if (group === undefined || box === undefined) return;
     const [x, y, width, height] = box;
-    group.scale.add((width * height) / (source.width * source.height));
-    group.ratio.add(width / height);
-    // A box nearly as wide as the image has hardly a choice of place.
+    const area = source.width * source.height;
+    const half = 0.5;
+    group.scale.add(
+      (width * height) / area,
+      ((width - half) * (height - half)) / area,
+      ((width + half) * (height + half)) / area,
+    );
+    group.ratio.add(width / height, (width - half) / (height + half), (width + half) / (height - half));
     const place = (offset: number, room: number, values: Values) => {
-      if (room >= LEAST_ROOM) values.add((offset + 0.5) / (room + 1));
+      const places = room + 1;
+      values.add((offset + half) / places, offset / places, (offset + 1) / places);
     };
     place(x, source.width - width, group.x);
     place(y, source.height - height, group.y);
