@@ -102,6 +102,17 @@ describe('over gRPC', () => {
     expect(loader.run).toMatchObject({ name: 'fake', samples: 40, stepsPerEpoch: 5 });
   });
 
+  it('gives up opening a run when aborted, however long the service indexes', async () => {
+    const { fleet, coordinator } = await serve();
+    const controller = new AbortController();
+    fleet.openRun = () => {
+      controller.abort();
+      return new Promise(() => {});
+    };
+    const opening = open(coordinator.address, { spec: { name: 'fake' }, signal: controller.signal });
+    await expect(opening).rejects.toMatchObject({ code: 'CANCELLED' });
+  });
+
   it('leaves no stream behind once closed or aborted', async () => {
     const { coordinator } = await serve();
     const loader = await open(coordinator.address);

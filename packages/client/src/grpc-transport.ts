@@ -23,6 +23,10 @@ const IDLE_MS = 30_000;
 /** A stream that we ended is cut when the peer has not ended it by then. */
 const LINGER_MS = 1000;
 
+interface Cancellable {
+  cancel(): void;
+}
+
 interface WorkerChannel {
   readonly client: WorkerClient;
   calls: number;
@@ -34,7 +38,9 @@ export class GrpcTransport implements Transport {
   readonly #coordinator: CoordinatorClient;
   readonly #workers = new Map<string, WorkerChannel>();
   /** Streams to the coordinator that have not ended yet. */
-  readonly #streams = new Set<{ cancel(): void }>();
+  readonly #streams = new Set<Cancellable>();
+  /** Other calls under way. */
+  readonly #calls = new Set<Cancellable>();
   #ended = () => {};
 
   /** @param target the coordinator's `host:port` */
@@ -43,27 +49,15 @@ export class GrpcTransport implements Transport {
   }
 
   openRun(specJson: string): Promise<RunInfo> {
+    const request = { protocolVersion: PROTOCOL_VERSION, specJson };
     const deadline = Date.now() + OPEN_RUN_MS;
-    return this.#unary((done) => {
-      this.#coordinator.openRun(
-        { protocolVersion: PROTOCOL_VERSION, specJson },
-        new Metadata(),
-        { deadline },
-        done,
-      );
-    });
+    return this.#unary((done) => this.#coordinator.openRun(request, new Metadata(), { deadline }, done));
   }
 
   getRun(name: string): Promise<RunInfo> {
+    const request = { protocolVersion: PROTOCOL_VERSION, name };
     const deadline = Date.now() + GET_RUN_MS;
-    return this.#unary((done) => {
-      this.#coordinator.getRun(
-        { protocolVersion: PROTOCOL_VERSION, name },
-        new Metadata(),
-        { deadline },
-        done,
-      );
-    });
+    return this.#unary((done) => this.#coordinator.getRun(request, new Metadata(), { deadline }, done));
   }
 
   attach(handlers: AttachHandlers): AttachStream {
@@ -94,10 +88,14 @@ export class GrpcTransport implements Transport {
     const channel = this.#channelTo(location.address);
     channel.calls++;
     const call = channel.client.fetchChunk(request);
+    this.#calls.add(call);
     const stream = follow<Frame>(call, location.address, {
       data: (frame) => handlers.frame(frame),
       ended: (error) => handlers.ended(error),
-      settled: () => this.#leave(location.address, channel),
+      settled: () => {
+        this.#calls.delete(call);
+        this.#leave(location.address, channel);
+      },
     });
     return {
       cancel: () => {
@@ -108,6 +106,7 @@ export class GrpcTransport implements Transport {
   }
 
   async close(): Promise<void> {
+    for (const call of this.#calls) call.cancel();
     if (this.#streams.size > 0) {
       await new Promise<void>((resolve) => {
         const limit = setTimeout(resolve, LINGER_MS);
@@ -127,9 +126,14 @@ export class GrpcTransport implements Transport {
     this.#coordinator.close();
   }
 
-  #unary<T>(call: (done: (error: ServiceError | null, value: T) => void) => void): Promise<T> {
+  #unary<T>(start: (done: (error: ServiceError | null, value: T) => void) => Cancellable): Promise<T> {
     return new Promise((resolve, reject) => {
-      call((error, value) => (error ? reject(fromStatus(error, this.target)) : resolve(value)));
+      const call = start((error, value) => {
+        this.#calls.delete(call);
+        if (error) reject(fromStatus(error, this.target));
+        else resolve(value);
+      });
+      this.#calls.add(call);
     });
   }
 

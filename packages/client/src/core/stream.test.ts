@@ -192,6 +192,7 @@ describe('BatchStream', () => {
     await expect(outcome(clock, stream.next())).rejects.toMatchObject({ code });
     await clock.advance(60_000);
     expect(fleet.attaches).toHaveLength(1);
+    expect(clock.pending).toBe(0);
   });
 
   it('yields what was announced before an error that ends the run, then throws it', async () => {
