@@ -168,6 +168,9 @@ def sample(view, seed, epoch, sample_id, image):
             params |= gaussian_blur(t, draws, slot)
         else:
             raise ValueError(name)
+    # What is not in the chain is said to be not applied, last.
+    for key in ("flip", "color_jitter", "grayscale", "blur", "solarize"):
+        params.setdefault(key, False if key in ("flip", "grayscale") else None)
     return params
 
 

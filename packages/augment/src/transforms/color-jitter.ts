@@ -83,6 +83,7 @@ export const colorJitter: Transform<ColorJitter> = {
   stage: 'color',
   key: 'color_jitter',
   schema,
+  absent: { color_jitter: null },
   row: {
     columns: ['jitter_0', 'jitter_1', 'jitter_2', 'jitter_3', ...JITTER_FACTORS],
     write({ color_jitter: jitter }) {

@@ -52,6 +52,7 @@ export const gaussianBlur: Transform<GaussianBlur> = {
       ? undefined
       : { field: 'kernel_size', allowed: `at most ${most} in this view` };
   },
+  absent: { blur: null },
   row: {
     columns: ['blur_sigma'],
     write: ({ blur }) => [blur?.sigma ?? null],

@@ -11,6 +11,7 @@ export const grayscale: Transform<Grayscale> = {
   stage: 'color',
   key: 'grayscale',
   schema: z.strictObject({ p: probability.default(0.2) }),
+  absent: { grayscale: false },
   row: {
     columns: ['grayscale'],
     write: ({ grayscale }) => [grayscale === undefined ? null : Number(grayscale)],

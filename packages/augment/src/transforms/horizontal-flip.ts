@@ -10,6 +10,7 @@ export const horizontalFlip: Transform<HorizontalFlip> = {
   stage: 'resize',
   key: 'flip',
   schema: z.strictObject({ p: probability.default(0.5) }),
+  absent: { flip: false },
   row: {
     columns: ['flip'],
     write: ({ flip }) => [flip === undefined ? null : Number(flip)],

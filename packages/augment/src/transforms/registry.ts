@@ -1,6 +1,7 @@
 import { failure } from '@cropstream/errors';
 import type { Normalization } from '@cropstream/kernels';
 import { invalid, parseField } from '../validation.js';
+import type { ViewParams } from '../views/params.js';
 import { centerCrop } from './center-crop.js';
 import { colorJitter } from './color-jitter.js';
 import { gaussianBlur } from './gaussian-blur.js';
@@ -52,6 +53,13 @@ export class TransformRegistry {
     const transform = this.#byName.get(name);
     if (transform !== undefined) return transform;
     throw failure('TRANSFORM_UNKNOWN', { field, value: JSON.stringify(name), known: this.names.join(', ') });
+  }
+
+  /** The parameters that say of transforms which are not in a chain that they were not applied. */
+  absentFrom(chain: readonly ResolvedTransform[]): Partial<ViewParams> {
+    const names = new Set(chain.map(({ name }) => name));
+    const others = [...this.#byName.values()].filter(({ name }) => !names.has(name));
+    return Object.assign({}, ...others.map(({ absent }) => absent));
   }
 
   /** The transform whose decision a parameter key holds. */

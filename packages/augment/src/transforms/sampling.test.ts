@@ -138,9 +138,8 @@ describe('resize and center_crop', () => {
   it("compute torchvision's sizes", () => {
     // The long side is truncated, the crop's offset rounded half to even.
     expect(at(500, 375)).toEqual({
-      resize: [341, 256],
-      interpolation: 'bicubic',
-      center_crop: [58, 16, 224, 224],
+      ...{ resize: [341, 256], interpolation: 'bicubic', center_crop: [58, 16, 224, 224] },
+      ...{ flip: false, color_jitter: null, grayscale: false, blur: null, solarize: null },
     });
     expect(at(375, 500)).toMatchObject({ resize: [256, 341], center_crop: [16, 58, 224, 224] });
     expect(at(1, 1)).toMatchObject({ resize: [256, 256], center_crop: [16, 16, 224, 224] });
@@ -273,8 +272,8 @@ describe('no draw shifts another', () => {
   it('when one is added behind', () => {
     const chain = transforms(0.5, { p: 0.8 }, [{ solarize: { p: 0.5 } }, 'normalize']);
     const longer = draws(view({ size: 8, scale: [0.1, 1], transforms: chain }), 300);
-    longer.forEach(({ solarize: _, ...rest }, index) => {
-      expect(rest).toEqual(base[index]);
+    longer.forEach((params, index) => {
+      expect({ ...params, solarize: null }).toEqual(base[index]);
     });
   });
 

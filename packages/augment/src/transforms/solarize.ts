@@ -15,6 +15,7 @@ export const solarize: Transform<Solarize> = {
   stage: 'color',
   key: 'solarize',
   schema: z.strictObject({ p: probability.default(0.2), threshold: z.int().min(0).max(256).default(128) }),
+  absent: { solarize: null },
   row: {
     columns: ['solarize_threshold'],
     write: ({ solarize }) => [solarize ?? null],

@@ -43,6 +43,8 @@ export interface Transform<O extends ResolvedTransform = ResolvedTransform, I = 
   /** A field that the output size rules out, with what is allowed. */
   checkSize?(options: O, size: readonly [number, number]): { field: string; allowed: string } | undefined;
   readonly row?: ParamRow<O>;
+  /** What the parameters of a view without it say, so that readers find every usual key. */
+  readonly absent?: Partial<ViewParams>;
   sample(options: O, draws: Draws, image: ImageSize): Partial<ViewParams>;
   apply(kernels: PixelKernels, params: ViewParams): void;
 }

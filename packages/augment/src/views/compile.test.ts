@@ -57,7 +57,9 @@ describe('compiled views', () => {
       { layout: 'nhwc' },
     );
     const params = view!.sample({ seed: 3, epoch: 0, sampleId: 1, width: 80, height: 60 });
-    expect(Object.keys(params)).toEqual(['box', 'size', 'interpolation', 'solarize', 'flip']);
+    // In the order of the chain; what it does not have comes last, as not applied.
+    const keys = ['box', 'size', 'interpolation', 'solarize', 'flip', 'color_jitter', 'grayscale', 'blur'];
+    expect(Object.keys(params)).toEqual(keys);
     view!.apply(kernels, params);
     const packed = new Uint8Array(view!.bytesPerSample + 8);
     expect(view!.pack(kernels, packed, 8)).toBe(view!.bytesPerSample);

@@ -35,6 +35,7 @@ export class CompiledView {
   readonly #chain: readonly { readonly options: ResolvedTransform; readonly transform: Transform }[];
   readonly #registry: TransformRegistry;
   readonly #viewKey: number;
+  readonly #absent: Partial<ViewParams>;
   readonly #format: { dtype: Dtype; layout: Layout; normalization?: Normalization };
   #key: { seed: number; epoch: number; words: readonly [number, number] } | undefined;
 
@@ -44,6 +45,7 @@ export class CompiledView {
     this.layout = layout;
     this.#registry = registry;
     this.#viewKey = viewKey(view);
+    this.#absent = registry.absentFrom(view.transforms);
     this.#chain = view.transforms.map((options) => ({
       options,
       transform: registry.get(options.name, view.name),
@@ -76,7 +78,7 @@ export class CompiledView {
       // What a later transform meets: center_crop after resize needs the resized image's size.
       if (decided.resize !== undefined) image = { width: decided.resize[0], height: decided.resize[1] };
     });
-    return params;
+    return Object.assign(params, this.#absent);
   }
 
   /** Makes the view from the source loaded in `kernels`; times go to `timings` by stage. */

@@ -9,7 +9,7 @@ const withColumns = BUILT_IN.filter((transform) => transform.row !== undefined);
 
 /**
  * The columns of the parameter tensor float32[B, columns] that can ride beside a view. NaN stands for a transform
- * that is not in the chain or was drawn not to apply; flip and grayscale are 0 or 1.
+ * that was not applied; flip and grayscale are 0 or 1.
  *
  * box_x, box_y, box_width, box_height: the crop in source pixels, of `random_resized_crop` (the other geometries
  * follow from the source's size alone); source_width, source_height; flip; jitter_0 to jitter_3: the factors in
@@ -69,7 +69,7 @@ export function rowToParams(
       Object.assign(params, decided);
     }
   }
-  return { params, source };
+  return { params: Object.assign(params, registry.absentFrom(view.transforms)), source };
 }
 
 /** For geometries that draw nothing. */

@@ -19,8 +19,8 @@ export interface BlurParams {
 }
 
 /**
- * What was decided for one view of one sample. Keys stand in order of application; a key is there when its
- * transform is in the view's chain, `null` or `false` when it was drawn not to apply. Every real number is
+ * What was decided for one view of one sample. Keys stand in order of application; `null` or `false` means
+ * not applied, whether it was drawn so or (at the end) the transform is not in the view's chain. Every real number is
  * a float32, so that tensors and JSON carry it exactly. A third-party transform's key is its name.
  */
 export interface ViewParams {
