@@ -148,12 +148,12 @@ export class BatchStream {
     });
   }
 
-  /** Goes to another step: what is held of the new window stays, the rest is dropped. */
+  /** Goes to another step: what is held of the new window stays, the rest is dropped. Who waits gets that step. */
   seek(step: number): void {
     if (step === this.#nextStep) return;
     this.#nextStep = step;
-    this.#fetcher.move(this.#nextStep, this.#end);
     if (this.#fatal === null) this.#attend('again');
+    this.#settle();
   }
 
   /** Ends the stream and lets go of what it holds; who waits gets the error. */
