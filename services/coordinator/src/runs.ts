@@ -35,6 +35,7 @@ export interface OpenedRun {
   readonly created: boolean;
   /** What the user should know: what the source made of the folder, say. */
   readonly notices: readonly string[];
+  readonly manifest: Manifest;
 }
 
 /** What of a manifest a run's trainers are told. */
@@ -98,7 +99,7 @@ export class RunCatalog {
           : `the dataset's manifest is ${record.manifestDigest}, the open run's is ${run.manifestDigest}`;
       throw failure('RUN_CONFLICT', { run: run.name, difference });
     }
-    return { run: this.#remember(run, factsOf(manifest)), created, notices };
+    return { run: this.#remember(run, factsOf(manifest)), created, notices, manifest };
   }
 
   /**

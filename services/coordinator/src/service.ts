@@ -59,6 +59,9 @@ export async function startCoordinator(options: CoordinatorServiceOptions): Prom
       },
     },
     reflection: reflectionPackage(),
+  }).catch(async (error) => {
+    await coordinator.stop();
+    throw error;
   });
   const ready = async () => (await store.workers()).length > 0;
   const closeGrpc = async (graceMs: number) => {

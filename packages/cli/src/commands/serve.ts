@@ -1,0 +1,189 @@
+import { resolve } from 'node:path';
+import type { CoordinatorService, OpenRun } from '@cropstream/coordinator';
+import type { Cells, DecoderChoice } from '@cropstream/crop-worker';
+import type { Logger } from '@cropstream/runtime';
+import { type Command, Option } from 'commander';
+import { integer } from '../flags.js';
+import { formatBytes, formatCount, Output } from '../output.js';
+import { progressCount } from '../progress.js';
+import { addRunOptions, type RunOptions, runInput } from '../run-options.js';
+
+interface ServeOptions extends RunOptions {
+  readonly name?: string;
+  readonly host: string;
+  readonly port: number;
+  readonly httpPort: number;
+  readonly workerPort: number;
+  readonly threads?: number;
+  readonly cells?: number;
+  readonly outboxBytes?: number;
+  readonly decoder: DecoderChoice;
+  readonly grace: number;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  readonly json?: boolean;
+}
+
+const PORT = 7400;
+const HTTP_PORT = 7401;
+/** Runs of a dataset up to this size have every file's kind looked at before they start: a second at most. */
+const INSPECT_FILES = 5000;
+
+export function register(program: Command): void {
+  const command = program
+    .command('serve')
+    .description(
+      'coordinator and crop-workers in one process: serve a folder to trainers, nothing else needed',
+    )
+    .option('--name <run>', 'the name that trainers open the run by (default: the spec\'s, else "default")')
+    .option('--host <address>', 'where to listen; 0.0.0.0 lets other machines in', '127.0.0.1')
+    .option('--port <n>', 'gRPC for trainers; 0: any free one', integer(0, 65_535), PORT)
+    .option('--http-port <n>', 'health and metrics over HTTP; 0: any free one', integer(0, 65_535), HTTP_PORT)
+    .option('--worker-port <n>', "the first cell's port for chunks; 0: any free ones", integer(0, 65_535), 0)
+    .option('--threads <n>', 'compute threads (default: the CPUs that the cgroup allows)', integer(1, 1024))
+    .option('--cells <n>', 'event loops that send chunks (default: one for each 8 threads)', integer(1, 256))
+    .option(
+      '--outbox-bytes <n>',
+      'memory for finished chunks (default: a quarter of the memory, 4 GiB at most)',
+      integer(1 << 20),
+    )
+    .addOption(
+      new Option('--decoder <name>', 'JPEG decoder; the bytes are the same')
+        .choices(['auto', 'turbojpeg', 'sharp'])
+        .default('auto'),
+    )
+    .option('--grace <seconds>', 'how long a stop waits for streams under way', integer(0, 3600), 5)
+    .addOption(
+      new Option('--log-level <level>', 'what is logged')
+        .choices(['debug', 'info', 'warn', 'error'])
+        .default('info'),
+    )
+    .option('--json', 'print one JSON object once trainers may attach');
+  addRunOptions(command).action(serve);
+}
+
+async function serve(options: ServeOptions): Promise<void> {
+  const [augment, broker, runtime, { startCoordinator }, { startCells, workerMetrics }] = await Promise.all([
+    import('@cropstream/augment'),
+    import('@cropstream/broker'),
+    import('@cropstream/runtime'),
+    import('@cropstream/coordinator'),
+    import('@cropstream/crop-worker'),
+  ]);
+  const output = new Output(options);
+  const input = await runInput(options, output);
+  if (options.name !== undefined) input.name = options.name;
+
+  const clock = runtime.systemClock;
+  const log = runtime.createLogger({ name: 'serve', level: options.logLevel });
+  warnIfOpen(options.host, log);
+  const transforms = (options.transform ?? []).map((path) => resolve(path));
+  const registry = runtime.createRegistry();
+  const shared = { store: new broker.MemoryStore({ clock }), broker: new broker.MemoryBroker({ clock }) };
+  const fingerprint = await augment.pixelFingerprint();
+  const threads = options.threads ?? runtime.defaultThreads();
+  const graceMs = options.grace * 1000;
+
+  const coordinator = await startCoordinator({
+    ...shared,
+    clock,
+    randomness: runtime.systemRandomness,
+    log,
+    registry,
+    transforms: await augment.loadTransforms(transforms),
+    fingerprint: async () => fingerprint,
+    host: options.host,
+    port: options.port,
+    httpPort: options.httpPort,
+  });
+  let cells: Cells | undefined;
+  try {
+    cells = await startCells({
+      ...shared,
+      log,
+      emit: workerMetrics(registry),
+      fingerprint,
+      host: options.host,
+      port: options.workerPort,
+      threads,
+      transforms,
+      decoder: options.decoder,
+      ...(options.cells !== undefined && { cells: options.cells }),
+      ...(options.outboxBytes !== undefined && { limits: { outboxBytes: options.outboxBytes } }),
+    });
+    const run = await open(coordinator, input, output);
+    announce(output, run, { host: options.host, coordinator, cells, threads });
+  } catch (error) {
+    await Promise.allSettled([cells?.close(0), coordinator.close(0)]);
+    throw error;
+  }
+  const started = cells;
+  const shutdown = new runtime.Shutdown({ log, clock, graceMs: 2 * graceMs + 5000 });
+  // The last added ends first: trainers are told before the workers they draw from go away.
+  shutdown.add('cells', () => started.close(graceMs));
+  shutdown.add('coordinator', () => coordinator.close(graceMs));
+  shutdown.listen();
+}
+
+interface Where {
+  readonly host: string;
+  readonly coordinator: CoordinatorService;
+  readonly cells: Cells;
+  readonly threads: number;
+}
+
+/** Says where trainers find the run, for people or for scripts. */
+function announce(output: Output, { name, digest, info, sampleBytes }: OpenRun, where: Where): void {
+  const { host, coordinator, cells, threads } = where;
+  const target = `${host}:${coordinator.port}`;
+  const http = `http://${host}:${coordinator.httpPort}`;
+  const workers = cells.addresses().map(({ address }) => address);
+  const samples = Number(info.samples);
+  const steps = Number(info.stepsPerEpoch);
+  const batch = Number(info.globalBatchSize);
+  output.json({
+    target,
+    http,
+    run: name,
+    digest,
+    samples,
+    steps_per_epoch: steps,
+    global_batch_size: batch,
+    threads,
+    workers,
+    fingerprint: info.fingerprint,
+  });
+  const step = `${formatCount(batch)} samples, ${formatBytes(batch * sampleBytes)}`;
+  output.line(
+    `run        ${name}: ${formatCount(samples)} samples, ${formatCount(steps)} steps an epoch of ${step} each`,
+  );
+  output.line(`digest     ${digest}`);
+  output.line(`trainers   ${target}   (try: cropstream pull --target ${target})`);
+  output.line(`http       ${http}/metrics, /healthz, /readyz`);
+  output.line(`workers    ${workers.join(', ')} on ${threads} threads`);
+}
+
+/** Opens the run with a bar while it is indexed, and says what the user should know of the data. */
+async function open(coordinator: CoordinatorService, input: unknown, output: Output) {
+  const { inspectDataset, inspectionNotices, openDataset } = await import('@cropstream/datasets');
+  const { sniff } = await import('@cropstream/augment');
+  const bar = await progressCount('indexing', 'files');
+  const { run, notices, manifest } = await coordinator
+    .openRun(input, ({ files }) => bar.update(files))
+    .finally(() => bar.stop());
+  for (const notice of notices) output.note(`note: ${notice}`);
+  if (manifest.length <= INSPECT_FILES) {
+    const reader = openDataset(run.spec.dataset, manifest);
+    const inspection = await inspectDataset(manifest, reader, { sniff }).finally(() => reader.close());
+    for (const notice of inspectionNotices(inspection)) output.note(`note: ${notice}`);
+  }
+  return run;
+}
+
+/** Without tokens or TLS, whoever reaches the port may draw and open runs: said loudly beyond loopback. */
+function warnIfOpen(host: string, log: Logger): void {
+  if (host === 'localhost' || host === '::1' || host.startsWith('127.')) return;
+  log.warn(
+    { host },
+    'listening beyond this machine without authentication: anyone who reaches the ports may draw batches and open runs on any folder this process can read',
+  );
+}
