@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { TransformRegistry } from '@cropstream/augment';
 import { indexDataset, type Manifest } from '@cropstream/datasets';
 import { parseSpec, type ResolvedSpec } from '@cropstream/spec';
 import sharp from 'sharp';
@@ -69,10 +70,14 @@ export interface Run {
 }
 
 /** A run over the folder, `changes` to its spec. */
-export async function runOver(url: string, changes: object = {}): Promise<Run> {
+export async function runOver(
+  url: string,
+  changes: object = {},
+  transforms?: TransformRegistry,
+): Promise<Run> {
   const dataset = { source: 'image-folder', url };
   const input = { name: 'test', dataset, seed: 7, global_batch_size: 4, views: SMALL_VIEWS, ...changes };
-  const spec = parseSpec(input);
+  const spec = parseSpec(input, transforms && { transforms });
   const { manifest } = await indexDataset(spec.dataset);
   return { spec, manifest };
 }

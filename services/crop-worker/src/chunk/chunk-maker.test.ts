@@ -1,5 +1,6 @@
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
+import { loadTransforms } from '@cropstream/augment';
 import { ChunkMaker, type ChunkMakerOptions, type MadeChunk } from '@cropstream/crop-worker';
 import { SubstituteOrder } from '@cropstream/schedule';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -222,5 +223,42 @@ describe('bad samples', async () => {
     await expect((await maker(run)).make({ epoch: 0, indices: [0, 1] })).rejects.toMatchObject({
       code: 'DATASET_CHANGED',
     });
+  });
+});
+
+describe('a compute thread', () => {
+  /** A run whose transform does `body` while the file `flag` is there. */
+  async function misbehaving(body: string) {
+    const url = folderOf({ ...(await goodFiles(4)) });
+    const [flag, transform] = [`${url}/flag`, `${url}/transform.mjs`];
+    writeFileSync(flag, '');
+    writeFileSync(
+      transform,
+      `import { existsSync } from 'node:fs';
+      export default { name: 'misbehave', version: '1', sample: () => ({}), apply(image) {
+        if (existsSync(${JSON.stringify(flag)})) { ${body} }
+        return image;
+      } };`,
+    );
+    const registry = await loadTransforms([transform]);
+    const view = { v: { size: 12, scale: [0.4, 1], transforms: ['misbehave'] } };
+    const run = await runOver(url, { views: view }, registry);
+    return { flag, made: await maker(run, { threads: 2, transforms: [transform] }) };
+  }
+
+  it('that dies fails the chunk it worked on, and another takes its place', async () => {
+    const { flag, made } = await misbehaving('process.exit(3)');
+    await expect(made.make({ epoch: 0, indices: [0, 1, 2, 3] })).rejects.toThrow(/exited/);
+    rmSync(flag);
+    await expect(made.make({ epoch: 0, indices: [0, 1, 2, 3] })).resolves.toMatchObject({ samples: 4 });
+  });
+
+  it('reports what a third-party transform did wrong, and goes on', async () => {
+    const { flag, made } = await misbehaving('throw new Error("oops")');
+    await expect(made.make({ epoch: 0, indices: [0, 1] })).rejects.toMatchObject({
+      code: 'TRANSFORM_INVALID',
+    });
+    rmSync(flag);
+    await expect(made.make({ epoch: 0, indices: [0, 1] })).resolves.toMatchObject({ samples: 2 });
   });
 });

@@ -1,8 +1,16 @@
 import { fileURLToPath } from 'node:url';
 import { ThreadDecoder, TurboJpegDecoder } from '@cropstream/augment';
-import { failure } from '@cropstream/errors';
+import { CropstreamError, failure } from '@cropstream/errors';
 import { Piscina } from 'piscina';
-import type { ChecksumTask, ComputeResult, ComputeTask, ImageTask, Source, ThreadOptions } from './task.js';
+import type {
+  ChecksumTask,
+  ComputeAnswer,
+  ComputeResult,
+  ComputeTask,
+  ImageTask,
+  Source,
+  ThreadOptions,
+} from './task.js';
 
 /** Which decoder JPEGs go through. The bytes are the same; the speed is not. */
 export type DecoderChoice = 'auto' | 'turbojpeg' | 'sharp';
@@ -144,12 +152,14 @@ export class ComputePool {
     }
   }
 
-  #post(group: readonly Queued[]): Promise<ComputeResult> {
+  async #post(group: readonly Queued[]): Promise<ComputeResult> {
     const images = group.map(({ image }) => ({ ...image, source: movable(image.source) }));
     const task: ComputeTask = { ...group[0]!.batch, images };
     const buffers = new Set(images.map(({ source }) => bytesOf(source).buffer));
     const transferList = [...buffers].filter((buffer) => buffer instanceof ArrayBuffer);
-    return this.#pool.run(task, { transferList });
+    const answer: ComputeAnswer = await this.#pool.run(task, { transferList });
+    if ('failed' in answer) throw CropstreamError.fromWire(answer.failed);
+    return answer.result;
   }
 }
 

@@ -17,6 +17,7 @@ import { PixelKernels } from '@cropstream/kernels';
 import { ChunkLayout } from './layout.js';
 import type {
   ChecksumTask,
+  ComputeAnswer,
   ComputeResult,
   ComputeTask,
   ImageTask,
@@ -40,8 +41,23 @@ const programs = new Map<string, Compiled>();
 let registry: Promise<TransformRegistry> | null = null;
 
 /** Makes all views of some images and writes them to their rows of the chunk. */
-export async function compute(task: ComputeTask): Promise<ComputeResult> {
-  const compiled = programs.get(task.program) ?? (await compile(task.program));
+export async function compute(task: ComputeTask): Promise<ComputeAnswer> {
+  try {
+    return { result: make(task, programs.get(task.program) ?? (await compile(task.program))) };
+  } catch (error) {
+    // Whatever a failure left in the kernels' memory is left behind.
+    kernels = PixelKernels.create();
+    if (error instanceof CropstreamError) return { failed: error.toWire() };
+    throw error;
+  }
+}
+
+/** CRC-32 of the head of a payload. */
+export function checksum({ payload, bytes }: ChecksumTask): number {
+  return crc32(new Uint8Array(payload, 0, bytes));
+}
+
+function make(task: ComputeTask, compiled: Compiled): ComputeResult {
   const rowLength = compiled.views.length * PARAM_COLUMNS.length;
   const params = new Float32Array(task.images.length * rowLength);
   const timings = new StageTimings();
@@ -59,11 +75,6 @@ export async function compute(task: ComputeTask): Promise<ComputeResult> {
   });
   const { decode, resize, color, blur, pack } = timings;
   return { bad, params, timings: { decode, resize, color, blur, pack } };
-}
-
-/** CRC-32 of the head of a payload. */
-export function checksum({ payload, bytes }: ChecksumTask): number {
-  return crc32(new Uint8Array(payload, 0, bytes));
 }
 
 function makeViews(
@@ -105,9 +116,8 @@ async function compile(json: string): Promise<Compiled> {
   return compiled;
 }
 
-/** The error if it is of the sample's bytes; any other fails the task, and the next starts on fresh memory. */
+/** The error if it is of the sample's bytes; any other fails the task. */
 function badSample(error: unknown): WireError {
   if (error instanceof CropstreamError && error.code.startsWith('SAMPLE_')) return error.toWire();
-  kernels = PixelKernels.create();
   throw error;
 }

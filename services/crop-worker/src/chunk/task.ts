@@ -36,6 +36,9 @@ export interface ComputeTask {
   readonly images: readonly ImageTask[];
 }
 
+/** What comes back: a result, or what failed the whole task, which as an error would lose its code on the way. */
+export type ComputeAnswer = { readonly result: ComputeResult } | { readonly failed: WireError };
+
 export interface ComputeResult {
   /** For each image, in the task's order: null, or why its bytes make no sample. */
   readonly bad: readonly (WireError | null)[];
