@@ -20,12 +20,9 @@ export {
 } from './transforms/third-party.js';
 export type { ImageSize, ResolvedTransform, Transform } from './transforms/transform.js';
 export {
-  interval,
   invalid,
   limited,
-  nearest,
   parseField,
-  probability,
   seedField,
 } from './validation.js';
 export { applyParams } from './views/apply.js';

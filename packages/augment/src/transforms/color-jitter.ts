@@ -25,8 +25,14 @@ export const JITTER_FACTORS: readonly JitterFactor[] = ['brightness', 'contrast'
 const DINO_FACTORS = { brightness: 0.4, contrast: 0.4, saturation: 0.2, hue: 0.1 };
 
 const MOST = 100;
-const factor = z.union([z.number().min(0).max(MOST), interval(0, MOST)]).nullable();
-const hue = z.union([z.number().min(0).max(0.5), interval(-0.5, 0.5)]).nullable();
+const factor = z
+  .union([z.number().min(0).max(MOST), interval(0, MOST)], { error: 'a number from 0, or [low, high]' })
+  .nullable();
+const hue = z
+  .union([z.number().min(0).max(0.5), interval(-0.5, 0.5)], {
+    error: 'a number in [0, 0.5], or [low, high] in [-0.5, 0.5]',
+  })
+  .nullable();
 
 /** torchvision's scalar v: [max(0, 1 - v), 1 + v], hue [-v, v]; one that changes nothing is left out. */
 function range(value: number | Range | null | undefined, center: number): Range | null {

@@ -11,10 +11,12 @@ export const sizePair = z.tuple([side, side]);
 
 /** A side of a square, or [height, width]; resolved to the pair. */
 export const sizeField = z
-  .union([side, sizePair])
+  .union([side, sizePair], { error: 'a side in pixels, or [height, width]' })
   .transform((size): [number, number] => (typeof size === 'number' ? [size, size] : size));
 
 /** A short side, kept as it is, or [height, width]. */
-export const shortSideOrSize = z.union([side, sizePair]);
+export const shortSideOrSize = z.union([side, sizePair], {
+  error: 'the short side in pixels, or [height, width]',
+});
 
 export const interpolationField = z.enum(['bicubic', 'bilinear']);

@@ -136,6 +136,7 @@ describe('third-party transforms', () => {
     await expect(
       use('size', 'sample: () => ({}), apply: () => ({ width: 1, height: 1, data: new Uint8Array(3) })'),
     ).rejects.toThrow(invalid(/8 x 8/));
+    await expect(use('void', 'sample: () => ({}), apply: () => undefined')).rejects.toThrow(invalid(/8 x 8/));
     await expect(use('nothing', 'sample: () => undefined, apply: (image) => image')).rejects.toThrow(
       invalid(/returned nothing/),
     );

@@ -118,23 +118,23 @@ export function adapt(source: ThirdPartyTransform, path: string): Transform<Opti
     sample(options, draws) {
       if (!draws.chance(0, options.p)) return { [source.name]: null };
       const sampled = guarded(() => source.sample(options.options, sequential(draws)));
-      if (sampled === null || sampled === undefined)
-        throw broken('sample() returned nothing; return an object');
-      return { [source.name]: sampled };
+      // Through JSON, so that what is applied now is what a reader of the parameters can apply again.
+      const json = guarded(() => JSON.stringify(sampled)) ?? 'null';
+      if (json === 'null') throw broken('sample() returned nothing; return an object');
+      return { [source.name]: JSON.parse(json) as unknown };
     },
     apply(kernels, params) {
       const sampled = params[source.name];
       if (sampled === null || sampled === undefined) return;
       const before = kernels.readPixels();
-      const after = guarded(() => source.apply(before, sampled));
-      if (
-        after.width !== before.width ||
-        after.height !== before.height ||
-        after.data.length !== after.width * after.height * 3
-      ) {
-        throw broken(`apply() must return RGB of ${before.width} x ${before.height}`);
+      const { width, height } = before;
+      const after: Partial<RgbImage> | undefined = guarded(() => source.apply(before, sampled));
+      const data = after?.data;
+      const fits = after?.width === width && after.height === height;
+      if (!fits || !(data instanceof Uint8Array) || data.length !== width * height * 3) {
+        throw broken(`apply() must return RGB of ${width} x ${height} as a Uint8Array`);
       }
-      kernels.writePixels(after);
+      kernels.writePixels({ width, height, data });
     },
   };
 }

@@ -268,7 +268,8 @@ describe('errors name the field, the value and what is allowed', () => {
       'views[1].name',
       /no other view/,
     ],
-    ['a removal of nothing', { a: null }, 'views.a', /remove/],
+    ['a removal of nothing', { a: null }, 'views.a', /no recipe/],
+    ['a number without a seed', [{ size: 8, copy: 1 }], 'views[0].copy', /a seed beside it/],
     ['not views at all', 7, 'views', /mapping/],
     [
       'two names in an entry',

@@ -121,8 +121,7 @@ function override(
   const concerned = drafts.filter((draft) => draft.name === name || groupOf(draft.name) === name);
   const first = concerned[0];
   if (first === undefined) {
-    if (view === null)
-      throw invalid(field, null, `a view to remove: ${drafts.map((draft) => draft.name).join(', ')}`);
+    if (view === null) throw invalid(field, null, removable(drafts));
     return [...drafts, ...expand(name, view, field, registry)];
   }
   const replaced = view === null ? [] : regroup(concerned, name, view, field, registry);
@@ -131,6 +130,12 @@ function override(
   return [...others(drafts.slice(0, at)), ...replaced, ...others(drafts.slice(at))];
 }
 
+function removable(drafts: readonly Draft[]): string {
+  if (drafts.length === 0) return "a view's fields: there is no recipe to remove one from";
+  return `a view to remove: ${drafts.map(({ name }) => name).join(', ')}`;
+}
+
+/** The views of a group, or a single view, with an entry merged into each and `count` honoured. */
 function regroup(
   concerned: readonly Draft[],
   name: string,
@@ -164,6 +169,7 @@ function expand(name: string, view: ViewInput, field: string, registry: Transfor
   }));
 }
 
+/** `draft` with the fields of one entry on top; a chain with its own geometry takes the place of the crop. */
 function merge(
   draft: Draft,
   view: ViewInput | ListedView,
@@ -174,13 +180,11 @@ function merge(
     CROP_FIELDS.filter((key) => view[key] !== undefined).map((key) => [key, view[key]]),
   );
   const given = Object.keys(crop)[0];
-  const geometric = (entries: readonly TransformEntry[], where: string) =>
-    entries.some(
-      (entry, index) =>
-        registry.get(entryName(entry, `${where}[${index}]`), `${where}[${index}]`).place === 'geometry',
-    );
   const transforms = view.transforms ?? draft.transforms;
-  const ownGeometry = geometric(transforms, `${field}.transforms`);
+  const ownGeometry = transforms.some((entry, index) => {
+    const at = `${field}.transforms[${index}]`;
+    return registry.get(entryName(entry, at), at).place === 'geometry';
+  });
   if (ownGeometry && given !== undefined) {
     throw invalid(
       `${field}.${given}`,

@@ -49,11 +49,12 @@ const count = limited(z.int().min(1), MAX_VIEWS);
 export const viewInput = z.strictObject({ ...fields, count: count.optional() });
 
 /** An element of the list form, which is also how resolved views are written. */
-export const listedView = z.strictObject({
-  name: viewName.optional(),
-  copy: z.int().min(0).optional(),
-  ...fields,
-});
+export const listedView = z
+  .strictObject({ name: viewName.optional(), copy: z.int().min(0).optional(), ...fields })
+  .refine(({ seed, copy }) => copy === undefined || seed !== undefined, {
+    path: ['copy'],
+    error: 'a seed beside it: it numbers the views of one seed',
+  });
 
 /** slipstream's uniform form: `{ num_crops: 2, size: 224 }` is view_0 and view_1. */
 export const uniformViews = z.strictObject({ num_crops: count, ...fields });
