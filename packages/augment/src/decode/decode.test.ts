@@ -141,6 +141,47 @@ describe('TurboJPEG', () => {
   });
 });
 
+describe('a JPEG of one scan whose tail is damaged', () => {
+  // Pillow reads blocks of 65536 bytes and stops looking with the block in which the pixels ended.
+  // Its verdicts on these six files were taken from Pillow 12.3.
+  const jpeg = readFixture('c420.jpg');
+  const place = jpeg.length - 120;
+  const withRubbish = (length: number, marker: number): Uint8Array =>
+    new Uint8Array(
+      Buffer.concat([
+        jpeg.subarray(0, place),
+        Buffer.from([0xff, 0xe5, 0, 4, 1, 2]),
+        Buffer.alloc(length, 3),
+        Buffer.from([0xff, marker]),
+        jpeg.subarray(place),
+      ]),
+    );
+
+  it.each([
+    ['rejected', 100, 0x05],
+    ['rejected', 64_000, 0x05],
+    ['rejected', 65_536 - place - 8, 0x05],
+    ['accepted', 65_536 - place - 7, 0x05],
+    ['accepted', 65_600, 0x05],
+    ['accepted', 140_000, 0xd8],
+  ])('is %s with an impossible marker %i bytes behind the pixels', async (verdict, length, marker) => {
+    const bytes = withRubbish(length, marker);
+    const outcome = async (decode: () => unknown): Promise<string> => {
+      try {
+        await decode();
+        return 'accepted';
+      } catch {
+        return 'rejected';
+      }
+    };
+    const limits = DEFAULT_DECODE_LIMITS;
+    expect(await outcome(() => sharp.decode(bytes, limits))).toBe(verdict);
+    if (thread.decodes(bytes)) {
+      expect(await outcome(() => thread.decodeInto(bytes, new RgbTarget(), limits))).toBe(verdict);
+    }
+  });
+});
+
 describe('SharpDecoder', () => {
   it('gives buffers that can be transferred to a thread', async () => {
     for (const name of ['c420.jpg', 'one-pixel.png', 'gray16.png', 'palette.gif']) {

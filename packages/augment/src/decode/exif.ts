@@ -1,8 +1,6 @@
 import type { Orientation } from './types.js';
 
 const ORIENTATION_TAG = 0x0112;
-const TYPE_SHORT = 3;
-const TYPE_LONG = 4;
 
 const toOrientation = (value: number): Orientation | undefined =>
   Number.isInteger(value) && value >= 1 && value <= 8 ? (value as Orientation) : undefined;
@@ -63,14 +61,30 @@ export function readIfd(bytes: Uint8Array): Ifd | null {
   return { littleEndian, view, entries };
 }
 
-/** A SHORT or LONG entry's `index`-th value; `undefined` where it is absent or of another type. */
+/** An integer entry's `index`-th value; `undefined` where it is absent or of another type. */
 export function ifdInteger(ifd: Ifd, tag: number, index = 0): number | undefined {
   const entry = ifd.entries.get(tag);
   if (entry === undefined || index >= entry.count) return undefined;
-  if (entry.type === TYPE_SHORT) return ifd.view.getUint16(entry.valueAt + index * 2, ifd.littleEndian);
-  if (entry.type === TYPE_LONG) return ifd.view.getUint32(entry.valueAt + index * 4, ifd.littleEndian);
-  if (entry.type === 16) return Number(ifd.view.getBigUint64(entry.valueAt + index * 8, ifd.littleEndian));
-  return undefined;
+  const { view, littleEndian } = ifd;
+  const at = entry.valueAt + index * (TYPE_BYTES[entry.type] ?? 0);
+  // TIFF 6.0 and BigTIFF; a BYTE is no number to Pillow but a string of bytes.
+  switch (entry.type) {
+    case 3: // SHORT
+      return view.getUint16(at, littleEndian);
+    case 4: // LONG
+    case 13: // IFD
+      return view.getUint32(at, littleEndian);
+    case 6: // SBYTE
+      return view.getInt8(at);
+    case 8: // SSHORT
+      return view.getInt16(at, littleEndian);
+    case 9: // SLONG
+      return view.getInt32(at, littleEndian);
+    case 16: // LONG8
+      return Number(view.getBigUint64(at, littleEndian));
+    default:
+      return undefined;
+  }
 }
 
 /** The orientation that a directory holds: one integer; a tag with several is no orientation. */

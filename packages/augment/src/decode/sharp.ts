@@ -1,5 +1,7 @@
-import sharp, { type Sharp } from 'sharp';
-import { checkBytes, checkPixels, nameOf, undecodable } from './failures.js';
+import { isMainThread } from 'node:worker_threads';
+import { CropstreamError } from '@cropstream/errors';
+import type { Sharp, SharpOptions } from 'sharp';
+import { checkBytes, checkPixels, damaged, nameOf } from './failures.js';
 import { readPngHeader, readTiffHeader } from './headers.js';
 import { readHeader } from './image.js';
 import { readJpegHeader, withoutMetadata } from './jpeg/header.js';
@@ -27,15 +29,12 @@ interface Request {
 /**
  * Decodes by sharp (libvips), asynchronously on libuv's pool: PNG, WebP, TIFF, and JPEG where
  * TurboJPEG is not to be had. It also takes what `ThreadDecoder` reads, so that one call decodes
- * anything. Use it on a process's main thread only: sharp in worker threads has crashed when it
- * was initialised again.
+ * anything. On a process's main thread only: sharp in worker threads has crashed when it was
+ * initialised again, so this module loads it at the first decode, and importing it loads nothing.
  */
 export class SharpDecoder {
   constructor() {
-    // A cache of decoded images would only hold memory: every sample is decoded once.
-    sharp.cache(false);
-    // Images are decoded side by side on libuv's pool; more threads for each would only add overhead.
-    sharp.concurrency(1);
+    if (!isMainThread) throw new Error('SharpDecoder works on the main thread only; use ThreadDecoder here');
   }
 
   /**
@@ -54,34 +53,52 @@ export class SharpDecoder {
       const { width, height, model, data } = plain(bytes, path);
       return { width, height, model, data, channels: model === 'gray' ? 1 : 3, orientation };
     }
-    const request = await requestFor(header.format, bytes, path, limits);
+    // A sharp that cannot be loaded fails here, and makes no sample bad.
+    loading ??= loadSharp();
+    const sharp = await loading;
+    const open: Opener = (input) => sharp(input, inputOptions(header.format, limits));
     try {
-      const raw = await readRaw(open(request.bytes ?? bytes, limits, header.format), request);
+      const request = await requestFor(header.format, bytes, path, open);
+      const raw = await readRaw(open(request.bytes ?? bytes), request);
       return { ...raw, orientation: request.stored ?? orientation };
     } catch (error) {
-      throw undecodable(path, `a damaged ${header.format.toUpperCase()}: ${reasonOf(error)}`);
+      if (error instanceof CropstreamError) throw error;
+      throw damaged(path, header.format, reasonOf(error));
     }
   }
 }
 
-const open = (bytes: Uint8Array, limits: DecodeLimits, format: ImageFormat): Sharp =>
-  sharp(bytes, {
-    autoOrient: false,
-    ignoreIcc: true,
-    limitInputPixels: limits.maxPixels,
-    sequentialRead: true,
-    // libvips gives up on a JPEG after many warnings, where TurboJPEG and Pillow go on. What its own
-    // limits are for has been checked by ours: pixels, bytes, scans.
-    unlimited: format === 'jpeg',
-    // A warning about a TIFF may be its missing rows; about the others, `truncated` covers those.
-    failOn: format === 'tiff' ? 'error' : 'truncated',
-  });
+type SharpModule = typeof import('sharp')['default'];
+type Opener = (bytes: Uint8Array) => Sharp;
+
+let loading: Promise<SharpModule> | undefined;
+
+async function loadSharp(): Promise<SharpModule> {
+  const { default: sharp } = await import('sharp');
+  // A cache of decoded images would only hold memory: every sample is decoded once.
+  sharp.cache(false);
+  // Images are decoded side by side on libuv's pool; more threads for each would only add overhead.
+  sharp.concurrency(1);
+  return sharp;
+}
+
+const inputOptions = (format: ImageFormat, limits: DecodeLimits): SharpOptions => ({
+  autoOrient: false,
+  ignoreIcc: true,
+  limitInputPixels: limits.maxPixels,
+  sequentialRead: true,
+  // libvips gives up on a JPEG after many warnings, where TurboJPEG and Pillow go on. What its own
+  // limits are for has been checked by ours: pixels, bytes, scans.
+  unlimited: format === 'jpeg',
+  // A warning about a TIFF may be its missing rows; about the others, `truncated` covers those.
+  failOn: format === 'tiff' ? 'error' : 'truncated',
+});
 
 async function requestFor(
   format: ImageFormat,
   bytes: Uint8Array,
   path: string,
-  limits: DecodeLimits,
+  open: Opener,
 ): Promise<Request> {
   switch (format) {
     case 'jpeg': {
@@ -95,12 +112,8 @@ async function requestFor(
     }
     case 'tiff': {
       const { stored } = readTiffHeader(bytes, path);
-      try {
-        const { space } = await open(bytes, limits, format).metadata();
-        return space === 'cmyk' || space === 'grey16' ? { space, stored } : { stored };
-      } catch (error) {
-        throw undecodable(path, `a damaged TIFF: ${reasonOf(error)}`);
-      }
+      const { space } = await open(bytes).metadata();
+      return space === 'cmyk' || space === 'grey16' ? { space, stored } : { stored };
     }
     default:
       return {};

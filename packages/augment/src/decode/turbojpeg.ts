@@ -1,4 +1,4 @@
-import { checkBytes, checkPixels, nameOf, undecodable } from './failures.js';
+import { checkBytes, checkPixels, damaged, nameOf, undecodable } from './failures.js';
 import { readJpegHeader } from './jpeg/header.js';
 import { settleScans } from './jpeg/scans.js';
 import { convertPixels, invert } from './raw.js';
@@ -96,6 +96,6 @@ export class TurboJpegDecoder {
     if (result === 0) return;
     const text = this.lib.errorText(handle);
     if (this.lib.errorCode(handle) === 0 && WARNING.test(text)) return;
-    throw undecodable(path, `a damaged JPEG: ${text}`);
+    throw damaged(path, 'jpeg', text);
   }
 }

@@ -1,6 +1,7 @@
 import { findOrientation, startsWith } from '../exif.js';
 import { undecodable, unsupported } from '../failures.js';
 import type { Orientation } from '../types.js';
+import { lacksEntries } from './multi-picture.js';
 
 /** Marker codes of ITU-T T.81, table B.1 (the byte after FF). */
 export const Marker = {
@@ -74,6 +75,7 @@ class HeaderReader {
   readonly exif: Uint8Array[] = [];
   xmp: Uint8Array | undefined;
   private icc: Uint8Array[] = [];
+  private pictures: Uint8Array | undefined;
 
   constructor(private readonly path: string) {}
 
@@ -125,6 +127,8 @@ class HeaderReader {
       this.xmp = data.subarray(29);
     } else if (app === 2 && startsWith(data, 'ICC_PROFILE\0')) {
       this.icc.push(data);
+    } else if (app === 2 && startsWith(data, 'MPF\0')) {
+      this.pictures = data.subarray(4);
     } else if (app === 13 && startsWith(data, 'Photoshop 3.0\0')) {
       this.readPhotoshop(data);
     } else if (app === 14 && startsWith(data, 'Adobe')) {
@@ -156,6 +160,9 @@ class HeaderReader {
     if (this.frame === 0) this.bad('it has no frame header before its first scan');
     if (this.width === 0 || this.height === 0)
       this.bad(`its header says ${this.width} x ${this.height} pixels`);
+    if (this.pictures !== undefined && lacksEntries(this.pictures)) {
+      this.bad('its multi-picture index is cut short');
+    }
     return {
       width: this.width,
       height: this.height,
