@@ -177,7 +177,7 @@ export const ERROR_TABLE = {
     retryable: false,
     when: 'A second live process attaches the same rank of the same job.',
     message: 'rank {rank} of job {consumer} is attached by {host} pid {pid}',
-    help: 'Is RANK unset, so that every process is rank 0? If the other is stale, attach with takeover.',
+    help: 'Is RANK unset, so that every process is rank 0? Two jobs on one run each need a consumer id of their own. If the other process is stale, attach with takeover.',
   }),
   WORLD_MISMATCH: row({
     grpc: 'FAILED_PRECONDITION',

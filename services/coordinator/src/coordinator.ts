@@ -108,6 +108,9 @@ export class Coordinator {
     return {
       receive: (message) => {
         if (closed) return;
+        // Each progress is the trainer's whole state: of those that wait only the newest counts.
+        const newest = pending.at(-1)?.message?.$case;
+        if (newest === 'progress' && message.message?.$case === 'progress') pending.pop();
         if (pending.length >= this.#options.limits.maxPendingMessages) {
           const limit = this.#options.limits.maxPendingMessages;
           const error = failure('LIMIT_EXCEEDED', {
