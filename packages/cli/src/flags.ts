@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 
 /** A parser of integer flags for commander; its message names what is allowed. */
 export function integer(lo: number, hi: number = Number.MAX_SAFE_INTEGER): (value: string) => number {
@@ -29,3 +29,9 @@ export function integerList(value: string): number[] {
 export function collect(value: string, before: string[] | undefined): string[] {
   return [...(before ?? []), value];
 }
+
+/** `--decoder`: which library decodes JPEG. */
+export const decoderOption = (): Option =>
+  new Option('--decoder <name>', 'JPEG decoder; the bytes are the same')
+    .choices(['auto', 'turbojpeg', 'sharp'])
+    .default('auto');

@@ -1,3 +1,3 @@
 /** Where `serve` listens unless told otherwise. */
 export const DEFAULT_PORT = 7400;
-export const DEFAULT_HTTP_PORT = 7480;
+export const DEFAULT_HTTP_PORT = 7401;

@@ -1,9 +1,10 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { TransformRegistry } from '@cropstream/augment';
 import type { DatasetConfig, IndexedDataset, Manifest } from '@cropstream/datasets';
+import { failure } from '@cropstream/errors';
 import type { ResolvedSpec } from '@cropstream/spec';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { collect, integer } from './flags.js';
 import type { Output } from './output.js';
 import { progressCount } from './progress.js';
@@ -38,7 +39,12 @@ export function addRunOptions(command: Command): Command {
     .option('--subset <file>', 'a file of sample numbers, one a line: only these')
     .option('--global-batch-size <n>', 'samples in a step over all ranks (default: min(64, N))', integer(1))
     .option('--no-shuffle', "keep the dataset's own order")
-    .option('--on-bad-sample <what>', 'substitute or fail');
+    .addOption(
+      new Option('--on-bad-sample <what>', 'put a good sample in its place, or end the run').choices([
+        'substitute',
+        'fail',
+      ]),
+    );
 }
 
 /** The flags that say how a view is made, for commands that need no dataset. */
@@ -82,10 +88,17 @@ export async function runInput(options: RunOptions, output: Output): Promise<Rec
     for (const notice of notices) output.note(`note: ${notice}`);
   }
   const dataset = datasetInput(options, input.dataset, output);
-  if (dataset !== undefined) input.dataset = dataset;
+  if (dataset === undefined) {
+    throw failure('SPEC_INVALID', {
+      field: '--data',
+      value: 'nothing',
+      allowed: 'a folder of images, or a --spec that names a dataset',
+    });
+  }
+  input.dataset = dataset;
   if (options.recipe !== undefined) input.recipe = options.recipe;
   if (input.recipe === undefined && input.views === undefined) {
-    const cifar = dataset?.source === 'cifar10';
+    const cifar = dataset.source === 'cifar10';
     input.recipe = cifar ? CIFAR_RECIPE : DEFAULT_RECIPE;
     if (cifar) output.note(`recipe: ${CIFAR_RECIPE}, the default for cifar10`);
   }
@@ -130,10 +143,6 @@ function datasetInput(
 }
 
 const isUrl = (path: string) => /^[a-z][a-z0-9+.-]*:\/\//i.test(path);
-
-/** True where a path is a folder, false where it is a file or nothing. */
-export const isFolder = (path: string): boolean =>
-  statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 
 /** Reads the flags, indexes the dataset and resolves the spec. */
 export async function openRun(options: RunOptions, output: Output, signal?: AbortSignal): Promise<OpenedRun> {

@@ -70,9 +70,8 @@ async function augmentImage(image: string, options: AugmentOptions, output: Outp
     import('@cropstream/spec'),
   ]);
   const registry = await loadTransforms([...(options.transform ?? [])]);
-  const { data: _, ...rest } = options;
-  const input = await runInput(rest, output);
-  input.dataset = { source: 'image-folder', url: resolve(dirname(image)) };
+  // A run needs a dataset; here it is the image's own folder, of which nothing else is read.
+  const input = await runInput({ ...options, data: dirname(image), source: 'image-folder' }, output);
   const spec = parseSpec(input, { transforms: registry, samples: 1 });
   const index = options.index?.[0] ?? 0;
   const path = basename(image);

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { decodeOnly, measurePipeline, perImage } from '../bench/measure.js';
-import { integer } from '../flags.js';
+import { decoderOption, integer } from '../flags.js';
 import { interruptible } from '../interrupt.js';
 import { formatBytes, formatCount, Output } from '../output.js';
 import { progressBar } from '../progress.js';
@@ -26,7 +26,7 @@ export function register(program: Command): void {
       integer(1),
       512,
     )
-    .option('--decoder <name>', 'auto, turbojpeg or sharp', 'auto')
+    .addOption(decoderOption())
     .option('--json', 'print the measurement as one JSON object')
     .action((options: BenchOptions) => interruptible((signal) => bench(options, signal)));
 }

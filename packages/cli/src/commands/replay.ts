@@ -5,7 +5,7 @@ import type { ChunkMaker } from '@cropstream/crop-worker';
 import type { EpochPlan } from '@cropstream/schedule';
 import type { ResolvedSpec } from '@cropstream/spec';
 import type { Command } from 'commander';
-import { integer } from '../flags.js';
+import { decoderOption, integer } from '../flags.js';
 import { interruptible } from '../interrupt.js';
 import { formatCount, Output } from '../output.js';
 import { progressBar } from '../progress.js';
@@ -19,7 +19,7 @@ interface ReplayOptions extends RunOptions {
   readonly rank: number;
   readonly world: number;
   readonly threads?: number;
-  readonly decoder?: 'auto' | 'turbojpeg' | 'sharp';
+  readonly decoder: 'auto' | 'turbojpeg' | 'sharp';
   readonly out?: string;
   readonly json?: boolean;
 }
@@ -37,7 +37,7 @@ export function register(program: Command): void {
     .option('--rank <n>', 'whose slice', integer(0), 0)
     .option('--world <n>', 'of how many', integer(1), 1)
     .option('--threads <n>', 'compute threads (default: as many as the cgroup allows)', integer(1, 256))
-    .option('--decoder <name>', 'auto, turbojpeg or sharp; the bytes are the same', 'auto')
+    .addOption(decoderOption())
     .option('--out <folder>', 'write the first batch: a .npy a tensor, fields.json, batch.png')
     .option('--json', 'print the digests as one JSON object')
     .action((options: ReplayOptions) => interruptible((signal) => replay(options, signal)));
@@ -71,8 +71,7 @@ async function replay(options: ReplayOptions, signal: AbortSignal): Promise<void
       ? (options.step ?? 0)
       : globalStep(plan, { epoch: options.epoch, step: options.stepInEpoch ?? 0 });
   const threads = options.threads ?? defaultThreads();
-  const decoder = options.decoder ?? 'auto';
-  const maker = await ChunkMaker.create({ spec, manifest, threads, transforms, decoder });
+  const maker = await ChunkMaker.create({ spec, manifest, threads, transforms, decoder: options.decoder });
   const bar = await progressBar('replaying', options.steps);
   const all = new StreamDigest();
   const steps: ReplayedStep[] = [];

@@ -18,7 +18,10 @@ async function encode(png: Buffer, number: number): Promise<{ extension: string;
   const image = sharp(png).removeAlpha();
   if (number === 7) return { extension: 'png', bytes: await image.png().toBuffer() };
   if (number === 11)
-    return { extension: 'jpg', bytes: await image.grayscale().jpeg({ quality: 90 }).toBuffer() };
+    return {
+      extension: 'jpg',
+      bytes: await image.grayscale().toColourspace('b-w').jpeg({ quality: 90 }).toBuffer(),
+    };
   const chromaSubsampling = number % 2 === 0 ? '4:2:0' : '4:4:4';
   return { extension: 'jpg', bytes: await image.jpeg({ quality: 90, chromaSubsampling }).toBuffer() };
 }

@@ -33,7 +33,7 @@ function ridge(brush: Brush, { width, height }: Canvas, base: number, rough: num
 }
 
 /** Grain over a shape: grey fractal noise, `alpha` in [0, 1]; two frequencies stretch it into waves or planks. */
-function grain(id: string, brush: Brush, frequency: string, alpha: number, octaves = 3): string {
+function grain(id: string, brush: Brush, frequency: string, alpha: number, octaves = 2): string {
   const seed = brush.whole(1, 9999);
   const grey = '3 0 0 0 -1 '.repeat(3);
   return `<filter id="${id}" x="0" y="0" width="1" height="1" color-interpolation-filters="sRGB"><feTurbulence type="fractalNoise" baseFrequency="${frequency}" numOctaves="${octaves}" seed="${seed}"/><feColorMatrix values="${grey}0 0 0 0 ${alpha}"/><feComposite in2="SourceGraphic" operator="in" result="n"/><feBlend in="n" in2="SourceGraphic" mode="overlay"/></filter>`;
@@ -85,7 +85,7 @@ const boats: Scene = (brush, canvas) => {
 const houses: Scene = (brush, { width: w, height: h }) => {
   const ground = h * brush.real(0.72, 0.82);
   const parts = [
-    `<defs>${gradient('sky', brush.colour(205, 65, 62), brush.colour(40, 60, 88))}${grain('brick', brush, '.05 .2', 0.5)}${grain('grass', brush, '.3 .06', 0.6)}${grain('leaf', brush, '.09', 0.65)}</defs>`,
+    `<defs>${gradient('sky', brush.colour(205, 65, 62), brush.colour(40, 60, 88))}${grain('brick', brush, '.05 .2', 0.35)}${grain('grass', brush, '.3 .06', 0.6)}${grain('leaf', brush, '.09', 0.65)}</defs>`,
     `<rect width="${w}" height="${h}" fill="url(#sky)"/>`,
     `<rect y="${ground}" width="${w}" height="${h - ground}" fill="${brush.colour(100, 45, 36)}" filter="url(#grass)"/>`,
   ];
@@ -133,7 +133,7 @@ const mountains: Scene = (brush, canvas) => {
   const { width: w, height: h } = canvas;
   const hue = brush.pick([215, 255, 20, 185]);
   const parts = [
-    `<defs>${gradient('sky', brush.colour(hue, 55, 52), brush.colour(hue + 25, 70, 85))}${grain('rock', brush, '.02 .05', 0.7, 4)}${grain('snow', brush, '.05', 0.3)}</defs>`,
+    `<defs>${gradient('sky', brush.colour(hue, 55, 52), brush.colour(hue + 25, 70, 85))}${grain('rock', brush, '.05 .12', 0.4, 3)}${grain('snow', brush, '.05', 0.3)}</defs>`,
     `<rect width="${w}" height="${h}" fill="url(#sky)"/>`,
     `<circle cx="${w * brush.real(0.62, 0.88)}" cy="${h * brush.real(0.1, 0.24)}" r="${w * brush.real(0.04, 0.09)}" fill="#fff6d8"/>`,
   ];
@@ -178,7 +178,7 @@ const fruit: Scene = (brush, { width: w, height: h }) => {
   const table = h * brush.real(0.5, 0.62);
   const wall = brush.pick([35, 95, 200, 300]);
   const parts = [
-    `<defs>${gradient('wall', brush.colour(wall, 30, 70), brush.colour(wall, 30, 45), 'across')}${gradient('wood', brush.colour(28, 50, 45), brush.colour(22, 55, 26))}${grain('plank', brush, '.004 .09', 0.8, 4)}${grain('skin', brush, '.08', 0.25)}</defs>`,
+    `<defs>${gradient('wall', brush.colour(wall, 30, 70), brush.colour(wall, 30, 45), 'across')}${gradient('wood', brush.colour(28, 50, 45), brush.colour(22, 55, 26))}${grain('plank', brush, '.004 .09', 0.8, 3)}${grain('skin', brush, '.08', 0.25)}</defs>`,
     `<rect width="${w}" height="${h}" fill="url(#wall)"/>`,
   ];
   for (let x = 0; x < w; x += w / 9) {
@@ -221,7 +221,7 @@ const SIGNS = [
 
 const signs: Scene = (brush, { width: w, height: h }) => {
   const parts = [
-    `<defs>${gradient('wall', brush.colour(brush.pick([18, 40, 210]), 22, 62), brush.colour(220, 14, 34))}${grain('brick', brush, '.03 .12', 0.75, 4)}</defs>`,
+    `<defs>${gradient('wall', brush.colour(brush.pick([18, 40, 210]), 22, 62), brush.colour(220, 14, 34))}${grain('brick', brush, '.03 .12', 0.45, 3)}</defs>`,
     `<rect width="${w}" height="${h}" fill="url(#wall)" filter="url(#brick)"/>`,
   ];
   const brickHeight = h / 14;
