@@ -1,5 +1,5 @@
 // `npm run demo [-- FOLDER]`: from a bare clone to batches. Installs, builds, serves a folder of images (yours, or
-// pictures that it draws), pulls two epochs as a trainer would, and leaves contact sheets to look at in demo/.
+// pictures that it draws), pulls six epochs as a trainer would, and leaves contact sheets to look at in demo/.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync } from 'node:fs';
@@ -24,9 +24,20 @@ const cropstream = join(root, 'packages', 'cli', 'bin', 'cropstream.js');
 const show = (args) => console.log(`\n$ cropstream ${args.join(' ')}`);
 
 const data = folder ?? (await drawImages(join(out, 'images')));
-const server = await serve(['serve', '--data', data, '--recipe', 'dino', '--port', '0', '--http-port', '0', '--json']);
+const server = await serve([
+  'serve',
+  '--data',
+  data,
+  '--recipe',
+  'dino',
+  '--port',
+  '0',
+  '--http-port',
+  '0',
+  '--json',
+]);
 try {
-  const pull = ['pull', '--target', server.target, '--epochs', '2'];
+  const pull = ['pull', '--target', server.target, '--epochs', '6'];
   show(pull);
   must(process.execPath, [cropstream, ...pull]);
 } finally {
@@ -48,7 +59,9 @@ Next:
   npx cropstream --help                    everything else`);
 
 async function drawImages(target) {
-  const { makeDemoImages } = await import(pathToFileURL(join(root, 'packages/cli/dist/demo/demo-images.js')).href);
+  const { makeDemoImages } = await import(
+    pathToFileURL(join(root, 'packages/cli/dist/demo/demo-images.js')).href
+  );
   console.log(`No folder given: drawing 48 pictures in demo/images ...`);
   await makeDemoImages(target);
   return target;
@@ -57,13 +70,14 @@ async function drawImages(target) {
 /** Starts the service and waits for the one line of JSON that says where it listens. */
 async function serve(args) {
   show(args);
-  const child = spawn(process.execPath, [cropstream, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [cropstream, ...args], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   process.on('exit', () => child.kill());
-  const lines = createInterface({ input: child.stdout });
-  const [line] = await Promise.race([
-    once(lines, 'line'),
-    once(child, 'exit').then(([code]) => process.exit(code || 1)),
-  ]);
+  const first = once(createInterface({ input: child.stdout }), 'line').then(([line]) => line);
+  const line = await Promise.race([first, once(child, 'exit').then(() => null)]);
+  if (line === null) process.exit(1); // it has said why
   const { target } = JSON.parse(line);
   return { process: child, target };
 }

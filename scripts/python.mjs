@@ -18,10 +18,13 @@ function run(command, args) {
 
 /** Debian's Python comes without venv; root can have it from apt. */
 function installDebianVenv() {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return false;
+  if (process.platform !== 'linux' || process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get'))
+    return false;
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const apt = (...args) => spawnSync('apt-get', args, { stdio: 'ignore', env }).status === 0;
-  return apt('update', '-qq') && apt('install', '-y', '-qq', '--no-install-recommends', 'python3', 'python3-venv');
+  return (
+    apt('update', '-qq') && apt('install', '-y', '-qq', '--no-install-recommends', 'python3', 'python3-venv')
+  );
 }
 
 /** @returns {{ path: string } | { missing: string }} */
@@ -39,5 +42,7 @@ export function findPython() {
     run(path, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PACKAGES]);
   console.error(`Preparing Python with ${PACKAGES.join(' and ')} ...`);
   if ((make() || (installDebianVenv() && make())) && works(path)) return { path };
-  return { missing: `install Python 3.10 or newer with venv and pip, and let it reach PyPI (${PACKAGES.join(', ')})` };
+  return {
+    missing: `install Python 3.10 or newer with venv and pip, and let it reach PyPI (${PACKAGES.join(', ')})`,
+  };
 }

@@ -24,12 +24,19 @@ export function must(command, args, options = {}) {
 
 /** Installs the packages of the lock file, once for each content of it. */
 export function install() {
-  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
   const stamp = join(cache, 'installed');
   const installed = existsSync(stamp) && readFileSync(stamp, 'utf8') === lock;
   if (installed && existsSync(join(root, 'node_modules', '.package-lock.json'))) return;
   console.error('Installing packages (npm ci) ...');
-  must(process.platform === 'win32' ? 'npm.cmd' : 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  must(process.platform === 'win32' ? 'npm.cmd' : 'npm', [
+    'ci',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ]);
   mkdirSync(cache, { recursive: true });
   writeFileSync(stamp, lock);
 }

@@ -13,7 +13,11 @@ const filters = process.argv.slice(2).filter((argument) => argument !== '--stric
 /** @type {{ name: string, paths: string[], need: () => Need }[]} */
 const groups = [
   { name: 'packages and services', paths: ['packages/', 'services/'], need: () => ({ env: {} }) },
-  { name: 'integration: real processes over real gRPC', paths: ['tests/integration/'], need: () => ({ env: {} }) },
+  {
+    name: 'integration: real processes over real gRPC',
+    paths: ['tests/integration/'],
+    need: () => ({ env: {} }),
+  },
   {
     name: 'parity with Pillow',
     paths: ['tests/parity/'],
@@ -43,7 +47,16 @@ for (const { name, paths, need } of groups) {
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const { status } = spawnSync(
     process.execPath,
-    [vitest, 'run', '--passWithNoTests', ...reporters, '--dir', '.', ...paths.map((path) => join(root, path)), ...filters],
+    [
+      vitest,
+      'run',
+      '--passWithNoTests',
+      ...reporters,
+      '--dir',
+      '.',
+      ...paths.map((path) => join(root, path)),
+      ...filters,
+    ],
     { cwd: root, stdio: 'inherit', env: { ...process.env, ...met.env } },
   );
   const result = readReport(report);
