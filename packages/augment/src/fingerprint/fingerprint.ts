@@ -80,22 +80,31 @@ function damage(bytes: Buffer): Buffer[] {
   return [cut, changed, stray];
 }
 
-/** Loads noise over a gradient: every level, sharp edges and flat parts. */
-function loadPattern(kernels: PixelKernels, width: number, height: number): void {
-  const source = kernels.allocateSource(width, height);
+interface Pattern {
+  readonly width: number;
+  readonly height: number;
+  /** RGBX. */
+  readonly pixels: Uint8Array;
+}
+
+/** Noise beside gradients: every level, sharp edges and flat parts. */
+function pattern(width: number, height: number): Pattern {
+  const pixels = new Uint8Array(4 * width * height).fill(255);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
-      const at = 4 * (y * width + x);
-      const noise = philox4x32([1, 2], [x, y, width, height]);
+      const gradient = [Math.floor((255 * y) / height), Math.floor((255 * x) / width), 255 - ((x + y) & 255)];
+      const noise = (x >> 4) % 3 === 0 ? philox4x32([1, 2], [x, y, width, height]) : undefined;
       for (let channel = 0; channel < 3; channel++) {
-        const smooth = Math.floor(
-          (255 * (channel === 1 ? x : y)) / Math.max(1, channel === 1 ? width : height),
-        );
-        source[at + channel] = (x >> 4) % 3 === 0 ? noise[channel]! & 255 : smooth;
+        pixels[4 * (y * width + x) + channel] = noise?.[channel] ?? gradient[channel]!;
       }
-      source[at + 3] = 255;
     }
   }
+  return { width, height, pixels };
+}
+
+function load(kernels: PixelKernels, { width, height, pixels }: Pattern): void {
+  kernels.allocateSource(width, height).set(pixels);
+  kernels.begin();
 }
 
 type Step = (kernels: PixelKernels) => void;
@@ -136,17 +145,17 @@ const STEPS: readonly Step[] = [
 ];
 
 function hashKernels(hash: Hash, kernels: PixelKernels): void {
+  const image = pattern(97, 71);
   for (const step of STEPS) {
-    loadPattern(kernels, 97, 71);
-    kernels.begin();
+    load(kernels, image);
     step(kernels);
     hash.update(kernels.readPixels().data);
   }
+  const small = pattern(31, 17);
   const normalization = RECIPES.dino!.normalization;
   for (const dtype of ['uint8', 'float32', 'float16', 'bfloat16'] as const satisfies Dtype[]) {
     for (const layout of ['nchw', 'nhwc'] as const satisfies Layout[]) {
-      loadPattern(kernels, 31, 17);
-      kernels.begin();
+      load(kernels, small);
       const packed = new Uint8Array(31 * 17 * 3 * 4);
       const bytes = kernels.pack(packed, 0, { dtype, layout, normalization });
       hash.update(packed.subarray(0, bytes));
@@ -164,7 +173,7 @@ function hashRecipes(hash: Hash, kernels: PixelKernels): void {
       for (const view of views) hash.update(JSON.stringify(view.sample(address)));
     }
   }
-  loadPattern(kernels, 160, 120);
+  load(kernels, pattern(160, 120));
   for (const recipe of [RECIPES['lesson-cifar10']!, RECIPES.mocov3!]) {
     for (const view of compile(recipe, registry)) {
       view.apply(kernels, view.sample({ seed: 42, epoch: 0, sampleId: 7, width: 160, height: 120 }));
