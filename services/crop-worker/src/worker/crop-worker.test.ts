@@ -219,6 +219,48 @@ describe('CropWorker', () => {
     await close(fleet);
   });
 
+  it("gives back what it was making when it closes, as nobody's failure", async () => {
+    const fleet = await startFleet({
+      make: (_, signal) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(failure('CANCELLED', { what: 'making' })));
+        }),
+    });
+    await fleet.queue(0);
+    await fleet.clock.advance(100);
+    await close(fleet);
+    expect((await fleet.state(0)).state).toBe('none');
+    expect(await idle(fleet)).toBe(true);
+    await fleet.queue(0);
+    expect(await fleet.state(0)).toMatchObject({ outstanding: { failures: 0, deaths: 0 } });
+  });
+
+  it('holds a job back a while where its run has its share and another run needs the room', async () => {
+    const fleet = await startFleet({ limits: { outboxBytes: 4 * CHUNK_BYTES } });
+    const other = 'e'.repeat(64);
+    const run = {
+      name: 'other',
+      digest: other,
+      specJson: '{}',
+      manifestDigest: 'm',
+      fingerprint: FINGERPRINT,
+    };
+    await fleet.store.openRun({ ...run, openedAt: 0 });
+    const who = { consumer: 'job', rank: 0, worldSize: 1, process: 'q', host: 'h', pid: 2, coordinator: 'c' };
+    const attachment = { runDigest: other, runName: 'other', ...who, nextStep: 0, windowEnd: 100 };
+    await fleet.store.attach(attachment, 3_600_000, false);
+    await fleet.clock.advance(1_000);
+    for (let step = 0; step < 4; step++) await fleet.queue(step);
+    await fleet.clock.advance(500);
+    expect(fleet.made()).toBe(2);
+    expect(await fleet.state(3)).toMatchObject({ outstanding: { takenBy: null } });
+    await until(fleet, 3, 'none');
+    expect(fleet.events).toContainEqual({ kind: 'skipped', reason: 'share' });
+    expect(fleet.made()).toBe(2);
+    expect(await idle(fleet)).toBe(true);
+    await close(fleet);
+  });
+
   it('drains: takes no more, and waits until what it holds was fetched', async () => {
     const fleet = await startFleet();
     await fleet.queue(0);

@@ -11,6 +11,9 @@ import { Patience } from './patience.js';
 import { type OpenRun, RunBook } from './run-book.js';
 import { Wants } from './wants.js';
 
+/** How long closing waits for jobs to be given back. */
+const CLOSE_MS = 3_000;
+
 /** How often a drain looks whether it is done. */
 const DRAIN_LOOK_MS = 50;
 
@@ -40,7 +43,8 @@ export class CropWorker {
   readonly #draining = new AbortController();
   readonly #closing = new AbortController();
   readonly #patience: { readonly held: Patience; readonly jobs: Patience };
-  readonly #loops: Promise<void>[] = [];
+  #taking = Promise.resolve();
+  #beating = Promise.resolve();
   #lastBeat = Number.NEGATIVE_INFINITY;
   #looking = false;
 
@@ -75,7 +79,8 @@ export class CropWorker {
   /** Registers, then takes jobs until drained or closed. */
   async start(): Promise<void> {
     await this.#beat();
-    this.#loops.push(this.#beatLoop(), this.#takeLoop());
+    this.#beating = this.#beatLoop();
+    this.#taking = this.#takeLoop();
   }
 
   /** Takes no more jobs, ends those it has, and waits until what is wanted was fetched, `graceMs` at most. */
@@ -89,13 +94,15 @@ export class CropWorker {
     }
   }
 
-  /** Ends at once: what is held may be made again by others. */
+  /** Ends at once: what it makes is given back, what it holds may be made again by others. */
   async close(): Promise<void> {
-    const { store, self, log } = this.#options;
+    const { store, self, log, clock } = this.#options;
     this.#draining.abort();
+    const givenBack = Promise.all([this.#jobs.stopAll(), this.#taking]);
+    // In order where the store can be reached: jobs given back count as nobody's failure.
+    await Promise.race([givenBack, sleep(clock, CLOSE_MS, this.#closing.signal)]);
     this.#closing.abort();
-    this.#jobs.stopAll();
-    await Promise.all(this.#loops);
+    await Promise.all([givenBack, this.#beating]);
     await store.leave(self.id).catch((err) => log.warn({ err }, 'could not sign off'));
     await store.wake(COORDINATORS).catch(() => {});
     await this.#runs.close();

@@ -15,8 +15,8 @@ export type WorkerEvent =
       readonly substituted: readonly string[];
     }
   | { readonly kind: 'failed'; readonly code: string }
-  /** Jobs that ended without work: another was first, nobody wants it, the run has its share. */
-  | { readonly kind: 'skipped'; readonly reason: 'superseded' | 'unwanted' | 'share' | 'unknown-run' }
+  /** Jobs that ended without a chunk, and that is in order. */
+  | { readonly kind: 'skipped'; readonly reason: SkipReason }
   | { readonly kind: 'dropped'; readonly reason: DropReason }
   | { readonly kind: 'fetched'; readonly bytes: number; readonly outcome: FetchOutcome }
   | {
@@ -25,6 +25,12 @@ export type WorkerEvent =
       readonly limitBytes: number;
       readonly chunks: number;
     };
+
+/**
+ * Another attempt was first; nobody wants the chunk; its run has its share of the outbox; its run is not open any
+ * more; this worker stops.
+ */
+export type SkipReason = 'superseded' | 'unwanted' | 'share' | 'unknown-run' | 'stopping';
 
 export type FetchOutcome = 'whole' | 'cut' | 'not-found' | 'refused';
 

@@ -1,9 +1,9 @@
 import { type Broker, type ChunkJob, chunkName, type ReadyRecord, type Store } from '@cropstream/broker';
 import { type CropstreamError, failure, toFailure } from '@cropstream/errors';
-import type { Clock } from '@cropstream/runtime';
+import { type Clock, sleep } from '@cropstream/runtime';
 import type { MadeChunk } from '../chunk/chunk-maker.js';
 import type { WorkerLimits } from './config.js';
-import type { Emit, Log, WorkerEvent } from './events.js';
+import type { Emit, Log, SkipReason, WorkerEvent } from './events.js';
 import type { Insist } from './insist.js';
 import type { HeldChunk, Outbox, Reservation } from './outbox.js';
 import type { RunBook, RunMaker } from './run-book.js';
@@ -11,6 +11,9 @@ import type { Wants } from './wants.js';
 
 /** The topic that coordinators listen to. */
 export const COORDINATORS = 'coordinators';
+
+/** How long a job is held back that has no room for now. */
+const HOLD_BACK_MS = 1_000;
 
 export interface WorkerIdentity {
   readonly id: string;
@@ -40,8 +43,6 @@ export interface JobRunnerOptions {
   readonly beHeard: () => Promise<void>;
 }
 
-type SkipReason = Extract<WorkerEvent, { kind: 'skipped' }>['reason'];
-
 interface Making {
   readonly job: ChunkJob;
   readonly stop: AbortController;
@@ -53,6 +54,8 @@ interface Making {
  */
 export class JobRunner {
   readonly #making = new Set<Making>();
+  readonly #heldBack = new Set<Promise<void>>();
+  readonly #stopping = new AbortController();
 
   constructor(private readonly options: JobRunnerOptions) {}
 
@@ -70,49 +73,73 @@ export class JobRunner {
     for (const { job, stop } of this.#making) if (job.id === jobId) stop.abort();
   }
 
-  /** Stops making everything. */
-  stopAll(): void {
+  /** Stops making everything, for good; each job is given back. Resolves when those held back have been. */
+  async stopAll(): Promise<void> {
+    this.#stopping.abort();
     for (const { stop } of this.#making) stop.abort();
+    await Promise.all(this.#heldBack);
   }
 
   /** Never rejects. Uses the reservation up, or gives it back. */
   async run(job: ChunkJob, reservation: Reservation): Promise<void> {
-    const { broker, self, log } = this.options;
     const making = { job, stop: new AbortController() };
     this.#making.add(making);
     try {
-      await this.#make(job, reservation, making.stop.signal);
-    } catch (error) {
-      if (!this.options.closing.aborted)
-        log.error({ err: error, job: job.id }, 'a job ended without a record');
+      const ended = await this.#make(job, reservation, making.stop.signal);
+      if (ended === 'no-room') this.#giveBackLater(job);
+      else await this.#finish(job);
+    } catch (err) {
+      this.#unrecorded(job, err);
     } finally {
       reservation.release();
       this.#making.delete(making);
-      await this.options.insist(() => broker.finish(self.fingerprint, job.id, self.id)).catch(() => {});
     }
   }
 
   /** Gives a job back unmade. */
   async abandon(job: ChunkJob): Promise<void> {
-    const { store, broker, self } = this.options;
-    await this.options.insist(() => store.release(job.runDigest, chunkName(job), job.attempt, 'abandoned'));
-    await this.options.insist(() => broker.finish(self.fingerprint, job.id, self.id));
+    await this.#release(job, 'abandoned');
+    await this.#finish(job);
     await this.#wake();
   }
 
-  async #make(job: ChunkJob, reservation: Reservation, signal: AbortSignal): Promise<void> {
-    const { runs } = this.options;
+  #finish({ id }: ChunkJob): Promise<void> {
+    const { broker, self, insist } = this.options;
+    return insist(() => broker.finish(self.fingerprint, id, self.id));
+  }
+
+  /**
+   * For a job that has no room for now: the coordinator queues it again at once, so it is held back a while, or
+   * it would go round and round.
+   */
+  #giveBackLater(job: ChunkJob): void {
+    const { clock, emit } = this.options;
+    emit({ kind: 'skipped', reason: 'share' });
+    const given = sleep(clock, HOLD_BACK_MS, this.#stopping.signal)
+      .then(() => this.abandon(job))
+      .catch((err) => this.#unrecorded(job, err))
+      .finally(() => this.#heldBack.delete(given));
+    this.#heldBack.add(given);
+  }
+
+  #unrecorded(job: ChunkJob, err: unknown): void {
+    const { closing, log } = this.options;
+    if (!closing.aborted) log.error({ err, job: job.id }, 'a job ended without a record');
+  }
+
+  async #make(job: ChunkJob, reservation: Reservation, signal: AbortSignal): Promise<'done' | 'no-room'> {
+    const { runs, closing } = this.options;
     try {
-      const done = await runs.use(job.runDigest, async (maker) => {
-        await this.#makeWith(maker, job, reservation, signal);
-        return true;
-      });
-      if (done === null) await this.#skip(job, 'unknown-run');
+      const ended = await runs.use(job.runDigest, (maker) => this.#makeWith(maker, job, reservation, signal));
+      if (ended !== null) return ended;
+      await this.#skip(job, 'unknown-run');
     } catch (error) {
-      if (this.options.closing.aborted) return;
-      if (signal.aborted) await this.#skip(job, 'unwanted');
+      if (closing.aborted) throw error;
+      if (this.#stopping.signal.aborted) await this.#skip(job, 'stopping');
+      else if (signal.aborted) await this.#skip(job, 'unwanted');
       else await this.#failed(job, toFailure(error));
     }
+    return 'done';
   }
 
   async #makeWith(
@@ -120,21 +147,22 @@ export class JobRunner {
     job: ChunkJob,
     reservation: Reservation,
     signal: AbortSignal,
-  ): Promise<void> {
-    const { store, self, outbox, maxChunkBytes, clock, emit } = this.options;
+  ): Promise<'done' | 'no-room'> {
+    const { store, self, outbox, maxChunkBytes, clock, emit, insist } = this.options;
     const { runDigest, attempt } = job;
     const chunk = chunkName(job);
-    if (!(await this.#isWanted(job))) return this.#skip(job, 'unwanted');
-    const kept = outbox.get(runDigest, chunk) !== null;
-    const bytes = Math.min(maker.bytesFor(job.indices.length), maxChunkBytes);
-    if (!kept && !outbox.admits(runDigest, bytes)) return this.#skip(job, 'share');
-    reservation.assign(runDigest, kept ? 0 : bytes);
-    const begun = await this.options.insist(() => store.begin(runDigest, chunk, attempt, self.id));
-    if (!begun) {
-      emit({ kind: 'skipped', reason: 'superseded' });
-      return;
+    if (!(await this.#isWanted(job))) {
+      await this.#skip(job, 'unwanted');
+      return 'done';
     }
-    // Its record was lost, the chunk was not.
+    const bytes = Math.min(maker.bytesFor(job.indices.length), maxChunkBytes);
+    if (outbox.get(runDigest, chunk) === null && !outbox.admits(runDigest, bytes)) return 'no-room';
+    reservation.assign(runDigest, bytes);
+    if (!(await insist(() => store.begin(runDigest, chunk, attempt, self.id)))) {
+      emit({ kind: 'skipped', reason: 'superseded' });
+      return 'done';
+    }
+    // Held already: its record was lost, the chunk was not.
     let held = outbox.renew(runDigest, chunk, attempt);
     if (held === null) {
       const start = clock.now();
@@ -145,13 +173,14 @@ export class JobRunner {
       this.#logSubstitutions(job, made);
     }
     await this.#publish(held);
+    return 'done';
   }
 
   /** The last look may be older than the job, or than the run's opening here. */
   async #isWanted(job: ChunkJob): Promise<boolean> {
     const { wants, insist } = this.options;
     const chunk = chunkName(job);
-    if (wants.has(job.runDigest, chunk) !== true) await insist(() => wants.refresh());
+    if (wants.has(job.runDigest, chunk) !== true) await insist(() => wants.refreshRun(job.runDigest));
     return wants.has(job.runDigest, chunk) !== false;
   }
 
@@ -191,9 +220,13 @@ export class JobRunner {
   }
 
   async #skip(job: ChunkJob, reason: SkipReason): Promise<void> {
-    const { store, emit } = this.options;
-    emit({ kind: 'skipped', reason });
-    await this.options.insist(() => store.release(job.runDigest, chunkName(job), job.attempt, 'abandoned'));
+    this.options.emit({ kind: 'skipped', reason });
+    await this.#release(job, 'abandoned');
+  }
+
+  #release({ runDigest, attempt, ...span }: ChunkJob, why: 'failure' | 'abandoned') {
+    const { store, insist } = this.options;
+    return insist(() => store.release(runDigest, chunkName(span), attempt, why));
   }
 
   async #failed(job: ChunkJob, error: CropstreamError): Promise<void> {
@@ -201,9 +234,7 @@ export class JobRunner {
     const chunk = chunkName(job);
     emit({ kind: 'failed', code: error.code });
     log.warn({ err: error, run: job.runDigest, chunk, attempt: job.attempt }, 'making a chunk failed');
-    const { failures } = await this.options.insist(() =>
-      store.release(job.runDigest, chunk, job.attempt, 'failure'),
-    );
+    const { failures } = await this.#release(job, 'failure');
     if (failures >= limits.maxAttempts) {
       const final = failure(
         'CHUNK_FAILED',

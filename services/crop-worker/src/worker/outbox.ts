@@ -2,8 +2,8 @@ import type { ChunkName } from '@cropstream/broker';
 import { failure } from '@cropstream/errors';
 import type { MadeChunk } from '../chunk/chunk-maker.js';
 
-/** Why a chunk left the outbox before its worker did. */
-export type DropReason = 'delivered' | 'unwanted' | 'share' | 'lost' | 'drained';
+/** Why a chunk left the outbox: sent before, wanted by nobody, over its run's share, made by another first. */
+export type DropReason = 'delivered' | 'unwanted' | 'share' | 'lost';
 
 /** A finished chunk that waits to be fetched. */
 export interface HeldChunk {

@@ -1,11 +1,11 @@
-import { type ChunkName, chunkName, type Store } from '@cropstream/broker';
+import { type AttachmentRecord, type ChunkName, chunkName, type Store } from '@cropstream/broker';
 import { wantedChunks } from '@cropstream/schedule';
 import type { RunBook } from './run-book.js';
 
 /** Which chunks the live attachments of all runs want, as of the last look at the store. */
 export class Wants {
   /** By run digest; null: a run whose chunks this worker cannot tell apart yet. */
-  #wanted = new Map<string, ReadonlySet<ChunkName> | null>();
+  readonly #wanted = new Map<string, ReadonlySet<ChunkName> | null>();
   #activeRuns = 0;
 
   constructor(
@@ -18,26 +18,24 @@ export class Wants {
     return this.#activeRuns;
   }
 
-  /** Looks at the store; costs O(windows), never O(epochs). */
+  /** Looks at all runs. Costs O(windows), never O(epochs). */
   async refresh(): Promise<void> {
     const digests = new Set((await this.store.runs()).map(({ digest }) => digest));
     this.runs.retain(digests);
-    const wanted = new Map<string, ReadonlySet<ChunkName> | null>();
+    for (const digest of this.#wanted.keys()) if (!digests.has(digest)) this.#wanted.delete(digest);
     let active = 0;
-    for (const digest of digests) {
-      const attachments = await this.store.attachments(digest);
-      if (attachments.length > 0) active++;
-      const shape = this.runs.shape(digest);
-      wanted.set(
-        digest,
-        shape &&
-          new Set(
-            attachments.flatMap((window) => wantedChunks(shape.plan, shape.chunkSize, window).map(chunkName)),
-          ),
-      );
-    }
-    this.#wanted = wanted;
+    for (const digest of digests) if (await this.refreshRun(digest)) active++;
     this.#activeRuns = active;
+  }
+
+  /** Looks at one run; true if anyone is attached to it. */
+  async refreshRun(runDigest: string): Promise<boolean> {
+    const attachments = await this.store.attachments(runDigest);
+    const shape = this.runs.shape(runDigest);
+    const names = (window: AttachmentRecord) =>
+      wantedChunks(shape!.plan, shape!.chunkSize, window).map(chunkName);
+    this.#wanted.set(runDigest, shape && new Set(attachments.flatMap(names)));
+    return attachments.length > 0;
   }
 
   /** Whether an attachment wants the chunk; null where that cannot be told. A run that ended wants none. */
