@@ -24,7 +24,8 @@ const TYPE_BYTES = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8] as 
 
 /**
  * The first directory of a TIFF structure (EXIF blocks are one too), classic or BigTIFF; `null`
- * where the bytes are not such a structure. Entries that run over the end are left out.
+ * where the bytes are not such a structure. As in Pillow, reading ends at an entry whose value lies
+ * beyond the end, and entries of unknown types are left out.
  */
 export function readIfd(bytes: Uint8Array): Ifd | null {
   if (bytes.length < 8) return null;
@@ -56,7 +57,8 @@ export function readIfd(bytes: Uint8Array): Ifd | null {
         : big
           ? Number(view.getBigUint64(inlineAt, littleEndian))
           : view.getUint32(inlineAt, littleEndian);
-    if (size > 0 && valueAt + size <= bytes.length) entries.set(tag, { tag, type, count: n, valueAt });
+    if (valueAt + size > bytes.length) break;
+    if (size > 0) entries.set(tag, { tag, type, count: n, valueAt });
   }
   return { littleEndian, view, entries };
 }
@@ -87,12 +89,13 @@ export function ifdInteger(ifd: Ifd, tag: number, index = 0): number | undefined
   }
 }
 
-/** The orientation that a directory holds: one integer; a tag with several is no orientation. */
+/** The orientation that a directory holds: its first integer, 1 where that is out of range. */
 export function ifdOrientation(ifd: Ifd): { readonly present: boolean; readonly value: Orientation } {
-  const entry = ifd.entries.get(ORIENTATION_TAG);
-  if (entry === undefined) return { present: false, value: 1 };
-  const value = entry.count === 1 ? ifdInteger(ifd, ORIENTATION_TAG) : undefined;
-  return { present: true, value: (value !== undefined && toOrientation(value)) || 1 };
+  const value = ifdInteger(ifd, ORIENTATION_TAG);
+  return {
+    present: ifd.entries.has(ORIENTATION_TAG),
+    value: (value !== undefined && toOrientation(value)) || 1,
+  };
 }
 
 /**

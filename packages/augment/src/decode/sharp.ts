@@ -1,7 +1,7 @@
 import { isMainThread } from 'node:worker_threads';
 import { CropstreamError } from '@cropstream/errors';
 import type { Sharp, SharpOptions } from 'sharp';
-import { checkBytes, checkPixels, damaged, nameOf } from './failures.js';
+import { checkBytes, checkPixels, damaged, nameOf, unsupported } from './failures.js';
 import { readPngHeader, readTiffHeader } from './headers.js';
 import { readHeader } from './image.js';
 import { readJpegHeader, withoutMetadata } from './jpeg/header.js';
@@ -63,9 +63,19 @@ export class SharpDecoder {
       return { ...raw, orientation: request.stored ?? orientation };
     } catch (error) {
       if (error instanceof CropstreamError) throw error;
-      throw damaged(path, header.format, reasonOf(error));
+      throw refusal(path, header.format, reasonOf(error));
     }
   }
+}
+
+/** Sound TIFFs of kinds that sharp's libvips is built without are unsupported, all else is damaged. */
+function refusal(path: string, format: ImageFormat, reason: string): CropstreamError {
+  const compression = /(\w+) compression support is not configured/.exec(reason)?.[1];
+  const kind =
+    compression === undefined ? /labq/.test(reason) && 'in CIELAB' : `with ${compression} compression`;
+  return format === 'tiff' && kind
+    ? unsupported(path, `TIFF ${kind}`, '`magick FILE -colorspace sRGB -compress lzw FILE.tif`')
+    : damaged(path, format, reason);
 }
 
 type SharpModule = typeof import('sharp')['default'];

@@ -13,10 +13,9 @@ const TYPE_UNDEFINED = 7;
  */
 export function lacksEntries(data: Uint8Array): boolean {
   const ifd = readIfd(data);
-  const count =
-    ifd?.entries.get(NUMBER_OF_IMAGES)?.count === 1 ? ifdInteger(ifd, NUMBER_OF_IMAGES) : undefined;
+  const count = ifd === null ? undefined : ifdInteger(ifd, NUMBER_OF_IMAGES);
   const entries = ifd?.entries.get(ENTRIES);
-  if (!ifd || count === undefined || entries === undefined) return false;
+  if (ifd === null || count === undefined || entries === undefined) return false;
   if (entries.type !== TYPE_BYTE && entries.type !== TYPE_UNDEFINED) return false;
   for (let i = 0; i < count; i++) {
     if ((i + 1) * ENTRY_BYTES > entries.count) return true;
