@@ -71,6 +71,18 @@ describe('Outbox', () => {
     ]);
   });
 
+  it('lets go at once of what was sent and is wanted no more', async () => {
+    const { box, evicted } = outbox(400, 100);
+    const [sent, unsent] = [held('a', 0, 100), held('a', 1, 100)];
+    for (const chunk of [sent, unsent]) await put(box, chunk);
+    send(box, sent);
+    box.update(1, () => true);
+    expect(box.size).toBe(2);
+    box.update(1, () => false);
+    expect(evicted).toEqual([['a/0-0-1', 'delivered']]);
+    expect(box.held()).toEqual([unsent]);
+  });
+
   it('then what nobody wants', async () => {
     const { box, evicted } = outbox(200, 100);
     await put(box, held('a', 0, 100));

@@ -40,7 +40,7 @@ export interface OutboxOptions {
   readonly limitBytes: number;
   /** The largest chunk that may come. */
   readonly maxChunkBytes: number;
-  /** Called for each chunk that is dropped to make room: its ready record is to be retracted. */
+  /** Called for each chunk that is dropped by itself: its ready record is to be retracted. */
   readonly onEvict: (held: HeldChunk, reason: DropReason) => void;
 }
 
@@ -178,12 +178,18 @@ export class Outbox {
   }
 
   /**
-   * What the world wants by now: `isWanted` of each chunk held, and how many runs share this outbox.
-   * Unwanted chunks may go when room is needed; the caller drops those that stay unwanted.
+   * What the world wants by now: `isWanted` of each chunk held, and how many runs share this outbox. What was
+   * sent and is wanted no more goes at once. What was not may have been asked for a moment ago: it goes when
+   * room is needed, and the caller drops it when it stays unwanted.
    */
   update(activeRuns: number, isWanted: (held: HeldChunk) => boolean): void {
     this.#activeRuns = Math.max(1, activeRuns);
-    for (const entry of this.#entries.values()) entry.wanted = isWanted(entry.held);
+    for (const entry of this.#entries.values()) {
+      entry.wanted = isWanted(entry.held);
+      if (entry.wanted || entry.delivered === null || entry.pins > 0) continue;
+      this.#remove(entry);
+      this.options.onEvict(entry.held, 'delivered');
+    }
     this.#admit();
   }
 
