@@ -68,6 +68,8 @@ export interface Served {
   readonly target: string;
   readonly http: string;
   readonly run: string;
+  /** All that it said when it was ready. */
+  readonly ready: Readonly<Record<string, unknown>>;
   readonly process: ChildProcess;
   /** What the service has logged so far. */
   log(): string;
@@ -96,6 +98,7 @@ export async function serve(args: readonly string[], env: NodeJS.ProcessEnv = {}
   const ready = JSON.parse(line) as { target: string; http: string; run: string };
   return {
     ...ready,
+    ready,
     process: child,
     log: () => log,
     async stop() {
