@@ -14,7 +14,7 @@ export interface WorkerLimits {
   readonly beatMs: number;
   /** A worker not heard for so long is gone. It takes no jobs either while its own beats fail for so long. */
   readonly leaseMs: number;
-  /** The longest wait for a job before the queue is asked again. */
+  /** The longest wait for a job before the queue is asked again; closing may take so long. */
   readonly takeMs: number;
   /** A chunk that no attachment wants for so long is dropped: attachments are renewed a little late. */
   readonly unwantedMs: number;
@@ -35,7 +35,7 @@ export const DEFAULT_WORKER_LIMITS: WorkerLimits = {
   maxAttempts: 3,
   beatMs: 500,
   leaseMs: 1_500,
-  takeMs: 1_000,
+  takeMs: 250,
   unwantedMs: 1_500,
   publishMs: 10_000,
   maxStreams: 256,
