@@ -196,8 +196,9 @@ function unpackRuns(bytes: Uint8Array, header: BmpHeader, path: string): Uint8Ar
       x = to % width;
     } else {
       const length = nibbles ? value >> 1 : value;
+      if (at + length > bytes.length) break;
       for (let i = 0; i < length; i++) {
-        const byte = bytes[at + i] ?? 0;
+        const byte = bytes[at + i]!;
         putFrom(byte, false);
         if (nibbles) putFrom(byte, true);
       }

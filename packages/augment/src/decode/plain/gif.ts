@@ -110,8 +110,9 @@ function unpackLzw(bytes: Uint8Array, start: number, count: number, path: string
       if (blockLeft === 0) {
         blockLeft = bytes[at++] ?? 0;
         if (blockLeft === 0) throw damaged(path, 'its pixels end too early');
+        // Pillow wants a block whole before it reads any of it.
+        if (at + blockLeft > bytes.length) throw damaged(path, 'it ends within its pixels');
       }
-      if (at >= bytes.length) throw damaged(path, 'it ends within its pixels');
       bits |= bytes[at++]! << bitCount;
       bitCount += 8;
       blockLeft--;

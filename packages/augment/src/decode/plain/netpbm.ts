@@ -116,14 +116,22 @@ function readBits(
   }
 }
 
-/** P1: one digit a pixel, blanks between them optional. */
+/** Pillow reads plain files in blocks of this many bytes (`ImageFile.SAFEBLOCK`). */
+const PLAIN_BLOCK = 1 << 20;
+
+/**
+ * P1: one digit a pixel, blanks between them optional. As Pillow does, it refuses what is neither
+ * even behind the last pixel, in the block that holds it.
+ */
 function readPlainBits(bytes: Uint8Array, { dataAt }: NetpbmHeader, out: Uint8Array, path: string): void {
-  let at = dataAt;
-  for (let i = 0; i < out.length; at++) {
-    const byte = bytes[at];
-    if (byte === undefined) throw damaged(path, 'it ends within its pixels');
+  let written = 0;
+  for (let at = dataAt; at < bytes.length; at++) {
+    if (written === out.length && (at - dataAt) % PLAIN_BLOCK === 0) break;
+    const byte = bytes[at]!;
     if (byte === 0x23) while (at < bytes.length && bytes[at] !== 0x0a && bytes[at] !== 0x0d) at++;
-    else if (byte === 0x30 || byte === 0x31) out[i++] = byte === 0x31 ? 0 : 255;
-    else if (!isSpace(byte)) throw damaged(path, 'a pixel is neither 0 nor 1');
+    else if (byte === 0x30 || byte === 0x31) {
+      if (written < out.length) out[written++] = byte === 0x31 ? 0 : 255;
+    } else if (!isSpace(byte)) throw damaged(path, 'a pixel is neither 0 nor 1');
   }
+  if (written < out.length) throw damaged(path, 'it ends within its pixels');
 }

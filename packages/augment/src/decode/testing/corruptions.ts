@@ -149,6 +149,23 @@ export function* corruptions(name: string, jpeg: Uint8Array, rounds = 1): Genera
   yield { kind: 'twice', bytes: splice(jpeg, size, 0, jpeg) };
 }
 
+/** Damaged copies of a file of any format: cut, bits and bytes changed, runs lost, trailing rubbish. */
+export function* roughCorruptions(name: string, bytes: Uint8Array, rounds = 1): Generator<Corruption> {
+  const dice = new Dice(name);
+  const size = bytes.length;
+  for (let i = 0; i < 20; i++) yield { kind: 'cut', bytes: bytes.slice(0, Math.floor((size * i) / 20)) };
+  for (const i of [1, 4, 12]) yield { kind: 'cut-end', bytes: bytes.slice(0, Math.max(0, size - i)) };
+  for (let i = 0; i < 40 * rounds; i++) {
+    const at = dice.below(size);
+    yield { kind: 'bit', bytes: withByte(bytes, at, bytes[at]! ^ (1 << dice.below(8))) };
+    yield { kind: 'byte', bytes: withByte(bytes, dice.below(size), dice.below(256)) };
+  }
+  for (let i = 0; i < 4 * rounds; i++) {
+    yield { kind: 'lost', bytes: splice(bytes, dice.below(size - 1), 1) };
+  }
+  yield { kind: 'trailing', bytes: splice(bytes, size, 0, new Uint8Array(9).fill(7)) };
+}
+
 /** The sound JPEGs of assets/decode that are damaged. */
 export const CORPUS_BASES: readonly string[] = [
   'c444.jpg',
