@@ -185,10 +185,12 @@ function report(
     ],
     [3, 4],
   );
-  const ratio = memory.global_crops === 0 ? 0 : memory.local_crops / memory.global_crops;
-  output.line(
-    `\n${memory.crops_per_image} crops an image: ${memory.global_crops} global, ${memory.local_crops} local, ${ratio.toFixed(1)} local for each global.\n`,
-  );
+  const { crops_per_image: crops, global_crops: globals, local_crops: locals } = memory;
+  const kinds =
+    locals === 0
+      ? 'all of one kind'
+      : `${globals} global, ${locals} local, ${(locals / globals).toFixed(1)} local for each global`;
+  output.line(`\n${crops} crops an image: ${kinds}.\n`);
   const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
   const span = (lo: number, hi: number, mean: number) =>
     `${lo.toFixed(3)} to ${hi.toFixed(3)}, mean ${mean.toFixed(3)}`;
