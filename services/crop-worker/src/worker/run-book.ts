@@ -44,8 +44,13 @@ export class RunBook {
     return this.#shapes.get(runDigest) ?? null;
   }
 
-  /** Forgets the shapes of runs that ended. */
+  /** Closes and forgets the runs that ended, those in use excepted. */
   retain(runDigests: ReadonlySet<string>): void {
+    for (const [digest, page] of this.#pages) {
+      if (runDigests.has(digest) || page.users > 0) continue;
+      this.#forget(digest, page);
+      void closeMaker(page.maker);
+    }
     for (const digest of this.#shapes.keys()) {
       if (!runDigests.has(digest) && !this.#pages.has(digest)) this.#shapes.delete(digest);
     }

@@ -1,0 +1,90 @@
+import { MemoryStore } from '@cropstream/broker';
+import { VirtualClock } from '@cropstream/runtime/testing';
+import { epochPlan } from '@cropstream/schedule';
+import { describe, expect, it } from 'vitest';
+import { fakeChunk } from '../../test-support/chunks.js';
+import { RunBook } from './run-book.js';
+
+/** A book over a store with the runs a, b and c, that keeps two. */
+async function book(options: { failing?: boolean } = {}) {
+  const store = new MemoryStore({ clock: new VirtualClock() });
+  await store.putManifest('m', new Uint8Array(1));
+  for (const digest of ['a', 'b', 'c']) {
+    const run = { name: digest, digest, specJson: '{}', manifestDigest: 'm', fingerprint: 'fp', openedAt: 0 };
+    await store.openRun(run);
+  }
+  const opened: string[] = [];
+  const closed: string[] = [];
+  const runs = new RunBook(
+    store,
+    async ({ digest }) => {
+      opened.push(digest);
+      if (options.failing) throw new Error('no such dataset');
+      return {
+        plan: epochPlan({ samples: 8, globalBatchSize: 4, dropLast: true }),
+        chunkSize: 4,
+        bytesFor: () => 1,
+        make: async () => fakeChunk(1),
+        close: async () => void closed.push(digest),
+      };
+    },
+    2,
+    (call) => call(),
+  );
+  return { runs, opened, closed };
+}
+
+const done = async () => 'done' as const;
+const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+describe('RunBook', () => {
+  it('opens a run once for all that use it at a time', async () => {
+    const { runs, opened } = await book();
+    expect(runs.shape('a')).toBeNull();
+    await Promise.all([runs.use('a', done), runs.use('a', done)]);
+    await runs.use('a', done);
+    expect(opened).toEqual(['a']);
+    expect(runs.shape('a')).toMatchObject({ chunkSize: 4, plan: { stepsPerEpoch: 2 } });
+  });
+
+  it('keeps the last few, never closing one in use', async () => {
+    const { runs, opened, closed } = await book();
+    await runs.use('a', async () => {
+      await runs.use('b', done);
+      await runs.use('c', done);
+      await settled();
+      expect(closed).toEqual(['b']);
+    });
+    await runs.use('b', done);
+    await settled();
+    expect(closed).toEqual(['b', 'a']);
+    expect(opened).toEqual(['a', 'b', 'c', 'b']);
+    await runs.close();
+    expect(closed.sort()).toEqual(['a', 'b', 'b', 'c']);
+  });
+
+  it('answers null for a run that is not open, and looks again the next time', async () => {
+    const { runs } = await book();
+    expect(await runs.use('gone', done)).toBeNull();
+    expect(await runs.use('gone', done)).toBeNull();
+  });
+
+  it('tries again to open what could not be opened', async () => {
+    const { runs, opened } = await book({ failing: true });
+    await expect(runs.use('a', done)).rejects.toThrow('no such dataset');
+    await expect(runs.use('a', done)).rejects.toThrow('no such dataset');
+    expect(opened).toEqual(['a', 'a']);
+    await runs.close();
+  });
+
+  it('closes and forgets runs that ended', async () => {
+    const { runs, closed } = await book();
+    await runs.use('a', done);
+    await runs.use('b', done);
+    runs.retain(new Set(['b']));
+    expect(runs.shape('a')).toBeNull();
+    expect(runs.shape('b')).not.toBeNull();
+    await settled();
+    expect(closed).toEqual(['a']);
+  });
+});
