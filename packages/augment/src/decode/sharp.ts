@@ -132,17 +132,16 @@ async function requestFor(
 
 async function readRaw(image: Sharp, { space }: Request): Promise<Omit<RawPixels, 'orientation'>> {
   if (space !== undefined) image.pipelineColourspace(space).toColourspace(space);
-  const { data, info } = await image
-    .raw({ depth: space === 'grey16' ? 'ushort' : 'uchar' })
-    .toBuffer({ resolveWithObject: true });
-  const pixels = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+  // Not toBuffer: its memory stays libvips' own, which Node 20 copies for another thread where it should move it, and
+  // later ones refuse to; and it is given back at this thread's next garbage collection only.
+  const { data, info } = await image.raw({ depth: space === 'grey16' ? 'ushort' : 'uchar' }).toUint8Array();
   const { width, height, channels } = info;
   return {
     width,
     height,
     channels,
     model: modelOf(space, channels),
-    data: alone(pixels),
+    data: data as Uint8Array<ArrayBuffer>,
   };
 }
 
@@ -151,10 +150,6 @@ function modelOf(space: Request['space'], channels: number): PixelModel {
   if (space === 'grey16') return 'gray16';
   return (['gray', 'gray-alpha', 'rgb', 'rgb-alpha'] as const)[channels - 1]!;
 }
-
-/** Small results lie in Node's shared pool, which cannot be transferred. */
-const alone = (data: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> =>
-  data.byteLength === data.buffer.byteLength ? data : data.slice();
 
 const reasonOf = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, '; ');
