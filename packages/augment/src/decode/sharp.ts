@@ -134,14 +134,17 @@ async function readRaw(image: Sharp, { space }: Request): Promise<Omit<RawPixels
   if (space !== undefined) image.pipelineColourspace(space).toColourspace(space);
   // Not toBuffer: its memory stays libvips' own, which Node 20 copies for another thread where it should move it, and
   // later ones refuse to; and it is given back at this thread's next garbage collection only.
-  const { data, info } = await image.raw({ depth: space === 'grey16' ? 'ushort' : 'uchar' }).toUint8Array();
+  const { data, info } = await image
+    .raw({ depth: space === 'grey16' ? 'ushort' : 'uchar' })
+    .toBuffer({ resolveWithObject: true });
   const { width, height, channels } = info;
   return {
     width,
     height,
     channels,
     model: modelOf(space, channels),
-    data: data as Uint8Array<ArrayBuffer>,
+    // sharp's buffers cannot be transferred, and its toUint8Array, whose can, leaks the pixels (0.35.5).
+    data: new Uint8Array(data),
   };
 }
 
