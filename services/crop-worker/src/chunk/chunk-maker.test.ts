@@ -158,6 +158,7 @@ describe('bad samples', async () => {
     'b-text.jpg': { bytes: Buffer.from('no image at all'), code: 'SAMPLE_UNSUPPORTED' },
     'b-damaged.png': { bytes: (await image(5, 'png')).subarray(0, 200), code: 'SAMPLE_UNDECODABLE' },
     'b-pdf.jpg': { bytes: Buffer.from('%PDF-1.4 nothing'), code: 'SAMPLE_UNSUPPORTED' },
+    'b-long.jpg': { bytes: Buffer.alloc((1 << 20) + 1), code: 'SAMPLE_OVER_LIMIT' },
     'b-huge.jpg': { bytes: await image(5, 'jpeg', 200, 100), code: 'SAMPLE_OVER_LIMIT' },
   };
   const limits = { max_bytes: 1 << 20, max_pixels: 12_000 };

@@ -29,7 +29,7 @@ export interface DeliveredSample {
 
 type Attempt =
   | { readonly sample: Sample; readonly outcome: ImageOutcome; readonly bad: null }
-  | { readonly sample: Sample; readonly bad: WireError };
+  | { readonly bad: WireError };
 
 /** Bytes that only the sample's own content makes bad; nothing else is ever substituted. */
 const BAD_SAMPLE = new Set(['SAMPLE_UNDECODABLE', 'SAMPLE_UNSUPPORTED', 'SAMPLE_OVER_LIMIT']);
@@ -65,8 +65,8 @@ export class SampleMaker {
         };
       }
       const { code, problem } = attempt.bad;
-      const { path } = attempt.sample;
       if (this.spec.on_bad_sample === 'fail') throw CropstreamError.fromWire(attempt.bad);
+      const path = this.manifest.pathOf(original);
       stands ??= { row, originalIndex: original, path, code, reason: problem };
       id = this.#standIn(batch.epoch, stands, probe);
     }
@@ -94,30 +94,37 @@ export class SampleMaker {
     signal: AbortSignal,
     timings: Record<Stage, number>,
   ): Promise<Attempt> {
-    const leave = await this.shared.budgets.samples.take(1);
-    const free = await this.shared.budgets.encoded.take(this.manifest.sizeOf(sampleId));
+    const { samples, encoded } = this.shared.budgets;
+    const bytes = this.manifest.sizeOf(sampleId);
+    const leave = await samples.take(1);
+    const free = await encoded.take(bytes);
     let clear = () => {};
     try {
       if (signal.aborted) throw failure('CANCELLED', { what: 'making a sample' });
+      this.#checkSize(sampleId, bytes);
       const sample = await this.reader.read(sampleId, signal);
-      try {
-        const { source, release } = await this.#source(sample, timings);
-        clear = release;
-        if (signal.aborted) throw failure('CANCELLED', { what: 'making a sample' });
-        const outcome = await this.shared.pool.run(batch, { row, sampleId, path: sample.path, source });
-        for (const stage of Object.keys(timings) as Stage[]) timings[stage] += outcome.timings[stage];
-        return outcome.bad === null ? { sample, outcome, bad: null } : { sample, bad: outcome.bad };
-      } catch (error) {
-        if (error instanceof CropstreamError && BAD_SAMPLE.has(error.code)) {
-          return { sample, bad: error.toWire() };
-        }
-        throw error;
-      }
+      const { source, release } = await this.#source(sample, timings);
+      clear = release;
+      if (signal.aborted) throw failure('CANCELLED', { what: 'making a sample' });
+      const outcome = await this.shared.pool.run(batch, { row, sampleId, path: sample.path, source });
+      for (const stage of Object.keys(timings) as Stage[]) timings[stage] += outcome.timings[stage];
+      return outcome.bad === null ? { sample, outcome, bad: null } : { bad: outcome.bad };
+    } catch (error) {
+      if (error instanceof CropstreamError && BAD_SAMPLE.has(error.code)) return { bad: error.toWire() };
+      throw error;
     } finally {
       clear();
       free();
       leave();
     }
+  }
+
+  /** Before it is read: a file of many gigabytes would be read whole only to be refused. */
+  #checkSize(sampleId: number, value: number): void {
+    const limit = this.spec.limits.max_bytes;
+    if (value <= limit) return;
+    const path = this.manifest.pathOf(sampleId);
+    throw failure('SAMPLE_OVER_LIMIT', { path, value, unit: 'bytes', limit, field: 'max_bytes' });
   }
 
   /** The sample as compute threads take it, and what to call when they have it no more. */
@@ -136,7 +143,8 @@ export class SampleMaker {
     const limits = { maxPixels: this.spec.limits.max_pixels, maxBytes: this.spec.limits.max_bytes };
     const options = { applyExif: this.spec.exif_rotation, path: sample.path };
     const { width, height } = readHeader(bytes, sample.path);
-    const release = await this.shared.budgets.decoded.take(width * height * 4);
+    // An image over the limit is refused before it takes memory.
+    const release = await this.shared.budgets.decoded.take(4 * Math.min(width * height, limits.maxPixels));
     const turn = await this.shared.budgets.elsewhere.take(1);
     const start = performance.now();
     try {
