@@ -44,6 +44,9 @@ export function register(program: Command): void {
 /** Files whose header is read to say whether EXIF rotation matters. */
 const EXIF_SCAN = 400;
 
+/** EXIF stands at a file's beginning; the frame header follows soon. */
+const HEAD_BYTES = 256 * 1024;
+
 /** What the sheets need of a run. */
 interface Session extends OpenedRun {
   readonly darkroom: Darkroom;
@@ -91,10 +94,11 @@ async function rotatedFiles({
   const looked = Math.min(manifest.length, EXIF_SCAN);
   let rotated = 0;
   for (let i = 0; i < looked; i++) {
-    const sample = await reader.read(Math.floor((i * manifest.length) / looked), signal);
-    if (sample.encoded === undefined) return { looked: 0, rotated: 0 };
+    const id = Math.floor((i * manifest.length) / looked);
+    const head = await reader.head(id, HEAD_BYTES, signal);
+    if (head === null) return { looked: 0, rotated: 0 };
     try {
-      if (readHeader(sample.encoded, sample.path).orientation !== 1) rotated++;
+      if (readHeader(head, manifest.pathOf(id)).orientation !== 1) rotated++;
     } catch {
       // A bad file has no orientation; the sheet says which are bad.
     }
@@ -151,10 +155,9 @@ type Drawn = {
   samples: { index: number; path: string }[];
 };
 
-const runTitle = ({ spec }: Session) => spec.recipe ?? spec.name;
-
 async function contact(session: Session, options: PreviewOptions): Promise<Drawn> {
   const { previewColumn, previewSheet } = await import('../pictures/preview-sheet.js');
+  const { runTitle } = await import('../pictures/sheet.js');
   const { darkroom, spec, manifest } = session;
   const images = options.epochs === undefined ? (options.images ?? 6) : 1;
   const columns: ReturnType<typeof previewColumn>[] = [];
@@ -176,7 +179,7 @@ async function contact(session: Session, options: PreviewOptions): Promise<Drawn
   const what =
     options.epochs === undefined ? `epoch ${options.epoch}` : `sample ${first.index}, ${first.path}`;
   const text = {
-    title: `${runTitle(session)}: what a trainer gets`,
+    title: `${runTitle(spec)}: what a trainer gets`,
     subtitle: [
       `seed ${spec.seed}, ${what}; ${formatCount(manifest.length)} samples; a column's views come from one decoding`,
     ],
@@ -186,6 +189,7 @@ async function contact(session: Session, options: PreviewOptions): Promise<Drawn
 
 async function effects(session: Session, options: PreviewOptions): Promise<Drawn> {
   const { certain, effectsRow, effectsSheet, effectsView } = await import('../pictures/effects-sheet.js');
+  const { runTitle } = await import('../pictures/sheet.js');
   const { darkroom, spec, registry, manifest } = session;
   const view = effectsView(spec, options.view);
   const real = darkroom.views.find((candidate) => candidate.name === view?.name);
@@ -203,7 +207,7 @@ async function effects(session: Session, options: PreviewOptions): Promise<Drawn
     rows.push(effectsRow(darkroom, { real, certain: sure }, label, at));
     samples.push({ index: id, path: sample.path });
     const text = {
-      title: `${runTitle(session)}: the effect of each step of ${view.name}`,
+      title: `${runTitle(spec)}: the effect of each step of ${view.name}`,
       subtitle: [
         `seed ${spec.seed}, epoch ${options.epoch}. Each step alone on the crop, sure to happen and with the strength that was drawn for it;`,
         'on the right the view as it is delivered, where each step happened with its own probability.',

@@ -130,7 +130,9 @@ async function makeBatch(
   ]);
   const { epoch, step } = locate(plan, globalStep);
   const order = new EpochOrder({ seed: spec.seed, epoch, length: samples, shuffle: spec.shuffle });
-  const ranges = cutChunks(rankRange(plan, step, rank, world), spec.chunk_size);
+  const slice = rankRange(plan, step, rank, world);
+  // In a tail of fewer samples than ranks the last ranks' batches are empty, and have a digest all the same.
+  const ranges = slice.first === slice.last ? [slice] : cutChunks(slice, spec.chunk_size);
   const chunks: Awaited<ReturnType<ChunkMaker['make']>>[] = [];
   try {
     for (const { first, last } of ranges) {
@@ -148,7 +150,7 @@ async function makeBatch(
 }
 
 async function writeBatch(folder: string, batch: Batch, spec: ResolvedSpec): Promise<void> {
-  const [{ encodeNpy }, { batchSheet }, { drawSheet }] = await Promise.all([
+  const [{ encodeNpy }, { batchSheet }, { drawSheet, runTitle }] = await Promise.all([
     import('../replay/npy.js'),
     import('../pictures/batch-sheet.js'),
     import('../pictures/sheet.js'),
@@ -163,7 +165,7 @@ async function writeBatch(folder: string, batch: Batch, spec: ResolvedSpec): Pro
     [...batch.fields].map(([name, column]) => [name, Array.from(column, plain)]),
   );
   await writeFile(join(folder, 'fields.json'), `${JSON.stringify(fields, null, 2)}\n`);
-  const title = `${spec.recipe ?? spec.name}: step ${batch.globalStep}`;
+  const title = `${runTitle(spec)}: step ${batch.globalStep}`;
   const subtitle = [
     `epoch ${batch.epoch}, seed ${spec.seed}; the first of ${formatCount(batch.length)} samples, from the batch's own tensors`,
   ];
@@ -185,7 +187,7 @@ function report(output: Output, { digest, images, substituted, batches, rank, wo
   if (batches.length <= 20) for (const { step, digest: own } of batches) output.line(`step ${step}  ${own}`);
   output.line(`rank           ${rank} of ${world}`);
   output.line(
-    `made           ${batches.length} of its steps, ${formatCount(images)} images, ${substituted} substituted`,
+    `made           ${batches.length} ${batches.length === 1 ? 'batch' : 'batches'}, ${formatCount(images)} images, ${substituted} substituted`,
   );
   output.line(`stream digest  ${digest}`);
 }

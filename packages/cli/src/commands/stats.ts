@@ -91,7 +91,8 @@ async function stats(options: StatsOptions, signal: AbortSignal): Promise<void> 
     `${formatCount(drawn)} draws from ${formatCount(manifest.length)} samples, seed ${spec.seed}. Bars: the boxes drawn. Dashed: as configured.`,
     'Full line: what to expect for these images, where a box that does not fit is drawn again (torchvision does the same).',
   ];
-  const title = `${spec.recipe ?? spec.name}: crop statistics`;
+  const { runTitle } = await import('../pictures/sheet.js');
+  const title = `${runTitle(spec)}: crop statistics`;
   await writeFile(options.out, await drawStatsChart(statistics, { title, subtitle }));
   report(output, statistics, memory);
   if (bad > 0)

@@ -21,7 +21,6 @@ const round = (value: unknown) =>
 
 /** What a step did, in a few characters. */
 function caption(key: string, value: unknown): string {
-  if (value === null || value === false) return 'not drawn';
   if (key === 'color_jitter') {
     const { brightness, contrast, saturation, hue } = value as NonNullable<ViewParams['color_jitter']>;
     return Object.entries({ b: brightness, c: contrast, s: saturation, h: hue })
@@ -55,8 +54,9 @@ export function certain(
   return compileViews([{ ...view, transforms }], spec.output, registry)[0]!;
 }
 
-/** The steps of a view's chain beside its geometry, by the keys of their parameters. */
-const stepsOf = (params: ViewParams) => Object.keys(params).filter((key) => !GEOMETRY.has(key));
+/** The steps that happened beside the geometry, by the keys of their parameters. */
+const stepsOf = (params: ViewParams) =>
+  Object.keys(params).filter((key) => !GEOMETRY.has(key) && params[key] !== null && params[key] !== false);
 
 /** `params` with all but some steps left out. */
 function only(params: ViewParams, steps: readonly string[]): ViewParams {
@@ -94,8 +94,8 @@ export function effectsRow(
 }
 
 function applied(params: ViewParams): string {
-  const happened = stepsOf(params).filter((key) => params[key] !== null && params[key] !== false);
-  return happened.length === 0 ? 'the crop alone' : happened.map((key) => SHORT[key] ?? key).join(', ');
+  const happened = stepsOf(params).map((key) => SHORT[key] ?? key);
+  return happened.length === 0 ? 'the crop alone' : happened.join(', ');
 }
 
 export function effectsSheet(

@@ -19,8 +19,6 @@ export interface Cell {
   readonly outlines?: readonly Outline[];
   /** A line below the image. */
   readonly caption?: string;
-  /** Shown pale: it is the same as its neighbour. */
-  readonly faded?: boolean;
 }
 
 export interface SheetRow {
@@ -43,6 +41,15 @@ export interface Sheet {
   readonly columnWidth: number;
   readonly rows: readonly SheetRow[];
 }
+
+/** What a picture calls a run: its own name if it was given one. */
+export const runTitle = ({
+  name,
+  recipe,
+}: {
+  readonly name: string;
+  readonly recipe: string | null;
+}): string => (name === 'default' ? (recipe ?? name) : name);
 
 const MARGIN = 24;
 const GAP = 10;
@@ -86,7 +93,7 @@ async function drawCell(cell: Cell, size: { width: number; height: number }): Pr
     fit: 'fill',
     kernel: enlarged ? 'nearest' : 'lanczos3',
   });
-  return (cell.faded ? sized.ensureAlpha(0.3) : sized).png({ compressionLevel: 1 }).toBuffer();
+  return sized.png({ compressionLevel: 1 }).toBuffer();
 }
 
 function drawOutlines(cell: Cell, left: number, top: number, zoom: number): string {
