@@ -39,7 +39,8 @@ export class SharpDecoder {
 
   /**
    * Decodes the first frame or page. The result's buffer is alone in its ArrayBuffer, so it can be
-   * transferred to a compute thread, for `loadRawInto`.
+   * transferred to a compute thread, for `loadRawInto`. `bytes` may lie in a SharedArrayBuffer; nobody
+   * may write to them until this is settled.
    * @throws SAMPLE_UNDECODABLE, SAMPLE_UNSUPPORTED or SAMPLE_OVER_LIMIT
    */
   async decode(bytes: Uint8Array, limits: DecodeLimits, options?: DecodeOptions): Promise<RawPixels> {

@@ -80,9 +80,13 @@ export function decodeNetpbm(bytes: Uint8Array, path: string): PlainPixels {
   const { kind, width, height, maxval } = header;
   const gray = kind !== 3 && kind !== 6;
   const count = width * height * (gray ? 1 : 3);
+  // Binary pixels have a known size: a short file is refused before any memory is taken.
+  const sampleBytes = maxval > 255 ? 2 : 1;
+  const needed = kind === 4 ? ((width + 7) >> 3) * height : kind > 4 ? count * sampleBytes : 0;
+  if (header.dataAt + needed > bytes.length) throw damaged(path, 'it ends within its pixels');
   const data = new Uint8Array(count);
   const table = levels(maxval, gray);
-  if (kind === 4) readBits(bytes, header, data, path);
+  if (kind === 4) readBits(bytes, header, data);
   else if (kind === 1) readPlainBits(bytes, header, data, path);
   else if (kind < 4) {
     const tokens = new TokenReader(bytes, path, header.dataAt);
@@ -92,24 +96,16 @@ export function decodeNetpbm(bytes: Uint8Array, path: string): PlainPixels {
       data[i] = table[value]!;
     }
   } else {
-    const width2 = maxval > 255 ? 2 : 1;
     const at = header.dataAt;
-    if (at + count * width2 > bytes.length) throw damaged(path, 'it ends within its pixels');
-    if (width2 === 1) for (let i = 0; i < count; i++) data[i] = table[bytes[at + i]!]!;
+    if (sampleBytes === 1) for (let i = 0; i < count; i++) data[i] = table[bytes[at + i]!]!;
     else for (let i = 0; i < count; i++) data[i] = table[(bytes[at + 2 * i]! << 8) | bytes[at + 2 * i + 1]!]!;
   }
   return { width, height, model: gray ? 'gray' : 'rgb', data };
 }
 
 /** P4: eight pixels a byte, rows padded to bytes, 1 is black. */
-function readBits(
-  bytes: Uint8Array,
-  { width, height, dataAt }: NetpbmHeader,
-  out: Uint8Array,
-  path: string,
-): void {
+function readBits(bytes: Uint8Array, { width, height, dataAt }: NetpbmHeader, out: Uint8Array): void {
   const stride = (width + 7) >> 3;
-  if (dataAt + stride * height > bytes.length) throw damaged(path, 'it ends within its pixels');
   for (let y = 0, to = 0; y < height; y++) {
     const row = dataAt + y * stride;
     for (let x = 0; x < width; x++) out[to++] = (bytes[row + (x >> 3)]! >> (7 - (x & 7))) & 1 ? 0 : 255;
