@@ -7,7 +7,7 @@ import type { Command } from 'commander';
 import type { Darkroom, Source } from '../darkroom.js';
 import { integer, integerList } from '../flags.js';
 import { interruptible } from '../interrupt.js';
-import { Output } from '../output.js';
+import { Output, plural } from '../output.js';
 import { progressBar } from '../progress.js';
 import { addRunOptions, openRun, type RunOptions, runInput } from '../run-options.js';
 
@@ -84,7 +84,7 @@ async function augmentImage(image: string, options: AugmentOptions, output: Outp
     );
   }
   noteFloatViews(darkroom, output);
-  output.line(`${Object.keys(written.views).length} views of ${path} in ${options.out}`);
+  output.line(`${plural(Object.keys(written.views).length, 'view')} of ${path} in ${options.out}`);
   output.json({ out: resolve(options.out), ...written });
 }
 
@@ -131,7 +131,9 @@ async function augmentDataset(options: AugmentOptions, output: Output, signal: A
   }
   for (const { problem, code } of bad) output.note(`skipped: ${problem} (${code})`);
   noteFloatViews(darkroom, output);
-  output.line(`${folders.length} images, ${darkroom.views.length} views each, in ${options.out}`);
+  output.line(
+    `${plural(folders.length, 'image')}, ${plural(darkroom.views.length, 'view')} each, in ${options.out}`,
+  );
   output.json({
     out: resolve(options.out),
     images: folders.length,

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { decodeOnly, measurePipeline, perImage } from '../bench/measure.js';
 import { decoderOption, integer } from '../flags.js';
 import { interruptible } from '../interrupt.js';
-import { formatBytes, formatCount, Output } from '../output.js';
+import { formatBytes, Output, plural } from '../output.js';
 import { progressBar } from '../progress.js';
 import { addRunOptions, openRun, type RunOptions } from '../run-options.js';
 
@@ -87,7 +87,7 @@ function report(output: Output, r: BenchResult, crops: number): void {
   const rate = (value: number) => value.toFixed(1);
   const perThread = r.images_per_second / r.threads;
   output.line(
-    `recipe         ${r.recipe}: ${crops} crops an image, ${formatCount(r.images)} images on ${r.threads} threads`,
+    `recipe         ${r.recipe}: ${plural(crops, 'crop')} an image, ${plural(r.images, 'image')} on ${plural(r.threads, 'thread')}`,
   );
   output.line(
     `throughput     ${rate(r.images_per_second)} images/s, ${rate(r.crops_per_second)} crops/s, ${rate(perThread)} images/s a thread`,
@@ -97,7 +97,7 @@ function report(output: Output, r: BenchResult, crops: number): void {
     `decoding alone ${rate(images_per_second)} images/s; the whole pipeline runs at ${(100 * ratio).toFixed(0)} % of that`,
   );
   output.line(`peak memory    ${formatBytes(r.peak_memory_bytes)}`);
-  if (r.substituted > 0) output.line(`substituted    ${formatCount(r.substituted)} bad samples`);
+  if (r.substituted > 0) output.line(`substituted    ${plural(r.substituted, 'bad sample')}`);
   output.line();
   const { total, ...stages } = r.ms_per_image;
   const share = (ms: number) => `${((100 * ms) / Math.max(total, Number.EPSILON)).toFixed(0)} %`;

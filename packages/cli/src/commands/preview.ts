@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import type { Darkroom } from '../darkroom.js';
 import { integer, integerList } from '../flags.js';
 import { interruptible } from '../interrupt.js';
-import { formatCount, Output } from '../output.js';
+import { Output, plural } from '../output.js';
 import { addRunOptions, type OpenedRun, openRun, type RunOptions } from '../run-options.js';
 
 interface PreviewOptions extends RunOptions {
@@ -70,7 +70,9 @@ async function preview(options: PreviewOptions, signal: AbortSignal): Promise<vo
     const exif = await rotatedFiles(session);
     const drawn = options.effects ? await effects(session, options) : await contact(session, options);
     await writeFile(options.out, await drawSheet(drawn.sheet));
-    output.line(`${options.out}: ${drawn.samples.length} images, ${run.spec.views.length} views`);
+    output.line(
+      `${options.out}: ${plural(drawn.samples.length, 'image')}, ${plural(run.spec.views.length, 'view')}`,
+    );
     output.json({
       out: resolve(options.out),
       samples: drawn.samples,
@@ -181,7 +183,7 @@ async function contact(session: Session, options: PreviewOptions): Promise<Drawn
   const text = {
     title: `${runTitle(spec)}: what a trainer gets`,
     subtitle: [
-      `seed ${spec.seed}, ${what}; ${formatCount(manifest.length)} samples; a column's views come from one decoding`,
+      `seed ${spec.seed}, ${what}; ${plural(manifest.length, 'sample')}; a column's views come from one decoding`,
     ],
   };
   return { sheet: previewSheet(darkroom, spec, columns, text), samples };

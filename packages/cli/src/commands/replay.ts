@@ -7,7 +7,7 @@ import type { ResolvedSpec } from '@cropstream/spec';
 import type { Command } from 'commander';
 import { decoderOption, integer } from '../flags.js';
 import { interruptible } from '../interrupt.js';
-import { formatCount, Output } from '../output.js';
+import { Output, plural } from '../output.js';
 import { progressBar } from '../progress.js';
 import { addRunOptions, openRun, type RunOptions } from '../run-options.js';
 
@@ -167,7 +167,7 @@ async function writeBatch(folder: string, batch: Batch, spec: ResolvedSpec): Pro
   await writeFile(join(folder, 'fields.json'), `${JSON.stringify(fields, null, 2)}\n`);
   const title = `${runTitle(spec)}: step ${batch.globalStep}`;
   const subtitle = [
-    `epoch ${batch.epoch}, seed ${spec.seed}; the first of ${formatCount(batch.length)} samples, from the batch's own tensors`,
+    `epoch ${batch.epoch}, seed ${spec.seed}; the first of ${plural(batch.length, 'sample')}, from the batch's own tensors`,
   ];
   await writeFile(join(folder, 'batch.png'), await drawSheet(batchSheet(batch, spec, { title, subtitle })));
 }
@@ -187,7 +187,7 @@ function report(output: Output, { digest, images, substituted, batches, rank, wo
   if (batches.length <= 20) for (const { step, digest: own } of batches) output.line(`step ${step}  ${own}`);
   output.line(`rank           ${rank} of ${world}`);
   output.line(
-    `made           ${batches.length} ${batches.length === 1 ? 'batch' : 'batches'}, ${formatCount(images)} images, ${substituted} substituted`,
+    `made           ${plural(batches.length, 'batch', 'batches')}, ${plural(images, 'image')}, ${substituted} substituted`,
   );
   output.line(`stream digest  ${digest}`);
 }

@@ -7,7 +7,7 @@ import type { ResolvedSpec } from '@cropstream/spec';
 import type { Command } from 'commander';
 import { integer } from '../flags.js';
 import { interruptible } from '../interrupt.js';
-import { formatBytes, formatCount, Output } from '../output.js';
+import { formatBytes, formatCount, Output, plural } from '../output.js';
 import { progressBar } from '../progress.js';
 import { addRunOptions, openRun, type RunOptions } from '../run-options.js';
 import { type CropStatistics, namesOf } from '../stats/crop-statistics.js';
@@ -88,7 +88,7 @@ async function stats(options: StatsOptions, signal: AbortSignal): Promise<void> 
   const memory = memoryOf(views, spec);
   const { drawStatsChart } = await import('../pictures/stats-chart.js');
   const subtitle = [
-    `${formatCount(drawn)} draws from ${formatCount(manifest.length)} samples, seed ${spec.seed}. Bars: the boxes drawn. Dashed: as configured.`,
+    `${plural(drawn, 'draw')} from ${plural(manifest.length, 'sample')}, seed ${spec.seed}. Bars: the boxes drawn. Dashed: as configured.`,
     'Full line: what to expect for these images, where a box that does not fit is drawn again (torchvision does the same).',
   ];
   const { runTitle } = await import('../pictures/sheet.js');
@@ -191,7 +191,7 @@ function report(
     locals === 0
       ? 'all of one kind'
       : `${globals} global, ${locals} local, ${(locals / globals).toFixed(1)} local for each global`;
-  output.line(`\n${crops} crops an image: ${kinds}.\n`);
+  output.line(`\n${plural(crops, 'crop')} an image: ${kinds}.\n`);
   const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
   const span = (lo: number, hi: number, mean: number) =>
     `${lo.toFixed(3)} to ${hi.toFixed(3)}, mean ${mean.toFixed(3)}`;

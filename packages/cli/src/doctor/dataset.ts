@@ -5,7 +5,7 @@ import { readResources } from '@cropstream/runtime';
 import { EpochOrder, epochPlan } from '@cropstream/schedule';
 import type { ResolvedSpec } from '@cropstream/spec';
 import { measurePipeline } from '../bench/measure.js';
-import { formatBytes, formatCount } from '../output.js';
+import { formatBytes, formatCount, plural } from '../output.js';
 import type { OpenedRun } from '../run-options.js';
 import { type Check, fail, ok, warn } from './check.js';
 
@@ -17,7 +17,7 @@ const FAIR_SHARE = 0.5;
 
 export function checkSamples({ manifest, spec }: OpenedRun): Check {
   const classes = manifest.classes.length;
-  const found = `${formatCount(manifest.length)} samples in ${formatCount(classes)} classes, manifest ${manifest.digest.slice(0, 16)}`;
+  const found = `${plural(manifest.length, 'sample')} in ${plural(classes, 'class', 'classes')}, manifest ${manifest.digest.slice(0, 16)}`;
   try {
     epochPlan({
       samples: manifest.length,
@@ -116,12 +116,12 @@ export async function checkSpeed(
     signal,
   });
   const speed = measured.images / measured.seconds;
-  const found = `${speed.toFixed(0)} images/s, ${(speed * spec.views.length).toFixed(0)} crops/s on ${threads} threads`;
+  const found = `${speed.toFixed(0)} images/s, ${(speed * spec.views.length).toFixed(0)} crops/s on ${plural(threads, 'thread')}`;
   const slow = `Under ${floor} images/s. \`cropstream bench\` says which stage it is; more threads or workers help, so do smaller sources and fewer local views.`;
   return [
     speed >= floor ? ok('speed', found) : warn('speed', found, slow),
     measured.bad.size === 0
-      ? ok('decoding', `${formatCount(measured.images)} images made, none of them bad`)
+      ? ok('decoding', `${plural(measured.images, 'image')} made, none of them bad`)
       : warn(
           'decoding',
           badSamples(measured.bad),
@@ -136,7 +136,7 @@ function badSamples(bad: ReadonlyMap<string, string>): string {
   const named = [...bad]
     .slice(0, NAMED)
     .map(([path, reason]) => (reason.startsWith(path) ? reason : `${path}: ${reason}`));
-  return `${formatCount(bad.size)} bad samples: ${named.join('; ')}${bad.size > NAMED ? '; ...' : ''}`;
+  return `${plural(bad.size, 'bad sample')}: ${named.join('; ')}${bad.size > NAMED ? '; ...' : ''}`;
 }
 
 /** The first chunk of epoch 0, and the maker that made it. */

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { pixelFingerprint, TurboJpegDecoder } from '@cropstream/augment';
 import { defaultThreads, freePort, readResources } from '@cropstream/runtime';
-import { formatBytes } from '../output.js';
+import { formatBytes, plural } from '../output.js';
 import { type Check, fail, ok, warn } from './check.js';
 
 const MIB = 1024 * 1024;
@@ -24,7 +24,7 @@ export function checkThreads(): Check {
   const resources = readResources();
   const threads = defaultThreads(resources);
   const host = availableParallelism();
-  const found = `${threads} compute threads; the cgroup allows ${resources.cpus} of ${host} cores`;
+  const found = `${plural(threads, 'compute thread')}; the cgroup allows ${resources.cpus} of ${plural(host, 'core')}`;
   if (threads >= 2) return ok('threads', found);
   return warn(
     'threads',

@@ -1,0 +1,46 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { expect, onTestFinished, test } from 'vitest';
+import { makeDemoImages } from './demo/demo-images.js';
+
+const bin = fileURLToPath(new URL('../bin/cropstream.js', import.meta.url));
+
+function start(...args: string[]) {
+  const child = spawn(process.execPath, [bin, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const done = Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)]);
+  return { child, done: done.then(([[code], stdout, stderr]) => ({ code: Number(code), stdout, stderr })) };
+}
+
+test('help and version end well, without a word on stderr', async () => {
+  const help = await start('--help').done;
+  expect(help).toMatchObject({ code: 0, stderr: '' });
+  expect(help.stdout).toContain('preview');
+  expect((await start('--version').done).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
+test('an unknown flag and a wrong value exit with 2, a missing folder with 1', async () => {
+  expect(await start('stats', '--dta', 'x').done).toMatchObject({ code: 2, stdout: '' });
+  expect(await start('stats', '--data', '.', '--recipe', 'dno').done).toMatchObject({ code: 2, stdout: '' });
+  const missing = await start('stats', '--data', './nowhere', '--json').done;
+  expect(missing.code).toBe(1);
+  expect(missing.stderr).toMatch(/^error: .*nowhere/);
+  expect(JSON.parse(missing.stdout)).toMatchObject({ error: { code: 'DATASET_NOT_FOUND' } });
+});
+
+test('an interrupted command ends by itself with 130', async () => {
+  const data = await mkdtemp(join(tmpdir(), 'cropstream-main-'));
+  onTestFinished(() => rm(data, { recursive: true, force: true }));
+  await makeDemoImages(data, { count: 1 });
+  const out = join(data, 'out');
+  const many = Array.from({ length: 5000 }, () => 0).join();
+  const long = start('augment', '--data', data, '--index', many, '--out', out);
+  await expect.poll(() => existsSync(out), { timeout: 30_000 }).toBe(true);
+  long.child.kill('SIGINT');
+  expect(await long.done).toMatchObject({ code: 130, stdout: '' });
+});
