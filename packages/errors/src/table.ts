@@ -284,6 +284,15 @@ export const ERROR_TABLE = {
     message: 'rank {rank} of job {consumer} was taken over by {host} pid {pid}',
     help: 'Two processes draw as one rank; stop this one.',
   }),
+  LOADER_FORKED: row({
+    grpc: 'FAILED_PRECONDITION',
+    http: 409,
+    retryable: false,
+    when: 'A Python loader is used in a process that was forked from the one that opened it.',
+    message:
+      'the loader belongs to process {owner} and is used in its fork {pid}: its connections did not come along',
+    help: 'Open the loader in the process that draws from it, after the fork, or start processes by spawn.',
+  }),
   STREAM_STALLED: row({
     grpc: 'DEADLINE_EXCEEDED',
     http: 504,
