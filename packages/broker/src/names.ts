@@ -21,3 +21,6 @@ export function parseChunkName(name: ChunkName): ChunkSpan {
 export function jobId(runDigest: string, chunk: ChunkName, attempt: number): ChunkJob['id'] {
   return `${runDigest}-${chunk}-${attempt}`;
 }
+
+/** The topic on which workers say that something became ready, failed or was released. */
+export const WAKE_COORDINATORS = 'coordinators';

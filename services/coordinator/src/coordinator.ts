@@ -1,4 +1,4 @@
-import type { AttachmentRecord, Broker, Store } from '@cropstream/broker';
+import { type AttachmentRecord, type Broker, type Store, WAKE_COORDINATORS } from '@cropstream/broker';
 import { type CropstreamError, failure, toFailure } from '@cropstream/errors';
 import {
   type Attach,
@@ -41,9 +41,6 @@ export interface Connection {
   disconnect(): void;
 }
 
-/** The topic on which workers say that something became ready, failed or was released. */
-export const WAKE_TOPIC = 'coordinators';
-
 /**
  * Keeps, for every attached rank, a window of chunk jobs in the queue, as wide as the credits that its
  * trainer gave. Holds no state that must outlive it: a trainer that attaches elsewhere sends its full state
@@ -63,7 +60,7 @@ export class Coordinator {
   constructor(options: CoordinatorOptions) {
     this.#options = options;
     this.#reconciler = new Reconciler(options);
-    this.#stopWakes = options.store.onWake(WAKE_TOPIC, () => this.#poke());
+    this.#stopWakes = options.store.onWake(WAKE_COORDINATORS, () => this.#poke());
     this.#schedule();
   }
 

@@ -8,7 +8,6 @@ export {
   Coordinator,
   type CoordinatorObserver,
   type CoordinatorOptions,
-  WAKE_TOPIC,
 } from './coordinator.js';
 export { type CoordinatorLimits, DEFAULT_LIMITS } from './limits.js';
 export { type OpenedRun, type OpenRun, RunCatalog, type RunCatalogOptions } from './runs.js';

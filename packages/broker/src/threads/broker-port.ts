@@ -1,7 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
+import { openPeer } from '@cropstream/runtime/threads';
 import type { Broker } from '../broker.js';
 import type { ChunkJob } from '../records.js';
-import { openPeer } from './rpc.js';
 
 const CALLS = ['add', 'take', 'finish', 'remove', 'counts'] as const;
 type Calls = Pick<Broker, (typeof CALLS)[number]>;
@@ -42,13 +42,14 @@ export function exposeBroker(port: MessagePort, broker: Broker): void {
     counts: (queue) => broker.counts(queue),
   };
 
-  openPeer(port, local, () => {
+  const onClose = () => {
     closed = true;
     for (const { queue, worker, job } of taken.values()) {
       // A broker that is closing itself has no use for them.
       giveBack(queue, worker, job).catch(() => undefined);
     }
-  });
+  };
+  openPeer(port, local, { onClose });
 }
 
 /** The broker at the other end of `port`. Closing it closes the port, not that broker. */

@@ -1,7 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
+import { openPeer } from '@cropstream/runtime/threads';
 import { sharedBytes } from '../shared-bytes.js';
 import type { Store } from '../store.js';
-import { openPeer } from './rpc.js';
 
 type Calls = Omit<Store, 'onWake' | 'close'>;
 
@@ -62,9 +62,10 @@ export function exposeStore(port: MessagePort, store: Store): void {
     const method = store[name] as (...args: unknown[]) => Promise<unknown>;
     return [name, method.bind(store)] as const;
   });
-  const peer = openPeer<Hearing>(port, { ...Object.fromEntries(methods), ...watching }, () => {
+  const onClose = () => {
     for (const stop of watched.values()) stop();
-  });
+  };
+  const peer = openPeer<Hearing>(port, { ...Object.fromEntries(methods), ...watching }, { onClose });
 }
 
 /** The store at the other end of `port`. Closing it closes the port, not that store. */

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { integer } from '../flags.js';
 import { interruptible } from '../interrupt.js';
 import { formatBytes, formatCount, Output } from '../output.js';
+import { DEFAULT_PORT } from '../ports.js';
 import { progressBar } from '../progress.js';
 
 interface PullOptions {
@@ -28,7 +29,7 @@ export function register(program: Command): void {
   program
     .command('pull')
     .description('a trainer that draws batches and digests them: to try, to measure, to compare streams')
-    .option('--target <host:port>', 'the coordinator', '127.0.0.1:7400')
+    .option('--target <host:port>', 'the coordinator', `127.0.0.1:${DEFAULT_PORT}`)
     .option('--run <name>', 'the run to draw from (default: the only open one)')
     .option('--rank <n>', 'this rank (default: RANK, else 0)', integer(0))
     .option('--world <n>', 'the world size (default: WORLD_SIZE, else 1)', integer(1))

@@ -5,6 +5,7 @@ import type { Logger } from '@cropstream/runtime';
 import { type Command, Option } from 'commander';
 import { integer } from '../flags.js';
 import { formatBytes, formatCount, Output } from '../output.js';
+import { DEFAULT_HTTP_PORT, DEFAULT_PORT } from '../ports.js';
 import { progressCount } from '../progress.js';
 import { addRunOptions, type RunOptions, runInput } from '../run-options.js';
 
@@ -23,8 +24,6 @@ interface ServeOptions extends RunOptions {
   readonly json?: boolean;
 }
 
-const PORT = 7400;
-const HTTP_PORT = 7401;
 /** Runs of a dataset up to this size have every file's kind looked at before they start: a second at most. */
 const INSPECT_FILES = 5000;
 
@@ -36,8 +35,13 @@ export function register(program: Command): void {
     )
     .option('--name <run>', 'the name that trainers open the run by (default: the spec\'s, else "default")')
     .option('--host <address>', 'where to listen; 0.0.0.0 lets other machines in', '127.0.0.1')
-    .option('--port <n>', 'gRPC for trainers; 0: any free one', integer(0, 65_535), PORT)
-    .option('--http-port <n>', 'health and metrics over HTTP; 0: any free one', integer(0, 65_535), HTTP_PORT)
+    .option('--port <n>', 'gRPC for trainers; 0: any free one', integer(0, 65_535), DEFAULT_PORT)
+    .option(
+      '--http-port <n>',
+      'health and metrics over HTTP; 0: any free one',
+      integer(0, 65_535),
+      DEFAULT_HTTP_PORT,
+    )
     .option('--worker-port <n>', "the first cell's port for chunks; 0: any free ones", integer(0, 65_535), 0)
     .option('--threads <n>', 'compute threads (default: the CPUs that the cgroup allows)', integer(1, 1024))
     .option('--cells <n>', 'event loops that send chunks (default: one for each 8 threads)', integer(1, 256))

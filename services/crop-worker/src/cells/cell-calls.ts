@@ -49,3 +49,14 @@ export interface MainCalls {
   /** An error among the fields, `err`, comes as its WireError with its stack. */
   log(level: keyof Log, fields: object, message: string): void;
 }
+
+/** Decoded pixels, and encoded bytes that are alone in their buffer, are moved between the threads, not copied. */
+export function movable(value: unknown): ArrayBuffer[] {
+  const bytes = isPixels(value) ? value.data : value;
+  const alone = bytes instanceof Uint8Array && bytes.byteLength === bytes.buffer.byteLength;
+  return alone && bytes.buffer instanceof ArrayBuffer ? [bytes.buffer] : [];
+}
+
+function isPixels(value: unknown): value is { data: unknown } {
+  return typeof value === 'object' && value !== null && 'data' in value;
+}

@@ -2,10 +2,10 @@ import { workerData } from 'node:worker_threads';
 import { connectBroker, connectStore } from '@cropstream/broker';
 import { failure, toFailure } from '@cropstream/errors';
 import { systemClock, systemRandomness } from '@cropstream/runtime';
+import { openPeer } from '@cropstream/runtime/threads';
 import type { Log } from '../worker/events.js';
 import { type CropWorkerService, startCropWorker } from '../worker/start.js';
-import type { CellCalls, CellData, MainCalls } from './cell-calls.js';
-import { portRpc } from './port-rpc.js';
+import { type CellCalls, type CellData, type MainCalls, movable } from './cell-calls.js';
 
 /** One cell: a worker with its own event loop; the world is reached through the main thread's ports. */
 const { store: storePort, broker: brokerPort, control, options } = workerData as CellData;
@@ -22,9 +22,9 @@ const calls: CellCalls = {
       clock: systemClock,
       randomness: systemRandomness,
       log: { debug: forward('debug'), info: forward('info'), warn: forward('warn'), error: forward('error') },
-      emit: (event) => void main.emit.asEvent(event),
+      emit: (event) => main.send('emit', event),
       // Bytes that are a part of a larger buffer are copied by the port; others are moved.
-      decodeElsewhere: (...job) => main.decode(...job),
+      decodeElsewhere: (...job) => main.calls(['decode']).decode(...job),
     });
     const { id, address, port } = service;
     return { id, address, port };
@@ -36,10 +36,10 @@ const calls: CellCalls = {
     await service?.close(graceMs);
     await Promise.all([store.close(), broker.close()]);
     // After the answer to this call is on its way.
-    setImmediate(() => control.close());
+    setImmediate(() => void main.close());
   },
 };
-const main = portRpc<MainCalls, CellCalls>(control, calls);
+const main = openPeer<MainCalls>(control, calls, { movable });
 
 function running(): CropWorkerService {
   if (service === null) throw failure('SHUTTING_DOWN', {});
@@ -47,7 +47,7 @@ function running(): CropWorkerService {
 }
 
 function forward(level: keyof Log) {
-  return (fields: object, message: string) => void main.log.asEvent(level, plain(fields), message);
+  return (fields: object, message: string) => main.send('log', level, plain(fields), message);
 }
 
 /** Errors lose what makes them useful on their way to another thread: they go as plain objects. */

@@ -3,12 +3,19 @@ import type { Broker, Store } from '@cropstream/broker';
 import { exposeBroker, exposeStore } from '@cropstream/broker';
 import { CropstreamError, failure, type WireError } from '@cropstream/errors';
 import { defaultThreads, readResources } from '@cropstream/runtime';
+import { openPeer } from '@cropstream/runtime/threads';
 import { DEFAULT_CHUNK_LIMITS } from '../chunk/chunk-limits.js';
 import { type DecodeElsewhere, sharpHere } from '../chunk/shared-parts.js';
 import { DEFAULT_WORKER_LIMITS } from '../worker/config.js';
 import type { Emit, Log } from '../worker/events.js';
-import type { CellAddress, CellCalls, CellData, CellOptions, MainCalls } from './cell-calls.js';
-import { portRpc } from './port-rpc.js';
+import {
+  type CellAddress,
+  type CellCalls,
+  type CellData,
+  type CellOptions,
+  type MainCalls,
+  movable,
+} from './cell-calls.js';
 
 /** One event loop sends about 800 MB/s, what this many threads make of DINO's crops several times over. */
 const THREADS_PER_CELL = 8;
@@ -149,7 +156,11 @@ async function startCell(
     emit: emitHere,
     log: (level, fields, message) => log[level]({ cell: index, ...withError(fields) }, message),
   };
-  const calls = portRpc<CellCalls, MainCalls>(channels.control.port1, main);
+  const calls = openPeer<CellCalls>(channels.control.port1, main, { movable }).calls([
+    'start',
+    'drain',
+    'close',
+  ]);
   const data: CellData = {
     store: channels.store.port2,
     broker: channels.broker.port2,

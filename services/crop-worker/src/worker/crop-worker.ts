@@ -1,11 +1,18 @@
-import { type Broker, type ChunkJob, chunkName, jobId, type Store } from '@cropstream/broker';
+import {
+  type Broker,
+  type ChunkJob,
+  chunkName,
+  jobId,
+  type Store,
+  WAKE_COORDINATORS,
+} from '@cropstream/broker';
 import { PROTOCOL_VERSION } from '@cropstream/protocol';
 import { type Clock, sleep } from '@cropstream/runtime';
 import { Budget } from '../chunk/budget.js';
 import type { WorkerLimits } from './config.js';
 import type { Emit, Log } from './events.js';
 import { insistUntil } from './insist.js';
-import { COORDINATORS, JobRunner, type WorkerIdentity } from './jobs.js';
+import { JobRunner, type WorkerIdentity } from './jobs.js';
 import { type DropReason, type HeldChunk, Outbox } from './outbox.js';
 import { Patience } from './patience.js';
 import { type OpenRun, RunBook } from './run-book.js';
@@ -104,7 +111,7 @@ export class CropWorker {
     this.#closing.abort();
     await Promise.all([givenBack, this.#beating]);
     await store.leave(self.id).catch((err) => log.warn({ err }, 'could not sign off'));
-    await store.wake(COORDINATORS).catch(() => {});
+    await store.wake(WAKE_COORDINATORS).catch(() => {});
     await this.#runs.close();
     for (const { runDigest, chunk, attempt } of this.outbox.held())
       this.outbox.drop(runDigest, chunk, attempt);

@@ -1,4 +1,11 @@
-import { type Broker, type ChunkJob, chunkName, type ReadyRecord, type Store } from '@cropstream/broker';
+import {
+  type Broker,
+  type ChunkJob,
+  chunkName,
+  type ReadyRecord,
+  type Store,
+  WAKE_COORDINATORS,
+} from '@cropstream/broker';
 import { type CropstreamError, failure, toFailure } from '@cropstream/errors';
 import { type Clock, sleep } from '@cropstream/runtime';
 import type { MadeChunk } from '../chunk/chunk-maker.js';
@@ -8,9 +15,6 @@ import type { Insist } from './insist.js';
 import type { HeldChunk, Outbox, Reservation } from './outbox.js';
 import type { RunBook, RunMaker } from './run-book.js';
 import type { Wants } from './wants.js';
-
-/** The topic that coordinators listen to. */
-export const COORDINATORS = 'coordinators';
 
 /** How long a job is held back that has no room for now. */
 const HOLD_BACK_MS = 1_000;
@@ -257,7 +261,7 @@ export class JobRunner {
 
   /** A hint: coordinators look every second in any case. */
   async #wake(): Promise<void> {
-    await this.options.store.wake(COORDINATORS).catch(() => {});
+    await this.options.store.wake(WAKE_COORDINATORS).catch(() => {});
   }
 }
 

@@ -2,36 +2,48 @@ import type { MessagePort } from 'node:worker_threads';
 import { CropstreamError, failure, toFailure, type WireError } from '@cropstream/errors';
 import { createBirpc } from 'birpc';
 
-/** A birpc message; an answer to a call that threw has `e`. */
+/** A birpc message: a call has arguments, an answer a result or, of a call that threw, an error. */
 interface Message {
+  readonly a?: readonly unknown[];
+  readonly r?: unknown;
   readonly e?: unknown;
 }
+
+type ArgumentsOf<Method> = Method extends (...args: infer Args) => unknown ? Args : never;
 
 /** The other end of a MessagePort, seen as an object with methods. */
 export interface Peer<Remote> {
   /** The named methods, each a call. Those under way when the port closes, and later ones, fail with SHUTTING_DOWN. */
   calls<Name extends keyof Remote & string>(names: readonly Name[]): Pick<Remote, Name>;
   /** Calls a method and waits for nothing; lost where the port is closed. */
-  send<Name extends keyof Remote & string>(name: Name, topic: string): void;
+  send<Name extends keyof Remote & string>(name: Name, ...args: ArgumentsOf<Remote[Name]>): void;
   /** Closes the port; resolves once it is closed. */
   close(): Promise<void>;
 }
 
+export interface PeerOptions {
+  /** Called once, when either end closes or its thread dies. */
+  readonly onClose?: () => void;
+  /** Of an argument or a result, the memory that is moved to the other thread instead of copied. @default none */
+  readonly movable?: (value: unknown) => ArrayBuffer[];
+}
+
 /**
  * Two-way calls over a MessagePort: errors cross as errors of the table, and a call waits for as long as the other side
- * takes. `onClose` is called once, when either end closes or its thread dies.
+ * takes.
  */
 export function openPeer<Remote extends object>(
   port: MessagePort,
   local: object,
-  onClose: () => void = () => undefined,
+  { onClose, movable }: PeerOptions = {},
 ): Peer<Remote> {
   const rpc = createBirpc<Record<string, (...args: unknown[]) => unknown>, object, false>(local, {
     proxify: false,
     bind: 'functions',
     // Without a limit: birpc's own would end a long `take` with an error.
     timeout: -1,
-    post: (message) => port.postMessage(message),
+    post: (message: Message) =>
+      port.postMessage(message, movable ? [...(message.a ?? []), message.r].flatMap(movable) : []),
     on: (receive) => port.on('message', receive),
     off: (receive) => port.off('message', receive),
     serialize: (message: Message) =>
@@ -42,7 +54,7 @@ export function openPeer<Remote extends object>(
   const closed = new Promise<void>((resolve) => {
     port.once('close', () => {
       rpc.$close(failure('SHUTTING_DOWN', {}));
-      onClose();
+      onClose?.();
       resolve();
     });
   });
@@ -57,8 +69,8 @@ export function openPeer<Remote extends object>(
       const methods = names.map((name) => [name, (...args: unknown[]) => call(name, args)] as const);
       return Object.fromEntries(methods) as unknown as Pick<Remote, Name>;
     },
-    send(name, topic) {
-      if (!rpc.$closed) void rpc.$callEvent(name, topic);
+    send(name, ...args) {
+      if (!rpc.$closed) void rpc.$callEvent(name, ...(args as unknown[]));
     },
     async close() {
       port.close();
