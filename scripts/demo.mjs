@@ -18,23 +18,16 @@ if (folder !== undefined && !existsSync(folder)) {
 install();
 build();
 
-const out = join(root, 'demo');
+process.chdir(root);
+const out = 'demo';
 mkdirSync(out, { recursive: true });
 const cropstream = join(root, 'packages', 'cli', 'bin', 'cropstream.js');
 const show = (args) => console.log(`\n$ cropstream ${args.join(' ')}`);
 
 const data = folder ?? (await drawImages(join(out, 'images')));
 const server = await serve([
-  'serve',
-  '--data',
-  data,
-  '--recipe',
-  'dino',
-  '--port',
-  '0',
-  '--http-port',
-  '0',
-  '--json',
+  ...['serve', '--data', data, '--recipe', 'dino', '--global-batch-size', '16'],
+  ...['--port', '0', '--http-port', '0', '--log-level', 'warn', '--json'],
 ]);
 try {
   const pull = ['pull', '--target', server.target, '--epochs', '6'];
