@@ -133,8 +133,6 @@ async function requestFor(
 
 async function readRaw(image: Sharp, { space }: Request): Promise<Omit<RawPixels, 'orientation'>> {
   if (space !== undefined) image.pipelineColourspace(space).toColourspace(space);
-  // Not toBuffer: its memory stays libvips' own, which Node 20 copies for another thread where it should move it, and
-  // later ones refuse to; and it is given back at this thread's next garbage collection only.
   const { data, info } = await image
     .raw({ depth: space === 'grey16' ? 'ushort' : 'uchar' })
     .toBuffer({ resolveWithObject: true });
