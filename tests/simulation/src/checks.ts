@@ -1,0 +1,74 @@
+import type { Fleet } from './fleet.js';
+import { FINGERPRINT } from './scenario.js';
+import type { Job } from './trainers.js';
+
+const EVERY_MS = 250;
+
+interface Held {
+  readonly heldBytes: number;
+  readonly creditBytes: number;
+}
+
+/** Looks again and again whether everything is as small as was promised. */
+export function watchMemory(fleet: Fleet, jobs: readonly Job[]): void {
+  const { world, server } = fleet;
+  const windows = jobs.reduce((sum, job) => sum + job.windowChunks, 0);
+  const look = () => {
+    for (const process of fleet.workers) {
+      if (!process) continue;
+      const { usedBytes, limitBytes } = process.worker.outbox;
+      if (usedBytes > limitBytes) {
+        world.violation(`${process.part.name} holds ${usedBytes} bytes in an outbox of ${limitBytes}`);
+      }
+    }
+    for (const { processes } of jobs.flatMap(({ slots }) => slots)) {
+      for (const { part, loader } of processes) {
+        if (!loader) continue;
+        const { heldBytes, creditBytes } = Reflect.get(loader, 'stream') as Held;
+        // The credits count the views; indices and labels come on top.
+        const most = (creditBytes * 28) / 12;
+        if (heldBytes > most)
+          world.violation(`${part.name} holds ${heldBytes} bytes, ${most} were its credits`);
+      }
+    }
+    for (const stream of fleet.network.streams) {
+      if (stream.inFlight > 64 + 4 * windows) {
+        world.violation(`${stream.inFlight} messages are on their way to one trainer`);
+      }
+    }
+    void server.broker.counts(FINGERPRINT).then(({ waiting, active }) => {
+      const most = 16 + 4 * windows;
+      if (waiting + active > most)
+        world.violation(`${waiting} jobs wait and ${active} are taken, ${most} at most`);
+    });
+    world.clock.timer(EVERY_MS, look);
+  };
+  look();
+}
+
+/** Nothing is wanted any more, so nothing may be left. */
+export async function checkNothingLeft(fleet: Fleet): Promise<void> {
+  const { world, server } = fleet;
+  const left: string[] = [];
+  const { waiting, active } = await server.broker.counts(FINGERPRINT);
+  if (waiting + active > 0) left.push(`${waiting} waiting jobs, ${active} taken`);
+  for (const run of world.scenario.runs) {
+    const digest = fleet.digestOf(run);
+    const outstanding = await server.store.outstanding(digest);
+    if (outstanding.length > 0) left.push(`outstanding ${outstanding.map(({ chunk }) => chunk).join(' ')}`);
+    const attachments = await server.store.attachments(digest);
+    for (const { consumer, rank } of attachments) left.push(`the attachment of ${consumer}/${rank}`);
+  }
+  for (const process of fleet.coordinators) {
+    if (process && process.coordinator.attachments.size > 0) {
+      left.push(`${process.coordinator.attachments.size} attachments of ${process.part.name}`);
+    }
+  }
+  for (const process of fleet.workers) {
+    if (!process) continue;
+    const held = process.worker.outbox.held();
+    if (held.length > 0) left.push(`${held.map(({ chunk }) => chunk).join(' ')} at ${process.part.name}`);
+  }
+  if (fleet.network.streams.size > 0) left.push(`${fleet.network.streams.size} open streams`);
+  if (left.length > 0) world.violation(`left over: ${left.join('; ')}`);
+}

@@ -1,0 +1,136 @@
+import { type Broker, MemoryBroker, MemoryStore, type Store } from '@cropstream/broker';
+import { failure } from '@cropstream/errors';
+import type { Clock } from '@cropstream/runtime';
+import type { World } from './world.js';
+
+type Method = Exclude<keyof Store, 'onWake' | 'wake' | 'close'>;
+type Arguments<M extends Method> = Parameters<Store[M]>;
+
+/** Methods that write nothing: all others are in the log that a restart replays. */
+const READS: ReadonlySet<string> = new Set<Method>([
+  'runByName',
+  'runByDigest',
+  'runs',
+  'manifest',
+  'attachments',
+  'cursor',
+  'chunkStates',
+  'outstanding',
+  'workers',
+]);
+
+interface Write {
+  readonly at: number;
+  readonly method: Method;
+  readonly args: readonly unknown[];
+}
+
+/**
+ * What Redis is to a fleet, from the memory adapters: can be away for a while, and can come back without its last
+ * writes, which is done by replaying the others into a new store. Its time stands still while it is away, so that
+ * nobody is declared gone for the server's own absence.
+ */
+export class Server {
+  broker: Broker;
+  #store: MemoryStore;
+  #writes: Write[] = [];
+  #down = false;
+  /** World time less server time. */
+  #lag = 0;
+  #replaying: number | null = null;
+  readonly #clock: Clock;
+  readonly #interrupted = new Set<() => void>();
+
+  constructor(private readonly world: World) {
+    this.#clock = {
+      now: () => this.#replaying ?? world.clock.now() - this.#lag,
+      wall: () => world.clock.wall(),
+      timer: (ms, run) => world.clock.timer(ms, run),
+    };
+    this.#store = new MemoryStore({ clock: this.#clock });
+    this.broker = this.#newBroker();
+  }
+
+  get isDown(): boolean {
+    return this.#down;
+  }
+
+  /** The store as it is now, for checks. */
+  get store(): Store {
+    return this.#store;
+  }
+
+  run<M extends Method>(method: M, args: Arguments<M>): Promise<unknown> {
+    if (!READS.has(method)) this.#writes.push({ at: this.#clock.now(), method, args });
+    return this.#apply(method, args);
+  }
+
+  /** Rejects `call` when the server goes away before it has answered. */
+  whileUp<T>(call: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const interrupt = () => reject(unreachable());
+      this.#interrupted.add(interrupt);
+      const done = () => this.#interrupted.delete(interrupt);
+      call.then(
+        (value) => {
+          done();
+          resolve(value);
+        },
+        (error) => {
+          done();
+          reject(error);
+        },
+      );
+    });
+  }
+
+  /** Goes away for `ms`, and comes back without the writes of its last `lostMs`. */
+  outage(ms: number, lostMs: number, losesJobs: boolean): void {
+    if (this.#down) return;
+    const { clock, log, counts } = this.world;
+    counts.outages++;
+    log?.(
+      `the server is away for ${Math.round(ms)} ms, loses ${Math.round(lostMs)} ms of writes${losesJobs ? ' and all jobs' : ''}`,
+    );
+    this.#down = true;
+    const wentAt = this.#clock.now();
+    for (const interrupt of [...this.#interrupted]) interrupt();
+    clock.timer(ms, () => {
+      this.#down = false;
+      const at = wentAt - lostMs;
+      if (lostMs > 0) this.#replay(at);
+      if (losesJobs) {
+        void this.broker.close();
+        this.broker = this.#newBroker();
+      }
+      this.#lag = clock.now() - at;
+      log?.('the server is back');
+    });
+  }
+
+  #replay(until: number): void {
+    const kept = this.#writes.filter(({ at }) => at <= until);
+    this.#writes = [];
+    this.#store = new MemoryStore({ clock: this.#clock });
+    for (const { at, method, args } of kept) {
+      this.#replaying = at;
+      // What failed then fails again.
+      this.#apply(method, args as Arguments<Method>).catch(() => {});
+    }
+    this.#replaying = null;
+    this.#writes = kept;
+  }
+
+  #apply<M extends Method>(method: M, args: Arguments<M>): Promise<unknown> {
+    const call = this.#store[method] as (...args: Arguments<M>) => Promise<unknown>;
+    return call.apply(this.#store, args);
+  }
+
+  #newBroker(): Broker {
+    return new MemoryBroker({ clock: this.world.clock, lockMs: this.world.scenario.lockMs });
+  }
+}
+
+export function unreachable() {
+  return failure('UNREACHABLE', { target: 'the simulated server', reason: 'the connection was reset' });
+}
