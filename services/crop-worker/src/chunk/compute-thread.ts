@@ -14,6 +14,7 @@ import {
 } from '@cropstream/augment';
 import { CropstreamError, type WireError } from '@cropstream/errors';
 import { PixelKernels } from '@cropstream/kernels';
+import { collectGarbage } from './garbage.js';
 import { ChunkLayout } from './layout.js';
 import type {
   ChecksumTask,
@@ -22,6 +23,7 @@ import type {
   ComputeTask,
   ImageTask,
   PixelProgram,
+  Source,
   ThreadOptions,
 } from './task.js';
 
@@ -70,11 +72,19 @@ function make(task: ComputeTask, compiled: Compiled): ComputeResult {
     } catch (error) {
       return badSample(error);
     } finally {
-      if (kernels.memoryBytes > options.keepBytes) kernels.trim(options.keepBytes);
+      if (kernels.memoryBytes > options.keepBytes) letGo(image);
     }
   });
   const { decode, resize, color, blur, pack } = timings;
   return { bad, params, timings: { decode, resize, color, blur, pack } };
+}
+
+/** After a giant image: gives back what the kernels took for it, and its pixels if they came decoded. */
+function letGo(image: { source?: Source }): void {
+  kernels.trim(options.keepBytes);
+  // The task itself lives until it was answered.
+  delete image.source;
+  collectGarbage();
 }
 
 function makeViews(

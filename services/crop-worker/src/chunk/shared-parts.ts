@@ -10,6 +10,10 @@ import { Budget } from './budget.js';
 import { BufferPool } from './buffer-pool.js';
 import { type ChunkLimits, DEFAULT_CHUNK_LIMITS } from './chunk-limits.js';
 import { ComputePool, type DecoderChoice } from './compute-pool.js';
+import { collectGarbage } from './garbage.js';
+
+/** Pixels of an image that is worth a garbage collection: 20 megapixels and more. */
+const GIANT_BYTES = 64 * 1024 * 1024;
 
 /**
  * Decodes what compute threads do not: all but JPEG, and JPEG where TurboJPEG is not to be had. Called on
@@ -77,5 +81,10 @@ export async function createSharedParts(options: SharedPartsOptions): Promise<Sh
 /** sharp on this process's libuv pool: for its main thread. */
 export function sharpHere(): DecodeElsewhere {
   const sharp = new SharpDecoder();
-  return (bytes, limits, options) => sharp.decode(bytes, limits, options);
+  return async (bytes, limits, options) => {
+    const raw = await sharp.decode(bytes, limits, options);
+    // What libvips decoded to was copied and is garbage.
+    if (raw.data.byteLength > GIANT_BYTES) collectGarbage();
+    return raw;
+  };
 }
