@@ -1,0 +1,37 @@
+"""Cropstream for PyTorch trainers: seeded multi-crop batches, streamed from a service, each once and in order.
+
+`MultiCropLoader` is what a trainer needs; docs/client-python.md is its guide. Needs grpcio, protobuf and numpy alone.
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from ._core.error import CropstreamError
+from ._core.run import FieldInfo, RunInfo, ViewInfo
+from .batch import Batch, Crops, Substitution, split_crops, view_params
+from .digest import StreamDigest
+from .loader import MultiCropLoader
+from .normalization import IMAGENET_MEAN, IMAGENET_STD, normalize
+from .state import LoaderState
+
+try:
+    __version__ = version("cropstream")
+except PackageNotFoundError:  # from a source tree
+    __version__ = "0"
+
+__all__ = [
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "Batch",
+    "Crops",
+    "CropstreamError",
+    "FieldInfo",
+    "LoaderState",
+    "MultiCropLoader",
+    "RunInfo",
+    "StreamDigest",
+    "Substitution",
+    "ViewInfo",
+    "normalize",
+    "split_crops",
+    "view_params",
+]

@@ -1,0 +1,202 @@
+"""One announced chunk: fetched, checked, laid into its batch; from where a connection was cut, if need be."""
+
+from __future__ import annotations
+
+import threading
+import time
+import zlib
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import grpc
+
+from ..errors import ChunkNotFound, WorkerBusy
+from ..v1.coordinator_pb2 import Nack
+from ..v1.run_pb2 import ChunkId
+from ..v1.worker_pb2 import ChunkHeader, FetchChunkRequest
+from .assembly import ChunkSink
+from .frame import Frame, parse_frame
+from .schedule import Positions
+from .slots import Announcement
+from .status import from_status
+from .timers import Timers, Watchdog
+from .transport import Transport
+
+SILENT_SECONDS = 1.0
+"""A worker that sends no byte for so long is taken for gone."""
+_MAX_RESUMES = 16
+"""Cuts of one announced chunk after which the coordinator is told, though each call brought some bytes."""
+
+
+class Result(Enum):
+    HELD = "held"
+    FAILED = "failed"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    result: Result
+    reason: Nack.Reason | None = None
+    """For a nack; None where the chunk is where it was announced, only not to be had this moment."""
+    problem: str = ""
+
+
+_HELD = Outcome(Result.HELD)
+_DROPPED = Outcome(Result.DROPPED)
+
+
+class _Damaged(Exception):
+    pass
+
+
+class ChunkFetch:
+    """`run` blocks the thread that calls it; everything else may be called from any."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        timers: Timers,
+        run_digest: str,
+        chunk: Positions,
+        announcement: Announcement,
+    ) -> None:
+        self._transport = transport
+        self._timers = timers
+        self._id = ChunkId(run_digest=run_digest, epoch=chunk.epoch, first=chunk.first, last=chunk.last)
+        self.announcement = announcement
+        self.started = time.monotonic()
+        self.received = 0
+        self._header: ChunkHeader | None = None
+        self._crc = 0
+        self._lock = threading.Lock()
+        self._call: Any = None
+        self._dropped = False
+        self._problem = ""
+        self._silent = False
+
+    def cancel(self) -> None:
+        """Nobody wants it any more."""
+        with self._lock:
+            self._dropped = True
+            if self._call is not None:
+                self._call.cancel()
+
+    def run(self, sink: ChunkSink) -> Outcome:
+        """Fetches until the chunk is held, cannot be had there, or is cancelled."""
+        for _ in range(_MAX_RESUMES + 1):
+            before = self.received
+            outcome = self._attempt(sink)
+            if outcome is not None:
+                return outcome
+            if self.received == before:
+                break
+        return Outcome(Result.FAILED, Nack.REASON_UNREACHABLE, self._problem)
+
+    def drain(self) -> None:
+        """Reads to the end of the call: to cancel it would tell the worker that the chunk was not delivered."""
+        watchdog = Watchdog(self._timers, SILENT_SECONDS, self._call.cancel)
+        try:
+            for _ in self._call:
+                pass
+        except grpc.RpcError:
+            pass
+        finally:
+            watchdog.stop()
+
+    def _attempt(self, sink: ChunkSink) -> Outcome | None:
+        """One call. None: it was cut, and `_problem` says how."""
+        with self._lock:
+            if self._dropped:
+                return _DROPPED
+            self._silent = False
+            request = FetchChunkRequest(
+                chunk=self._id,
+                worker_id=self.announcement.worker_id,
+                attempt=self.announcement.attempt,
+                offset=self.received,
+            )
+            call = self._call = self._transport.fetch(self.announcement.address, request)
+        watchdog = Watchdog(self._timers, SILENT_SECONDS, self._silence)
+        try:
+            return self._read(call, watchdog, sink)
+        except _Damaged as error:
+            call.cancel()
+            return Outcome(Result.FAILED, Nack.REASON_DAMAGED, str(error))
+        except grpc.RpcError as error:
+            if self._dropped:
+                return _DROPPED
+            failure = from_status(error, self.announcement.address)
+            if self._silent:
+                self._problem = f"no byte from {self.announcement.address} for {SILENT_SECONDS:g} s"
+            elif isinstance(failure, ChunkNotFound):
+                return Outcome(Result.FAILED, Nack.REASON_NOT_FOUND, failure.problem)
+            elif isinstance(failure, WorkerBusy):
+                return Outcome(Result.FAILED, None, failure.problem)
+            else:
+                self._problem = failure.problem
+            return None
+        finally:
+            watchdog.stop()
+
+    def _read(self, call: Any, watchdog: Watchdog, sink: ChunkSink) -> Outcome | None:
+        first = True
+        for message in call:
+            if self._dropped:
+                call.cancel()
+                return _DROPPED
+            try:
+                frame = parse_frame(message)
+            except ValueError as error:
+                raise _Damaged(str(error)) from error
+            if first:
+                self._take_header(frame.header, sink)
+                first = False
+            if self._take_data(frame, sink):
+                return _HELD
+            # What this process took to lay the bytes down is no silence of the worker's.
+            watchdog.feed()
+        self._problem = "the stream ended early"
+        return None
+
+    def _take_header(self, header: ChunkHeader | None, sink: ChunkSink) -> None:
+        if header is None:
+            if self._header is None:
+                raise _Damaged("its first frame has no header")
+            return
+        if header.chunk != self._id:
+            raise _Damaged("it is another chunk")
+        if self._header is not None:
+            if (header.crc32, header.payload_bytes) != (self._header.crc32, self._header.payload_bytes):
+                raise _Damaged("it changed between two calls")
+            return
+        if header.payload_bytes != self.announcement.bytes:
+            raise _Damaged(f"it has {header.payload_bytes} bytes, {self.announcement.bytes} were announced")
+        self._header = header
+        problem = sink.begin(header)
+        if problem is not None:
+            raise _Damaged(problem)
+
+    def _take_data(self, frame: Frame, sink: ChunkSink) -> bool:
+        """Whether that was all, and right."""
+        if frame.offset != self.received:
+            raise _Damaged(f"bytes at {frame.offset} came, {self.received} was next")
+        if self.received + len(frame.data) > self.announcement.bytes:
+            raise _Damaged(f"it has more than its {self.announcement.bytes} bytes")
+        self._crc = zlib.crc32(frame.data, self._crc)
+        sink.write(frame.data)
+        self.received += len(frame.data)
+        if self.received < self.announcement.bytes:
+            return False
+        if self._header is None or self._crc != self._header.crc32:
+            raise _Damaged("its checksum is wrong")
+        problem = sink.end()
+        if problem is not None:
+            raise _Damaged(problem)
+        return True
+
+    def _silence(self) -> None:
+        with self._lock:
+            self._silent = True
+            self._call.cancel()
