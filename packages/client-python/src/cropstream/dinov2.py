@@ -1,4 +1,4 @@
-"""Batches as DINOv2's training loop takes them: crops stacked crop by crop, and iBOT's block masks over the globals."""
+"""Batches as DINOv2's training loop takes them: crops stacked crop by crop, and iBOT's masks over the globals."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _BLOCK_TRIES = 10
 
 
 class BlockMasks:
-    """Masks made of rectangular blocks of patches: BEiT's block-wise masking (Bao et al. 2021, algorithm 1), with the
-    limits that DINOv2 runs it with.
+    """Masks made of rectangular blocks of patches: BEiT's block-wise masking (Bao et al. 2021, algorithm 1),
+    with the limits that DINOv2 runs it with.
 
     Args:
         grid: patches down and across.
@@ -44,7 +44,7 @@ class BlockMasks:
         self._log_aspect = (math.log(min_aspect), -math.log(min_aspect))
 
     def draw(self, patches: int, random: Random) -> npt.NDArray[np.bool_]:
-        """A mask, bool [rows, columns], of at most `patches` patches; fewer where ten blocks in a row do not fit."""
+        """A mask, bool [rows, columns], of at most `patches` patches; fewer where ten blocks in a row fail."""
         mask = np.zeros(self.grid, np.bool_)
         left = patches
         while left > 0:
@@ -89,9 +89,9 @@ def draw_masks(
     mask_ratio: tuple[float, float] = (0.1, 0.5),
     mask_probability: float = 0.5,
 ) -> Masks:
-    """Masks for a batch: `int(images * mask_probability)` of its images are masked, in random places. The range of
-    ratios is cut in as many equal parts, and each masked image draws its ratio from a part of its own, so that every
-    batch has small masks and large ones."""
+    """Masks for a batch: `int(images * mask_probability)` of its images are masked, in random places. The
+    range of ratios is cut in as many equal parts, and each masked image draws its ratio from a part of its
+    own, so that every batch has small masks and large ones."""
     rows, columns = generator.grid
     patches = rows * columns
     masked = int(images * mask_probability)
@@ -173,17 +173,16 @@ class Dinov2Collate:
     def __call__(self, batch: Batch) -> Batch:
         """DINOv2's collated batch, with the `epoch`, `step` and `global_step` of the batch it was made from.
 
-        Raises SpecInvalid: no views, globals that patches do not tile, views of one kind with several sizes, or NumPy
-        arrays.
+        Raises SpecInvalid: no views, globals that patches do not tile, views of one kind with several sizes,
+        or NumPy arrays.
         """
         import torch
 
         if not isinstance(batch, Mapping):
-            raise SpecInvalid(field="as_list", value="True", allowed="False: collation needs the views' names")
-        crops = split_crops(batch)
+            raise SpecInvalid(field="as_list", value="True", allowed="False: collation needs the views' names") crops = split_crops(batch)
         if not crops.globals or not isinstance(crops.globals[0], torch.Tensor):
-            raise SpecInvalid(field="batch", value=str(list(batch)), allowed="a batch of views as PyTorch tensors")
-        global_crops = self._collate("global crops", crops.globals)
+            raise SpecInvalid(field="batch", value=str(list(batch)), allowed="a batch of views as PyTorch
+        tensors") global_crops = self._collate("global crops", crops.globals)
         local_crops = self._collate("local crops", crops.locals) if crops.locals else global_crops[:0]
         images, _, height, width = global_crops.shape
         if height % self._patch_size or width % self._patch_size:
@@ -211,7 +210,7 @@ class Dinov2Collate:
         )
 
     def _collate(self, what: str, views: list[Any]) -> Any:
-        """[views * B, 3, height, width] in the collated dtype: all of the first view, then all of the second, ..."""
+        """[views * B, 3, height, width] in the collated dtype: all of the first view, then of the second, ..."""
         import torch
 
         shapes = sorted({tuple(view.shape[1:]) for view in views})
@@ -255,17 +254,19 @@ def as_dinov2(
     *,
     dtype: Any = "float32",
 ) -> Dinov2Batches:
-    """A MultiCropLoader's batches as DINOv2's `collate_data_and_cast` gives them. Of B samples a rank, G global views, L
-    local ones and N patches a global:
+    """A MultiCropLoader's batches as DINOv2's `collate_data_and_cast` gives them. Of B samples a rank, G
+    global views, L local ones and N patches a global:
 
-    - `collated_global_crops` [G*B, 3, h, w], `collated_local_crops` [L*B, 3, h, w]: crop-major (row `g * B + b` is view g
-      of sample b), normalised with the run's mean and std
-    - `collated_masks` bool [G*B, N]: iBOT's masks; `mask_indices_list` int64 [M]: where they are set, in the flattened
-      masks; `masks_weight` float32 [M]: 1 over the set patches of that image; `n_masked_patches` int64 [1]: M;
-      `upperbound`: an int that M never exceeds
+    - `collated_global_crops` [G*B, 3, h, w], `collated_local_crops` [L*B, 3, h, w]: crop-major (row `g * B +
+      b` is view g of sample b), normalised with the run's mean and std
+    - `collated_masks` bool [G*B, N]: iBOT's masks
+    - `mask_indices_list` int64 [M]: where they are set, in the flattened masks
+    - `masks_weight` float32 [M]: 1 over the number of set patches of that image
+    - `n_masked_patches` int64 [1]: M; `upperbound`: an int that M never exceeds
     - `_indices`, `labels` [B]
 
-    Masks are drawn from the run's digest, the global step and the rank: a resumed job masks as an unbroken one.
+    Masks are drawn from the run's digest, the global step and the rank: a resumed job masks as an unbroken
+    one does.
 
     Args:
         mask_ratio: least and most share of a masked image's patches.
