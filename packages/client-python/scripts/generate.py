@@ -47,9 +47,7 @@ def generate_messages() -> None:
 
 def error_table() -> dict[str, dict[str, object]]:
     """The rows of packages/errors, from its build."""
-    script = (
-        "import('./packages/errors/dist/index.js').then((m) => console.log(JSON.stringify(m.ERROR_TABLE)))"
-    )
+    script = "import('./packages/errors/dist/index.js').then((m) => console.log(JSON.stringify(m.ERROR_TABLE)))"
     out = subprocess.run(["node", "-e", script], cwd=REPOSITORY, check=True, capture_output=True, text=True)
     table: dict[str, dict[str, object]] = json.loads(out.stdout)
     return table
@@ -78,9 +76,7 @@ def render_errors(table: dict[str, dict[str, object]]) -> str:
         names.append((code, name))
         builtin = BUILTINS.get(str(row["grpc"]))
         bases = f"CropstreamError, {builtin}" if builtin else "CropstreamError"
-        documentation = textwrap.fill(
-            f'"""{row["when"]}"""', 108, initial_indent="    ", subsequent_indent="    "
-        )
+        documentation = textwrap.fill(f'"""{row["when"]}"""', 108, initial_indent="    ", subsequent_indent="    ")
         lines += [
             "",
             f"class {name}({bases}):",

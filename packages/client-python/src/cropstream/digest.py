@@ -49,4 +49,4 @@ def _bytes_of(array: Any) -> memoryview:
         import torch
 
         array = array.contiguous().cpu().reshape(-1).view(torch.uint8).numpy()
-    return memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data

@@ -22,8 +22,8 @@ from .state import LoaderState, check_state, make_state, parse_state
 class MultiCropLoader:
     """One rank's batches of a run, each once, in order.
 
-    The loader is a cursor over the run's endless stream of steps: an iteration yields from where it stands to the end of
-    an epoch; leave it early and the next one goes on there. The prefetch runs across epoch ends.
+    The loader is a cursor over the run's endless stream of steps: an iteration yields from where it stands to the end
+    of an epoch; leave it early and the next one goes on there. The prefetch runs across epoch ends.
 
         with MultiCropLoader("localhost:7400") as loader:
             for batch in loader:
@@ -34,12 +34,12 @@ class MultiCropLoader:
     Args:
         target: the coordinator, `host:port`.
         run: the name of an open run; by default the only open one.
-        spec: instead of `run`: a run's spec as a mapping, as JSON text or as the path of a JSON or YAML file; opened if it
-            is not open yet.
-        state: instead of `run`: what `state_dict` gave. Opens its run, from the spec in it if need be, and goes on where
-            it was.
-        rank, world_size: by default those of torch.distributed, where it is initialised, or else RANK and WORLD_SIZE, or
-            SLURM_PROCID and SLURM_NTASKS, or 0 and 1.
+        spec: instead of `run`: a run's spec as a mapping, as JSON text or as the path of a JSON or YAML file; opened if
+            it is not open yet.
+        state: instead of `run`: what `state_dict` gave. Opens its run, from the spec in it if need be, and goes on
+            where it was.
+        rank, world_size: by default those of torch.distributed, where it is initialised, or else RANK and WORLD_SIZE,
+            or SLURM_PROCID and SLURM_NTASKS, or 0 and 1.
         replica: which of several processes that draw the same rank's batches (the GPUs of one model-parallel group).
         consumer: the training job's id: the same for all ranks of one job, another for another job on the same run. By
             default CROPSTREAM_CONSUMER, TORCHELASTIC_RUN_ID, SLURM_JOB_ID, or `default`.

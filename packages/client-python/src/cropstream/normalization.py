@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,8 +26,8 @@ def normalize(
     layout: str = "nchw",
     channels_last: bool = False,
 ) -> Any:
-    """`(images / 255 - mean) / std` by channel, on the images' device: in float32 the same bits as torchvision's ToTensor
-    and Normalize, on CPU and GPU alike; in float16 and bfloat16 those bits, rounded once.
+    """`(images / 255 - mean) / std` by channel, on the images' device: in float32 the bits of torchvision's ToTensor and
+    Normalize, on CPU and GPU alike; in float16 and bfloat16 those, rounded once.
 
     Args:
         images: uint8, [B, C, H, W] (or [C, H, W]) under `layout="nchw"`, [B, H, W, C] (or [H, W, C]) under `"nhwc"`.
@@ -102,10 +103,8 @@ def dtype_name(dtype: Any, allowed: tuple[str, ...]) -> str:
     """The name of a torch or NumPy dtype, or of a name. Raises SpecInvalid where it is none of those allowed."""
     name = str(dtype).removeprefix("torch.")
     if name not in allowed and not isinstance(dtype, str):
-        try:
+        with contextlib.suppress(TypeError):
             name = np.dtype(dtype).name
-        except TypeError:
-            pass
     if name not in allowed:
         raise SpecInvalid(field="dtype", value=str(dtype), allowed=", ".join(allowed))
     return name

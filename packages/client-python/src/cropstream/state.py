@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from ._core.run import RunInfo
 from ._core.schedule import MAX_SAFE_INTEGER
@@ -57,7 +57,7 @@ def parse_state(state: Mapping[str, Any]) -> LoaderState:
     step = state.get("global_step")
     right = isinstance(step, int) and not isinstance(step, bool) and 0 <= step <= MAX_SAFE_INTEGER
     check("global_step", "an integer of at least 0", right)
-    return LoaderState(**{name: state[name] for name in LoaderState.__annotations__})  # type: ignore[typeddict-item]
+    return cast(LoaderState, {name: state[name] for name in LoaderState.__annotations__})
 
 
 def check_state(state: LoaderState, run: RunInfo) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from typing import Any, Protocol
 
 import numpy as np
@@ -53,7 +54,10 @@ class TorchFramework:
         import torch
 
         self._torch = torch
-        self._pin = pin_memory
+        # As torch's own DataLoader: without an accelerator there is nothing to pin for, and that is no reason to stop.
+        self._pin = pin_memory and torch.cuda.is_available()
+        if pin_memory and not self._pin:
+            warnings.warn("pin_memory has no effect: PyTorch sees no CUDA device", stacklevel=4)
         try:
             self.device = None if device is None else torch.device(device)  # type: ignore[call-overload]
         except (RuntimeError, TypeError) as error:

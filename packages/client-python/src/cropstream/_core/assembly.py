@@ -86,9 +86,7 @@ class BatchBuilder:
         arrays = {name: tensor.array for name, tensor in self._tensors.items()}
         content = {view.name: arrays[view.name] for view in self._run.views}
         content |= {"_indices": arrays["_indices"], "labels": arrays["labels"]}
-        content |= {
-            field.name: self._strings.get(field.name, arrays.get(field.name)) for field in self._fields
-        }
+        content |= {field.name: self._strings.get(field.name, arrays.get(field.name)) for field in self._fields}
         if self._selection.params:
             content["_params"] = {view.name: self._params_of(view.name) for view in self._run.views}
         return Batch(
@@ -134,9 +132,7 @@ class BatchBuilder:
             if column.dtype != "string":
                 return f"is {column.dtype}, not string"
             return np.empty(column.bytes, np.uint8)
-        tensor = (
-            self._params_tensor(column) if column.name in self._params else self._tensors.get(column.name)
-        )
+        tensor = self._params_tensor(column) if column.name in self._params else self._tensors.get(column.name)
         if tensor is None:
             return None
         shape = tuple(column.shape)

@@ -1,4 +1,4 @@
-"""One stream to a coordinator, kept alive: attached with full state, and again whenever it ends, after a growing wait."""
+"""One stream to a coordinator, kept alive: attached with full state, and again, after a growing wait, when it ends."""
 
 from __future__ import annotations
 
@@ -81,9 +81,7 @@ class Attachment:
     """For how long it tries is not decided here but by whoever waits for a batch. Every method is called with `lock`
     held."""
 
-    def __init__(
-        self, transport: Transport, timers: Timers, lock: threading.RLock, events: AttachmentEvents
-    ) -> None:
+    def __init__(self, transport: Transport, timers: Timers, lock: threading.RLock, events: AttachmentEvents) -> None:
         self._transport = transport
         self._timers = timers
         self._lock = lock
@@ -137,9 +135,7 @@ class Attachment:
         stream = self._stream = _Stream(self._transport)
         stream.send(AttachRequest(attach=self._events.describe()))
         self._watchdog = Watchdog(self._timers, _ANSWER_SECONDS, lambda: self._give_up(generation))
-        threading.Thread(
-            target=self._read, args=(stream, generation), name="cropstream-attach", daemon=True
-        ).start()
+        threading.Thread(target=self._read, args=(stream, generation), name="cropstream-attach", daemon=True).start()
 
     def _give_up(self, generation: int) -> None:
         with self._lock:

@@ -24,7 +24,7 @@ from .transport import Transport
 from .window import StepWindow
 
 MAX_FETCHES = 4
-"""Chunks fetched at once: enough to keep the wire busy over several workers, few enough that the next step's come first."""
+"""Chunks fetched at once: enough to keep the wire busy over several workers, few enough that the next step comes first."""
 _RETRY = Backoff(0.1, 1.0)
 """How long a worker that failed is left alone with the same chunk."""
 _MAX_EARLY = 4096
@@ -115,9 +115,7 @@ class Fetcher:
 
     def underway(self, step: int) -> bool:
         """Whether every chunk of the step is there, on its way, or known where to be had."""
-        return step in self._steps and all(
-            slot.state is not SlotState.AWAITED for slot in self._steps[step].slots
-        )
+        return step in self._steps and all(slot.state is not SlotState.AWAITED for slot in self._steps[step].slots)
 
     def take(self, step: int) -> Batch:
         """Hands a complete step over."""

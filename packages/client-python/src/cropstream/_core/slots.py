@@ -67,9 +67,7 @@ class Slot:
     @property
     def due(self) -> float:
         """When an announced chunk may be fetched: at once, unless it failed at the same worker a moment ago."""
-        same = (
-            self.next is not None and self.failed is not None and self.next.worker_id == self.failed.worker_id
-        )
+        same = self.next is not None and self.failed is not None and self.next.worker_id == self.failed.worker_id
         return self.not_before if same else 0.0
 
 

@@ -61,6 +61,4 @@ def _dump(spec: Mapping[str, Any]) -> str:
     try:
         return json.dumps(spec, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise SpecInvalid(
-            field="spec", value=type(spec).__name__, allowed=f"what JSON can say: {error}"
-        ) from error
+        raise SpecInvalid(field="spec", value=type(spec).__name__, allowed=f"what JSON can say: {error}") from error

@@ -74,9 +74,7 @@ class BatchStream:
     def __init__(self, options: StreamOptions) -> None:
         self._options = options
         self._owner = os.getpid()
-        self._window = StepWindow(
-            options.run, options.identity.rank, options.identity.world_size, options.prefetch
-        )
+        self._window = StepWindow(options.run, options.identity.rank, options.identity.world_size, options.prefetch)
         self._lock = threading.RLock()
         self._arrived = threading.Condition(self._lock)
         self._timers = Timers("cropstream-timers")

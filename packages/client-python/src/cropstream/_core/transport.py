@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import grpc
 
@@ -54,7 +54,7 @@ _FETCH_CHUNK = "/cropstream.v1.Worker/FetchChunk"
 class _WorkerChannel:
     def __init__(self, address: str) -> None:
         self.channel = grpc.insecure_channel(address, OPTIONS)
-        self.fetch_chunk = self.channel.unary_stream(
+        self.fetch_chunk: Any = self.channel.unary_stream(
             _FETCH_CHUNK,
             request_serializer=worker_pb2.FetchChunkRequest.SerializeToString,
             # Frames are parsed by hand, without a copy.
@@ -94,7 +94,7 @@ class Transport:
         """Opens a run from its spec. Raises CropstreamError."""
         request = coordinator_pb2.OpenRunRequest(protocol_version=PROTOCOL_VERSION, spec_json=spec_json)
         try:
-            return cast(run_pb2.RunInfo, self._open_run(request, timeout=OPEN_RUN_SECONDS))
+            return self._open_run(request, timeout=OPEN_RUN_SECONDS)
         except grpc.RpcError as error:
             raise from_status(error, self.target) from error
 
@@ -102,7 +102,7 @@ class Transport:
         """The run of that name; the only open one for an empty name. Raises CropstreamError."""
         request = coordinator_pb2.GetRunRequest(protocol_version=PROTOCOL_VERSION, name=name)
         try:
-            return cast(run_pb2.RunInfo, self._get_run(request, timeout=GET_RUN_SECONDS))
+            return self._get_run(request, timeout=GET_RUN_SECONDS)
         except grpc.RpcError as error:
             raise from_status(error, self.target) from error
 
