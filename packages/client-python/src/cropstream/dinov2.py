@@ -179,10 +179,11 @@ class Dinov2Collate:
         import torch
 
         if not isinstance(batch, Mapping):
-            raise SpecInvalid(field="as_list", value="True", allowed="False: collation needs the views' names") crops = split_crops(batch)
+            raise SpecInvalid(field="as_list", value="True", allowed="False: collation needs the views' names")
+        crops = split_crops(batch)
         if not crops.globals or not isinstance(crops.globals[0], torch.Tensor):
-            raise SpecInvalid(field="batch", value=str(list(batch)), allowed="a batch of views as PyTorch
-        tensors") global_crops = self._collate("global crops", crops.globals)
+            raise SpecInvalid(field="batch", value=str(list(batch)), allowed="a batch of views as PyTorch tensors")
+        global_crops = self._collate("global crops", crops.globals)
         local_crops = self._collate("local crops", crops.locals) if crops.locals else global_crops[:0]
         images, _, height, width = global_crops.shape
         if height % self._patch_size or width % self._patch_size:
