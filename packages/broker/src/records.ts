@@ -85,6 +85,9 @@ export type ChunkState =
   | { readonly state: 'ready'; readonly ready: ReadyRecord }
   | { readonly state: 'failed'; readonly failed: FailedRecord };
 
+/** A coordinator's word on a worker that asks to join, `reason` a sentence for its operator. */
+export type Verdict = { readonly admitted: true } | { readonly admitted: false; readonly reason: string };
+
 export interface WorkerRecord {
   readonly id: string;
   readonly address: string;

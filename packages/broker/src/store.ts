@@ -5,6 +5,7 @@ import type {
   OutstandingRecord,
   ReadyRecord,
   RunRecord,
+  Verdict,
   WorkerRecord,
 } from './records.js';
 
@@ -100,6 +101,10 @@ export interface Store {
   workers(): Promise<readonly WorkerRecord[]>;
   /** A worker leaves in order; what it holds is not ready any more. */
   leave(workerId: string): Promise<void>;
+  /** A coordinator says whether a worker may join, to be read for `keepMs`; the newest word counts. */
+  judge(workerId: string, verdict: Verdict, keepMs: number): Promise<void>;
+  /** The newest word on a worker; null where there is none yet, or none any more. */
+  verdict(workerId: string): Promise<Verdict | null>;
 
   // --- wakes: hints that something changed; may be lost or repeated
   wake(topic: string): Promise<void>;

@@ -201,6 +201,18 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       await store.leave('unheard-of');
       expect(await store.workers()).toEqual([]);
     });
+
+    test('tells a worker the newest word on it, for a while', async ({ store, advance }) => {
+      expect(await store.verdict('w1')).toBeNull();
+      const refused = { admitted: false, reason: 'nobody answers at w1:1' } as const;
+      await store.judge('w1', refused, 1_000);
+      expect(await store.verdict('w1')).toEqual(refused);
+      expect(await store.verdict('w2')).toBeNull();
+      await store.judge('w1', { admitted: true }, 1_000);
+      expect(await store.verdict('w1')).toEqual({ admitted: true });
+      await advance(1_200);
+      expect(await store.verdict('w1')).toBeNull();
+    });
   });
 
   describe('wakes', () => {

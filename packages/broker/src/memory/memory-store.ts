@@ -7,6 +7,7 @@ import type {
   OutstandingRecord,
   ReadyRecord,
   RunRecord,
+  Verdict,
   WorkerRecord,
 } from '../records.js';
 import { sharedBytes } from '../shared-bytes.js';
@@ -50,6 +51,7 @@ export class MemoryStore implements Store {
   readonly #states = new Map<string, RunState>();
   readonly #manifests = new Map<string, Leased<Uint8Array>>();
   readonly #workers = new Map<string, Leased<WorkerRecord>>();
+  readonly #verdicts = new Map<string, Leased<Verdict>>();
   readonly #listeners = new Map<string, Set<() => void>>();
   readonly #wakes = new Set<string>();
   #fencing = 0;
@@ -223,6 +225,15 @@ export class MemoryStore implements Store {
     for (const { chunks } of this.#states.values()) chunks.sweep();
   }
 
+  async judge(workerId: string, verdict: Verdict, keepMs: number): Promise<void> {
+    this.#sweep();
+    this.#verdicts.set(workerId, { value: verdict, expiresAt: this.#clock.now() + keepMs });
+  }
+
+  async verdict(workerId: string): Promise<Verdict | null> {
+    return this.#live(this.#verdicts, workerId) ?? null;
+  }
+
   // --- wakes
 
   async wake(topic: string): Promise<void> {
@@ -321,6 +332,7 @@ export class MemoryStore implements Store {
     if (now < this.#nextSweep) return;
     this.#nextSweep = now + SWEEP_MS;
     for (const [id, { expiresAt }] of this.#workers) if (expiresAt <= now) this.#workers.delete(id);
+    for (const [id, { expiresAt }] of this.#verdicts) if (expiresAt <= now) this.#verdicts.delete(id);
     for (const { value, expiresAt } of [...this.#runs.values()]) if (expiresAt <= now) this.#forgetRun(value);
     for (const { attachments, chunks } of this.#states.values()) {
       for (const [key, { expiresAt }] of attachments) if (expiresAt <= now) attachments.delete(key);

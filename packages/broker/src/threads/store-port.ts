@@ -30,6 +30,8 @@ const CALLS = Object.keys({
   beat: true,
   workers: true,
   leave: true,
+  judge: true,
+  verdict: true,
   wake: true,
 } satisfies Record<keyof Calls, true>) as (keyof Calls)[];
 
