@@ -13,6 +13,8 @@ export interface ChunkJob {
   readonly indices: readonly number[];
   /** Ahead of the queue: a chunk whose maker died is already late. */
   readonly urgent: boolean;
+  /** Where the dataset lies now: it may move while the run lives, and no byte depends on it. */
+  readonly url: string;
 }
 
 /** A chunk within a run: `<epoch>-<first>-<last>`. */
@@ -24,6 +26,8 @@ export interface RunRecord {
   /** The resolved spec, canonical JSON. */
   readonly specJson: string;
   readonly manifestDigest: string;
+  /** Positions a chunk has at most: one for all names of a digest, since they share its chunks. */
+  readonly chunkSize: number;
   /** Where the run's jobs are queued: one queue a pixel fingerprint, so that a fleet is upgraded while it works. */
   readonly fingerprint: string;
   /** Milliseconds since 1970. */

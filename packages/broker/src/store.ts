@@ -17,7 +17,11 @@ import type {
  */
 export interface Store {
   // --- runs and manifests
-  /** Opens the run, or returns the one open under that name, whatever its digest. */
+  /**
+   * Opens the run. A name that is open with another digest stays as it is and is returned. Opened again with the same
+   * digest, its spec is replaced, since the dataset may have moved. `chunkSize` and `fingerprint` are those of the runs
+   * that are open with the digest already, whatever their names: they share their chunks.
+   */
   openRun(run: RunRecord): Promise<{ readonly run: RunRecord; readonly created: boolean }>;
   runByName(name: string): Promise<RunRecord | null>;
   runByDigest(digest: string): Promise<RunRecord | null>;
@@ -49,7 +53,7 @@ export interface Store {
   detach(attachment: AttachmentRecord): Promise<void>;
   attachments(runDigest: string): Promise<readonly AttachmentRecord[]>;
   /** Where a consumer's rank was last heard to be; the trainer's own state is the truth. */
-  cursor(runDigest: string, consumer: string, rank: number): Promise<number | null>;
+  cursor(runName: string, consumer: string, rank: number): Promise<number | null>;
 
   // --- chunks
   /**

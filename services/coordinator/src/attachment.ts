@@ -2,7 +2,7 @@ import { type AttachmentRecord, type ChunkName, chunkName } from '@cropstream/br
 import { type CropstreamError, failure } from '@cropstream/errors';
 import type { Attach, AttachResponse, Progress } from '@cropstream/protocol';
 import { type WantedChunk, wantedChunks } from '@cropstream/schedule';
-import type { OpenRun } from './runs.js';
+import type { OpenRun } from './open-run.js';
 import { type RankShape, stepsOfCredits } from './window.js';
 
 /** The coordinator's end of a trainer's stream, whatever carries it. */
@@ -73,6 +73,14 @@ export class Attachment {
     return this.#wants;
   }
 
+  /**
+   * Whether a wanted chunk still has to be found for the trainer. What it was told of it holds already, is fetching, or
+   * will say it could not have: until then the chunk need not be made again, wherever it lies or not.
+   */
+  awaits(name: ChunkName): boolean {
+    return this.announced.get(name)?.lost !== false;
+  }
+
   get record(): AttachmentRecord {
     const { consumer, rank, worldSize, process, host, pid } = this.hello;
     return {
@@ -102,7 +110,7 @@ export class Attachment {
     const { rank, worldSize } = hello;
     const shape: RankShape = {
       plan: run.plan,
-      chunkSize: run.spec.chunk_size,
+      chunkSize: run.chunkSize,
       sampleBytes: run.sampleBytes,
       rank,
       worldSize,
@@ -119,7 +127,7 @@ export class Attachment {
       ),
     );
     const window = { rank, worldSize, nextStep, windowEnd: this.#windowEnd };
-    this.#wants = wantedChunks(run.plan, run.spec.chunk_size, window)
+    this.#wants = wantedChunks(run.plan, run.chunkSize, window)
       .map((chunk) => ({ ...chunk, name: chunkName(chunk) }))
       .filter(({ name }) => !this.#held.has(name));
     const wanted = new Set(this.#wants.map(({ name }) => name));

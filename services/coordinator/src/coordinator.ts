@@ -11,8 +11,9 @@ import type { Clock, Timer } from '@cropstream/runtime';
 import { checkWorld } from '@cropstream/schedule';
 import { type AttachChannel, Attachment } from './attachment.js';
 import type { CoordinatorLimits } from './limits.js';
+import type { OpenRun } from './open-run.js';
 import { type ReconcileObserver, Reconciler } from './reconcile.js';
-import type { OpenRun, RunCatalog } from './runs.js';
+import type { RunCatalog } from './runs.js';
 
 /** What the coordinator reports; the log and the metrics implement it. */
 export interface CoordinatorObserver extends ReconcileObserver {
@@ -181,10 +182,10 @@ export class Coordinator {
   /** Two world sizes on one step of a consumer are an error; a change between steps is not. */
   async #checkWorldSize({ record }: Attachment): Promise<void> {
     for (const other of await this.#options.store.attachments(record.runDigest)) {
+      if (!sameJob(other, record) || other.worldSize === record.worldSize) continue;
       const overlaps = other.nextStep < record.windowEnd && record.nextStep < other.windowEnd;
       const replaced = other.rank === record.rank && other.process === record.process;
-      if (other.consumer !== record.consumer || other.worldSize === record.worldSize || !overlaps || replaced)
-        continue;
+      if (!overlaps || replaced) continue;
       throw failure('WORLD_MISMATCH', {
         consumer: record.consumer,
         step: Math.max(other.nextStep, record.nextStep),
@@ -196,10 +197,10 @@ export class Coordinator {
 
   /** Ends an older attachment of the same rank here; elsewhere, its renewal finds out. */
   #supersede(newest: Attachment): void {
-    const { runDigest, consumer, rank, host, pid, process } = newest.record;
+    const { consumer, rank, host, pid, process } = newest.record;
     for (const old of this.#attachments) {
       const { record } = old;
-      if (record.runDigest !== runDigest || record.consumer !== consumer || record.rank !== rank) continue;
+      if (!sameJob(record, newest.record) || record.rank !== rank) continue;
       this.#attachments.delete(old);
       old.end(record.process === process ? undefined : failure('SUPERSEDED', { rank, consumer, host, pid }));
     }
@@ -309,7 +310,7 @@ export class Coordinator {
       if (await store.renew(attachment.record, limits.leaseMs)) continue;
       const { consumer, rank, runDigest } = attachment.record;
       const holder = (await store.attachments(runDigest)).find(
-        (a) => a.consumer === consumer && a.rank === rank,
+        (other) => sameJob(other, attachment.record) && other.rank === rank,
       );
       const { host, pid } = holder ?? { host: 'another process', pid: 0 };
       await this.#detach(attachment, failure('SUPERSEDED', { rank, consumer, host, pid }));
@@ -326,11 +327,16 @@ export class Coordinator {
     const slots = workers.reduce((sum, worker) => sum + worker.slots, 0);
     observer.fleet(workers.length, slots);
     let active = 0;
-    for (const { digest } of await store.runs()) {
+    for (const digest of new Set((await store.runs()).map((run) => run.digest))) {
       if ((await store.attachments(digest)).length > 0) active += 1;
     }
     return Math.max(1, Math.ceil((2 * slots) / Math.max(1, active)));
   }
+}
+
+/** Ranks of one training job: they share the run's name and the consumer's id. */
+function sameJob(a: AttachmentRecord, b: AttachmentRecord): boolean {
+  return a.runName === b.runName && a.consumer === b.consumer;
 }
 
 /** @throws PROTOCOL_MISMATCH */

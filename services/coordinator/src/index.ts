@@ -10,5 +10,6 @@ export {
   type CoordinatorOptions,
 } from './coordinator.js';
 export { type CoordinatorLimits, DEFAULT_LIMITS } from './limits.js';
-export { type OpenedRun, type OpenRun, RunCatalog, type RunCatalogOptions } from './runs.js';
+export { OpenRun } from './open-run.js';
+export { type OpenedRun, RunCatalog, type RunCatalogOptions } from './runs.js';
 export { type CoordinatorService, type CoordinatorServiceOptions, startCoordinator } from './service.js';

@@ -1,5 +1,11 @@
 /** The coordinator's limits and rhythms, in one place; each is configurable and documented in docs/operations.md. */
 export interface CoordinatorLimits {
+  /** Runs open at once; idle ones are forgotten. */
+  readonly maxRuns: number;
+  /** Runs being indexed at once. */
+  readonly maxOpening: number;
+  /** Bytes of one chunk, not above what the workers allow: chunks of runs with large views have fewer samples. */
+  readonly maxChunkBytes: number;
   /** Streams of trainers at once. */
   readonly maxAttachments: number;
   /** Chunks that one attachment may want ahead, whatever credits it gives. */
@@ -19,6 +25,9 @@ export interface CoordinatorLimits {
 }
 
 export const DEFAULT_LIMITS: CoordinatorLimits = {
+  maxRuns: 1000,
+  maxOpening: 8,
+  maxChunkBytes: 256 << 20,
   maxAttachments: 4096,
   maxWindowChunks: 4096,
   maxPendingMessages: 256,

@@ -15,7 +15,7 @@ import type { Clock } from '@cropstream/runtime';
 import { type WantedChunk, wantedChunks } from '@cropstream/schedule';
 import type { Attachment } from './attachment.js';
 import type { CoordinatorLimits } from './limits.js';
-import type { OpenRun } from './runs.js';
+import type { OpenRun } from './open-run.js';
 
 /** What the reconcile loop reports; the metrics implement it. */
 export interface ReconcileObserver {
@@ -39,6 +39,8 @@ type Want = WantedChunk & { readonly name: ChunkName };
 interface Watch {
   readonly since: number;
   queuedAt: number;
+  /** The attempt whose job was added again though it was claimed before; 0: none. */
+  healed: number;
 }
 
 /**
@@ -76,7 +78,7 @@ export class Reconciler {
       if (state.state === 'outstanding' && isOrphan(state.outstanding, living)) {
         state = await this.#afterDeath(run, state.outstanding);
       }
-      if (state.state === 'none' && shareLeft) {
+      if (state.state === 'none' && shareLeft && by.some((attachment) => attachment.awaits(name))) {
         const claim = await store.claim(run.digest, name, share);
         if ('refused' in claim) shareLeft = false;
         else if ('claimed' in claim) {
@@ -88,10 +90,8 @@ export class Reconciler {
       if (state.state === 'ready') observer.announced(this.#announce(run, state.ready, want, by));
       else if (state.state === 'failed') endAll(by, state.failed.errorJson);
       else if (state.state === 'outstanding' && state.outstanding.takenBy === null) {
-        const watch = this.#watch(run, name);
-        if (clock.now() - watch.queuedAt < this.#options.limits.healMs) continue;
-        watch.queuedAt = clock.now();
-        jobs.push(jobOf(run, want, by, state.outstanding));
+        const job = await this.#heal(run, want, by, state.outstanding);
+        if (job) jobs.push(job);
       }
     }
     if (jobs.length > 0) {
@@ -103,7 +103,7 @@ export class Reconciler {
   /** Tells each attachment which chunk it waits for, since when, and who has it. */
   async tellWaiting(run: OpenRun, attachments: readonly Attachment[]): Promise<void> {
     const waiting = attachments.flatMap((attachment) => {
-      const want = attachment.wants.find(({ name }) => attachment.announced.get(name)?.lost !== false);
+      const want = attachment.wants.find(({ name }) => attachment.awaits(name));
       return want ? [{ attachment, want }] : [];
     });
     const states = await this.#options.store.chunkStates(
@@ -135,7 +135,7 @@ export class Reconciler {
     if (waiting.length === 0) return;
     const wanted = new Set(
       (await store.attachments(run.digest)).flatMap((attachment) =>
-        wantedChunks(run.plan, run.spec.chunk_size, attachment).map(chunkName),
+        wantedChunks(run.plan, run.chunkSize, attachment).map(chunkName),
       ),
     );
     const unwanted = waiting.filter(({ chunk }) => !wanted.has(chunk));
@@ -159,10 +159,35 @@ export class Reconciler {
     const key = watchKey(run, name);
     let watch = this.#watches.get(key);
     if (!watch) {
-      watch = { since: this.#options.clock.now(), queuedAt: this.#options.clock.now() };
+      const now = this.#options.clock.now();
+      watch = { since: now, queuedAt: now, healed: 0 };
       this.#watches.set(key, watch);
     }
     return watch;
+  }
+
+  /**
+   * For a claim that nobody has begun for a while: its job may have been lost on the way to the queue, so it is added
+   * again under its id. That changes nothing where a worker took the job and was never heard of it again, or never
+   * learnt that it has it: then the queue runs empty while the claim stays, and the claim is given up for another.
+   */
+  async #heal(
+    run: OpenRun,
+    want: Want,
+    by: readonly Attachment[],
+    claim: OutstandingRecord,
+  ): Promise<ChunkJob | null> {
+    const { store, broker, clock, limits } = this.#options;
+    const watch = this.#watch(run, want.name);
+    if (clock.now() - watch.queuedAt < limits.healMs) return null;
+    watch.queuedAt = clock.now();
+    if (watch.healed === claim.attempt && (await broker.counts(run.fingerprint)).waiting === 0) {
+      await store.release(run.digest, want.name, claim.attempt, 'abandoned');
+      const again = await store.claim(run.digest, want.name, Number.MAX_SAFE_INTEGER);
+      return 'claimed' in again ? { ...jobOf(run, want, by, again.claimed), urgent: true } : null;
+    }
+    watch.healed = claim.attempt;
+    return jobOf(run, want, by, claim);
   }
 
   async #afterDeath(run: OpenRun, { chunk, attempt }: OutstandingRecord): Promise<ChunkState> {
@@ -243,6 +268,7 @@ function jobOf(run: OpenRun, want: Want, by: readonly Attachment[], claim: Outst
     attempt,
     indices,
     // It was tried, or even ready, before: whoever wants it is waiting for it already.
+    url: run.url,
     urgent: failures + deaths > 0 || by.some(({ announced }) => announced.has(want.name)),
   };
 }

@@ -2,33 +2,22 @@ import { compileViews, type TransformRegistry } from '@cropstream/augment';
 import type { RunRecord, Store } from '@cropstream/broker';
 import { type IndexProgress, indexDataset, Manifest } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
-import type { RunInfo } from '@cropstream/protocol';
-import { EpochOrder, type EpochPlan, epochPlan } from '@cropstream/schedule';
+import { epochPlan } from '@cropstream/schedule';
 import { digestDifference, parseSpec, type ResolvedSpec, runDigest } from '@cropstream/spec';
-
-/** A run as a coordinator works with it. The manifest itself is left to the store and the workers. */
-export interface OpenRun {
-  readonly name: string;
-  readonly digest: string;
-  readonly spec: ResolvedSpec;
-  readonly plan: EpochPlan;
-  /** The pixel fingerprint it is pinned to, which is also the name of its job queue. */
-  readonly fingerprint: string;
-  /** Bytes of one sample's views. */
-  readonly sampleBytes: number;
-  readonly info: RunInfo;
-  order(epoch: number): EpochOrder;
-}
+import type { CoordinatorLimits } from './limits.js';
+import { type ManifestFacts, OpenRun } from './open-run.js';
 
 export interface RunCatalogOptions {
   readonly store: Store;
   readonly transforms: TransformRegistry;
   /** The pixel fingerprint that new runs are pinned to. */
   readonly fingerprint: () => Promise<string>;
-  /** Contexts kept in memory; the store keeps the runs themselves. */
-  readonly maxCached?: number;
+  readonly limits: Pick<CoordinatorLimits, 'maxRuns' | 'maxOpening' | 'maxChunkBytes'>;
   readonly wall: () => number;
 }
+
+/** Contexts kept in memory; the store keeps the runs themselves. */
+const MAX_CACHED = 256;
 
 export interface OpenedRun {
   readonly run: OpenRun;
@@ -38,12 +27,8 @@ export interface OpenedRun {
   readonly manifest: Manifest;
 }
 
-/** What of a manifest a run's trainers are told. */
-interface ManifestFacts {
-  readonly samples: number;
-  readonly classes: readonly string[];
-  readonly fields: Manifest['fields'];
-}
+/** What a sample's fields and parameters take beside its views, at most, as long as fields stay short. */
+const TAIL_BYTES = 8192;
 
 /** Opens runs and finds them again. */
 export class RunCatalog {
@@ -60,21 +45,26 @@ export class RunCatalog {
   /**
    * Opens a run from a spec, or finds it open already with the same digest.
    *
-   * @throws SPEC_INVALID, DATASET_*, NO_FULL_STEP, RUN_CONFLICT
+   * @throws SPEC_INVALID, DATASET_*, NO_FULL_STEP, CHUNK_TOO_LARGE, RUN_CONFLICT, LIMIT_EXCEEDED
    */
-  open(spec: unknown, report?: (progress: IndexProgress) => void): Promise<OpenedRun> {
+  async open(spec: unknown, report?: (progress: IndexProgress) => void): Promise<OpenedRun> {
     const key = JSON.stringify(spec);
     const underWay = this.#opening.get(key);
     if (underWay) return underWay;
+    const limit = this.#options.limits.maxOpening;
+    if (this.#opening.size >= limit) {
+      throw failure('LIMIT_EXCEEDED', { field: 'runs being opened', value: this.#opening.size + 1, limit });
+    }
     const opening = this.#open(spec, report).finally(() => this.#opening.delete(key));
     this.#opening.set(key, opening);
     return opening;
   }
 
   async #open(input: unknown, report?: (progress: IndexProgress) => void): Promise<OpenedRun> {
-    const { store, transforms } = this.#options;
+    const { store, transforms, limits } = this.#options;
     // Everything else of the spec is checked before the dataset is looked at, which may take long.
-    const { dataset } = parseSpec(input, { transforms, samples: 1 });
+    const { name, dataset } = parseSpec(input, { transforms, samples: 1 });
+    await this.#checkRoom(name);
     const { manifest, notices } = await indexDataset(dataset, report);
     const spec = parseSpec(input, { transforms, samples: manifest.length });
     epochPlan({
@@ -82,11 +72,13 @@ export class RunCatalog {
       globalBatchSize: spec.global_batch_size,
       dropLast: spec.drop_last,
     });
+    checkFields(spec, manifest);
     const record: RunRecord = {
       name: spec.name,
       digest: runDigest(spec, manifest.digest),
       specJson: JSON.stringify(spec),
       manifestDigest: manifest.digest,
+      chunkSize: fittingChunkSize(spec, sampleBytesOf(spec, transforms), limits.maxChunkBytes),
       fingerprint: await this.#options.fingerprint(),
       openedAt: this.#options.wall(),
     };
@@ -99,7 +91,17 @@ export class RunCatalog {
           : `the dataset's manifest is ${record.manifestDigest}, the open run's is ${run.manifestDigest}`;
       throw failure('RUN_CONFLICT', { run: run.name, difference });
     }
-    return { run: this.#remember(run, factsOf(manifest)), created, notices, manifest };
+    const told = [...notices];
+    if (run.chunkSize !== spec.chunk_size) told.push(chunkSizeNotice(run.chunkSize, record.chunkSize, spec));
+    return { run: this.#remember(run, factsOf(manifest)), created, notices: told, manifest };
+  }
+
+  async #checkRoom(name: string): Promise<void> {
+    const { store, limits } = this.#options;
+    if ((await store.runByName(name)) !== null) return;
+    const open = (await store.runs()).length;
+    if (open < limits.maxRuns) return;
+    throw failure('LIMIT_EXCEEDED', { field: 'open runs', value: open + 1, limit: limits.maxRuns });
   }
 
   /**
@@ -129,7 +131,10 @@ export class RunCatalog {
 
   async #context(record: RunRecord): Promise<OpenRun> {
     const cached = this.#contexts.get(cacheKey(record));
-    if (cached) return this.#touch(cached);
+    if (cached) {
+      cached.place(record);
+      return this.#touch(cached);
+    }
     const bytes = await this.#options.store.manifest(record.manifestDigest);
     if (!bytes) {
       throw failure('RUN_NOT_FOUND', {
@@ -141,9 +146,9 @@ export class RunCatalog {
   }
 
   #remember(record: RunRecord, facts: ManifestFacts): OpenRun {
-    return this.#touch(
-      this.#contexts.get(cacheKey(record)) ?? makeRun(record, facts, this.#options.transforms),
-    );
+    const run = this.#contexts.get(cacheKey(record)) ?? new OpenRun(record, facts, this.#options.transforms);
+    run.place(record);
+    return this.#touch(run);
   }
 
   #touch(run: OpenRun): OpenRun {
@@ -151,7 +156,7 @@ export class RunCatalog {
     this.#contexts.delete(key);
     this.#contexts.set(key, run);
     for (const oldest of this.#contexts.keys()) {
-      if (this.#contexts.size <= (this.#options.maxCached ?? 256)) break;
+      if (this.#contexts.size <= MAX_CACHED) break;
       this.#contexts.delete(oldest);
     }
     return run;
@@ -166,50 +171,33 @@ function factsOf(manifest: Manifest): ManifestFacts {
   return { samples: manifest.length, classes: manifest.classes, fields: manifest.fields };
 }
 
-function makeRun(record: RunRecord, facts: ManifestFacts, transforms: TransformRegistry): OpenRun {
-  const spec: ResolvedSpec = JSON.parse(record.specJson);
-  const plan = epochPlan({
-    samples: facts.samples,
-    globalBatchSize: spec.global_batch_size,
-    dropLast: spec.drop_last,
+/** The chunk size asked for, or what of it a worker can hold: no byte depends on it. */
+function fittingChunkSize(spec: ResolvedSpec, sampleBytes: number, maxChunkBytes: number): number {
+  const most = Math.floor(maxChunkBytes / (sampleBytes + TAIL_BYTES));
+  if (most < 1) throw failure('CHUNK_TOO_LARGE', { bytes: sampleBytes + TAIL_BYTES, limit: maxChunkBytes });
+  return Math.min(spec.chunk_size, most);
+}
+
+function chunkSizeNotice(effective: number, fitting: number, { chunk_size }: ResolvedSpec): string {
+  const why =
+    effective === fitting ? 'larger chunks would not fit a worker' : 'the same run is open so already';
+  return `chunk_size is ${effective} instead of ${chunk_size}: ${why}; the batches are the same`;
+}
+
+function checkFields(spec: ResolvedSpec, manifest: Manifest): void {
+  const names = manifest.fields.map(({ name }) => name);
+  const unknown = spec.exclude_fields.find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  throw failure('SPEC_INVALID', {
+    field: 'exclude_fields',
+    value: JSON.stringify(unknown),
+    allowed: `fields that the samples have: ${names.join(', ')}`,
   });
-  const views = compileViews(spec.views, spec.output, transforms);
-  const sampleBytes = views.reduce((sum, view) => sum + view.bytesPerSample, 0);
-  let latest: EpochOrder | undefined;
-  let latestEpoch = -1;
-  return {
-    name: record.name,
-    digest: record.digest,
-    spec,
-    plan,
-    fingerprint: record.fingerprint,
-    sampleBytes,
-    order(epoch) {
-      if (!latest || latestEpoch !== epoch) {
-        latest = new EpochOrder({ seed: spec.seed, epoch, length: facts.samples, shuffle: spec.shuffle });
-        latestEpoch = epoch;
-      }
-      return latest;
-    },
-    info: {
-      name: record.name,
-      digest: record.digest,
-      specJson: record.specJson,
-      manifestDigest: record.manifestDigest,
-      fingerprint: record.fingerprint,
-      samples: BigInt(facts.samples),
-      globalBatchSize: BigInt(spec.global_batch_size),
-      dropLast: spec.drop_last,
-      stepsPerEpoch: BigInt(plan.stepsPerEpoch),
-      chunkSize: spec.chunk_size,
-      sampleBytes: BigInt(sampleBytes),
-      views: views.map(({ name, dtype, shape }) => ({ name, dtype, shape: [...shape] })),
-      fields: facts.fields
-        .filter(({ name }) => !spec.exclude_fields.includes(name))
-        .map(({ name, dtype }) => ({ name, dtype })),
-      classes: [...facts.classes],
-      mean: [...spec.normalization.mean],
-      std: [...spec.normalization.std],
-    },
-  };
+}
+
+function sampleBytesOf(spec: ResolvedSpec, transforms: TransformRegistry): number {
+  return compileViews(spec.views, spec.output, transforms).reduce(
+    (sum, view) => sum + view.bytesPerSample,
+    0,
+  );
 }

@@ -43,7 +43,7 @@ export interface CoordinatorService {
 export async function startCoordinator(options: CoordinatorServiceOptions): Promise<CoordinatorService> {
   const { store, broker, clock, transforms, fingerprint, host, port, httpPort, registry, log } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const catalog = new RunCatalog({ store, transforms, fingerprint, wall: () => clock.wall() });
+  const catalog = new RunCatalog({ store, transforms, fingerprint, limits, wall: () => clock.wall() });
   const observer = observe(registry, log, limits);
   const id = options.randomness.id();
   const coordinator = new Coordinator({ id, catalog, store, broker, clock, limits, observer });

@@ -54,7 +54,14 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
   const events: WorkerEvent[] = [];
   let made = 0;
   await store.putManifest('m', new Uint8Array(1));
-  const run = { name: 'run', digest: RUN, specJson: '{}', manifestDigest: 'm', fingerprint: FINGERPRINT };
+  const run = {
+    name: 'run',
+    digest: RUN,
+    specJson: '{}',
+    manifestDigest: 'm',
+    chunkSize: 4,
+    fingerprint: FINGERPRINT,
+  };
   await store.openRun({ ...run, openedAt: 0 });
   const worker = new CropWorker({
     self: { id: 'worker-1', address: 'host:1', tlsName: '', fingerprint: FINGERPRINT, slots: 1 },
@@ -99,6 +106,7 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
         attempt,
         indices: [0, 1, 2, 3],
         urgent: false,
+        url: '/data',
       };
       await broker.add(FINGERPRINT, [job]);
       return job;

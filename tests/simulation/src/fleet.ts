@@ -76,6 +76,7 @@ export class Fleet {
           digest: runDigest(run.spec, manifest.digest),
           specJson: JSON.stringify(run.spec),
           manifestDigest: manifest.digest,
+          chunkSize: run.spec.chunk_size,
           fingerprint: FINGERPRINT,
           openedAt: 0,
         };
@@ -106,7 +107,13 @@ export class Fleet {
     const store = storeOf(part, this.server, this.wakes);
     const broker = brokerOf(part, this.server);
     const fingerprint = async () => FINGERPRINT;
-    const catalog = new RunCatalog({ store, transforms, fingerprint, wall: () => clock.wall() });
+    const catalog = new RunCatalog({
+      store,
+      transforms,
+      fingerprint,
+      limits: DEFAULT_LIMITS,
+      wall: () => clock.wall(),
+    });
     const coordinator = new Coordinator({
       id: part.name,
       catalog,

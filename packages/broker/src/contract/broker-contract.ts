@@ -23,6 +23,7 @@ export const exampleJob = (first: number, more: Partial<ChunkJob> = {}): ChunkJo
   attempt: 1,
   indices: [7, 3],
   urgent: false,
+  url: '/data',
   ...more,
 });
 

@@ -17,6 +17,7 @@ export const exampleRun = (more: Partial<RunRecord> = {}): RunRecord => ({
   digest: 'd1',
   specJson: '{"seed":42}',
   manifestDigest: 'm1',
+  chunkSize: 64,
   fingerprint: 'f1',
   openedAt: 1_700_000_000_000,
   ...more,

@@ -32,6 +32,32 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect(await store.runs()).toEqual([run]);
     });
 
+    test('takes the new place of a dataset that moved, and no other change', async ({ store }) => {
+      await store.openRun(exampleRun());
+      const moved = exampleRun({ specJson: '{"seed":42,"moved":true}', openedAt: 9 });
+      const stored = exampleRun({ specJson: moved.specJson });
+      expect(await store.openRun(moved)).toEqual({ run: stored, created: false });
+      expect(await store.runByName('one')).toEqual(stored);
+    });
+
+    test('cuts the chunks of one digest in one way, whatever its names', async ({ store }) => {
+      await store.openRun(exampleRun({ chunkSize: 64 }));
+      const two = exampleRun({ name: 'two', chunkSize: 8, fingerprint: 'f2' });
+      const stored = exampleRun({ name: 'two' });
+      expect(await store.openRun(two)).toEqual({ run: stored, created: true });
+      await store.closeRun('one');
+      expect(await store.openRun(two)).toEqual({ run: stored, created: false });
+    });
+
+    test('keeps the jobs of two names apart, though they share chunks', async ({ store }) => {
+      for (const name of ['one', 'two']) {
+        await store.openRun(exampleRun({ name }));
+        const attachment = exampleAttachment({ runName: name, process: name });
+        expect(await store.attach(attachment, 60_000, false)).toMatchObject({ ok: true });
+      }
+      expect(await store.attachments('d1')).toHaveLength(2);
+    });
+
     test('forgets all of a closed run, and nothing of another', async ({ store }) => {
       const [one, two] = [exampleRun(), exampleRun({ name: 'two', digest: 'ff00' })];
       await store.openRun(one);
@@ -48,7 +74,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect(await store.runs()).toEqual([two]);
       expect(await store.attachments(one.digest)).toEqual([]);
       expect(await store.chunkStates(one.digest, ['0-0-4'])).toEqual([{ state: 'none' }]);
-      expect(await store.cursor(one.digest, 'job', 0)).toBeNull();
+      expect(await store.cursor(one.name, 'job', 0)).toBeNull();
       expect(await store.attachments(two.digest)).toHaveLength(1);
       expect(await store.chunkStates(two.digest, ['0-0-4'])).toMatchObject([{ state: 'ready' }]);
     });
@@ -163,16 +189,16 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
 
     test('remembers where a rank was', async ({ store }) => {
       await store.openRun(exampleRun());
-      expect(await store.cursor('d1', 'job', 0)).toBeNull();
+      expect(await store.cursor('one', 'job', 0)).toBeNull();
       const first = await attached(store, exampleAttachment({ nextStep: 3 }), 60_000);
-      expect(await store.cursor('d1', 'job', 0)).toBe(3);
+      expect(await store.cursor('one', 'job', 0)).toBe(3);
       await store.renew({ ...first, nextStep: 8 }, 60_000);
-      expect(await store.cursor('d1', 'job', 0)).toBe(8);
+      expect(await store.cursor('one', 'job', 0)).toBe(8);
       await store.detach({ ...first, nextStep: 9 });
       expect(await store.attachments('d1')).toEqual([]);
-      expect(await store.cursor('d1', 'job', 0)).toBe(9);
+      expect(await store.cursor('one', 'job', 0)).toBe(9);
       await attached(store, exampleAttachment({ nextStep: 2 }), 60_000);
-      expect(await store.cursor('d1', 'job', 0)).toBe(2);
+      expect(await store.cursor('one', 'job', 0)).toBe(2);
     });
 
     test('says so when the run is not open', async ({ store }) => {

@@ -41,7 +41,9 @@ export interface MemoryStoreOptions {
   readonly idleMs?: number;
 }
 
-const rankKey = (consumer: string, rank: number) => `${rank} ${consumer}`;
+/** Two names of one digest are two runs: their jobs do not meet. */
+const rankKey = (runName: string, consumer: string, rank: number) =>
+  JSON.stringify([runName, rank, consumer]);
 
 /** The store of a single process: nothing outlives it. Every method runs to its end in one turn, so each is atomic. */
 export class MemoryStore implements Store {
@@ -69,7 +71,13 @@ export class MemoryStore implements Store {
     const open = this.#run(run.name);
     const expired = this.#runs.get(run.name);
     if (open === undefined && expired !== undefined) this.#forgetRun(expired.value);
-    const record = open ?? run;
+    if (open !== undefined && open.digest !== run.digest) {
+      this.#touch(open, 0);
+      return { run: open, created: false };
+    }
+    const sibling = this.#ofDigest(run.digest) ?? run;
+    const { chunkSize, fingerprint } = sibling;
+    const record = { ...run, chunkSize, fingerprint, openedAt: open?.openedAt ?? run.openedAt };
     this.#touch(record, 0);
     if (!this.#states.has(record.digest)) {
       this.#states.set(record.digest, {
@@ -86,7 +94,7 @@ export class MemoryStore implements Store {
   }
 
   async runByDigest(digest: string): Promise<RunRecord | null> {
-    return this.#openRuns().find((run) => run.digest === digest) ?? null;
+    return this.#ofDigest(digest) ?? null;
   }
 
   async runs(): Promise<readonly RunRecord[]> {
@@ -123,7 +131,7 @@ export class MemoryStore implements Store {
   > {
     this.#sweep();
     const state = this.#stateOf(attachment.runName, attachment.runDigest);
-    const key = rankKey(attachment.consumer, attachment.rank);
+    const key = rankKey(attachment.runName, attachment.consumer, attachment.rank);
     const holder = this.#live(state.attachments, key);
     if (holder !== undefined && holder.process !== attachment.process && !takeover) {
       return { ok: false, holder };
@@ -136,7 +144,8 @@ export class MemoryStore implements Store {
   async renew(attachment: AttachmentRecord, leaseMs: number): Promise<boolean> {
     this.#sweep();
     const state = this.#stateOf(attachment.runName, attachment.runDigest);
-    const newest = state.cursors.get(rankKey(attachment.consumer, attachment.rank))?.fencing ?? 0;
+    const key = rankKey(attachment.runName, attachment.consumer, attachment.rank);
+    const newest = state.cursors.get(key)?.fencing ?? 0;
     if (newest > attachment.fencing) return false;
     // Also after the lease ran out, when nobody took the rank: the trainer is there, whatever kept its coordinator.
     this.#hold(state, attachment, leaseMs);
@@ -145,7 +154,7 @@ export class MemoryStore implements Store {
 
   async detach(attachment: AttachmentRecord): Promise<void> {
     const state = this.#states.get(attachment.runDigest);
-    const key = rankKey(attachment.consumer, attachment.rank);
+    const key = rankKey(attachment.runName, attachment.consumer, attachment.rank);
     if (state?.attachments.get(key)?.value.fencing !== attachment.fencing) return;
     state.attachments.delete(key);
     this.#setCursor(state, key, attachment);
@@ -156,8 +165,10 @@ export class MemoryStore implements Store {
     return state === undefined ? [] : this.#allLive(state.attachments);
   }
 
-  async cursor(runDigest: string, consumer: string, rank: number): Promise<number | null> {
-    return this.#states.get(runDigest)?.cursors.get(rankKey(consumer, rank))?.step ?? null;
+  async cursor(runName: string, consumer: string, rank: number): Promise<number | null> {
+    const run = this.#run(runName);
+    const state = run && this.#states.get(run.digest);
+    return state?.cursors.get(rankKey(runName, consumer, rank))?.step ?? null;
   }
 
   // --- chunks
@@ -278,6 +289,10 @@ export class MemoryStore implements Store {
     return this.#live(this.#runs, name);
   }
 
+  #ofDigest(digest: string): RunRecord | undefined {
+    return this.#openRuns().find((run) => run.digest === digest);
+  }
+
   #openRuns(): RunRecord[] {
     return this.#allLive(this.#runs);
   }
@@ -304,7 +319,7 @@ export class MemoryStore implements Store {
   }
 
   #hold(state: RunState, attachment: AttachmentRecord, leaseMs: number): void {
-    const key = rankKey(attachment.consumer, attachment.rank);
+    const key = rankKey(attachment.runName, attachment.consumer, attachment.rank);
     state.attachments.set(key, { value: attachment, expiresAt: this.#clock.now() + leaseMs });
     this.#setCursor(state, key, attachment);
     const run = this.#run(attachment.runName);

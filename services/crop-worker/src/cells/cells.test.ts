@@ -47,6 +47,7 @@ it('makes and serves the same chunks in any cell, PNGs decoded on the main threa
     digest,
     specJson: JSON.stringify(run.spec),
     manifestDigest: run.manifest.digest,
+    chunkSize: 4,
     fingerprint: FINGERPRINT,
     openedAt: 0,
   });
@@ -89,7 +90,9 @@ it('makes and serves the same chunks in any cell, PNGs decoded on the main threa
       await store.claim(digest, chunkName(span), 10);
       const indices = [0, 1, 2, 3].map((i) => span.first + i);
       const id = jobId(digest, chunkName(span), 1);
-      await broker.add(FINGERPRINT, [{ id, runDigest: digest, ...span, attempt: 1, indices, urgent: false }]);
+      await broker.add(FINGERPRINT, [
+        { id, runDigest: digest, ...span, attempt: 1, indices, urgent: false, url: run.spec.dataset.url },
+      ]);
     }
     const maker = await ChunkMaker.create({ ...run, threads: 1 });
     for (const span of spans) {

@@ -243,6 +243,7 @@ describe('CropWorker', () => {
       digest: other,
       specJson: '{}',
       manifestDigest: 'm',
+      chunkSize: 4,
       fingerprint: FINGERPRINT,
     };
     await fleet.store.openRun({ ...run, openedAt: 0 });

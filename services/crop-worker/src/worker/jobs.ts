@@ -134,7 +134,9 @@ export class JobRunner {
   async #make(job: ChunkJob, reservation: Reservation, signal: AbortSignal): Promise<'done' | 'no-room'> {
     const { runs, closing } = this.options;
     try {
-      const ended = await runs.use(job.runDigest, (maker) => this.#makeWith(maker, job, reservation, signal));
+      const ended = await runs.use(job.runDigest, job.url, (maker) =>
+        this.#makeWith(maker, job, reservation, signal),
+      );
       if (ended !== null) return ended;
       await this.#skip(job, 'unknown-run');
     } catch (error) {

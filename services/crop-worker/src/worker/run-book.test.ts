@@ -10,7 +10,15 @@ async function book(options: { failing?: boolean } = {}) {
   const store = new MemoryStore({ clock: new VirtualClock() });
   await store.putManifest('m', new Uint8Array(1));
   for (const digest of ['a', 'b', 'c']) {
-    const run = { name: digest, digest, specJson: '{}', manifestDigest: 'm', fingerprint: 'fp', openedAt: 0 };
+    const run = {
+      name: digest,
+      digest,
+      specJson: '{}',
+      manifestDigest: 'm',
+      chunkSize: 4,
+      fingerprint: 'fp',
+      openedAt: 0,
+    };
     await store.openRun(run);
   }
   const opened: string[] = [];
@@ -41,21 +49,34 @@ describe('RunBook', () => {
   it('opens a run once for all that use it at a time', async () => {
     const { runs, opened } = await book();
     expect(runs.shape('a')).toBeNull();
-    await Promise.all([runs.use('a', done), runs.use('a', done)]);
-    await runs.use('a', done);
+    await Promise.all([runs.use('a', '/data', done), runs.use('a', '/data', done)]);
+    await runs.use('a', '/data', done);
     expect(opened).toEqual(['a']);
     expect(runs.shape('a')).toMatchObject({ chunkSize: 4, plan: { stepsPerEpoch: 2 } });
   });
 
+  it('opens a run anew where its dataset moved, and closes the old once nobody uses it', async () => {
+    const { runs, opened, closed } = await book();
+    await runs.use('a', '/data', async () => {
+      await runs.use('a', '/moved', done);
+      await settled();
+      expect(closed).toEqual([]);
+      return 'done' as const;
+    });
+    await settled();
+    expect(opened).toEqual(['a', 'a']);
+    expect(closed).toEqual(['a']);
+  });
+
   it('keeps the last few, never closing one in use', async () => {
     const { runs, opened, closed } = await book();
-    await runs.use('a', async () => {
-      await runs.use('b', done);
-      await runs.use('c', done);
+    await runs.use('a', '/data', async () => {
+      await runs.use('b', '/data', done);
+      await runs.use('c', '/data', done);
       await settled();
       expect(closed).toEqual(['b']);
     });
-    await runs.use('b', done);
+    await runs.use('b', '/data', done);
     await settled();
     expect(closed).toEqual(['b', 'a']);
     expect(opened).toEqual(['a', 'b', 'c', 'b']);
@@ -65,22 +86,22 @@ describe('RunBook', () => {
 
   it('answers null for a run that is not open, and looks again the next time', async () => {
     const { runs } = await book();
-    expect(await runs.use('gone', done)).toBeNull();
-    expect(await runs.use('gone', done)).toBeNull();
+    expect(await runs.use('gone', '/data', done)).toBeNull();
+    expect(await runs.use('gone', '/data', done)).toBeNull();
   });
 
   it('tries again to open what could not be opened', async () => {
     const { runs, opened } = await book({ failing: true });
-    await expect(runs.use('a', done)).rejects.toThrow('no such dataset');
-    await expect(runs.use('a', done)).rejects.toThrow('no such dataset');
+    await expect(runs.use('a', '/data', done)).rejects.toThrow('no such dataset');
+    await expect(runs.use('a', '/data', done)).rejects.toThrow('no such dataset');
     expect(opened).toEqual(['a', 'a']);
     await runs.close();
   });
 
   it('closes and forgets runs that ended', async () => {
     const { runs, closed } = await book();
-    await runs.use('a', done);
-    await runs.use('b', done);
+    await runs.use('a', '/data', done);
+    await runs.use('b', '/data', done);
     runs.retain(new Set(['b']));
     expect(runs.shape('a')).toBeNull();
     expect(runs.shape('b')).not.toBeNull();

@@ -14,8 +14,8 @@ export interface RunMaker {
   close(): Promise<void>;
 }
 
-/** Makes a run's maker from its record and its manifest's bytes. */
-export type OpenRun = (run: RunRecord, manifest: Uint8Array) => Promise<RunMaker>;
+/** Makes a run's maker from its record, its manifest's bytes, and where its dataset lies now. */
+export type OpenRun = (run: RunRecord, manifest: Uint8Array, url: string) => Promise<RunMaker>;
 
 /** How a run's steps and chunks are cut: known of every run that this worker ever opened, and small. */
 export interface RunShape {
@@ -24,6 +24,8 @@ export interface RunShape {
 }
 
 interface Page {
+  /** Where its dataset lay when it was opened. */
+  readonly url: string;
   readonly maker: Promise<RunMaker | null>;
   users: number;
 }
@@ -56,9 +58,12 @@ export class RunBook {
     }
   }
 
-  /** Runs `use` with the run's maker; null where the run is open no more. */
-  async use<T>(runDigest: string, use: (maker: RunMaker) => Promise<T>): Promise<T | null> {
-    const page = this.#pages.get(runDigest) ?? { maker: this.#open(runDigest), users: 0 };
+  /** Runs `use` with the run's maker, its dataset at `url`; null where the run is open no more. */
+  async use<T>(runDigest: string, url: string, use: (maker: RunMaker) => Promise<T>): Promise<T | null> {
+    const known = this.#pages.get(runDigest);
+    // A dataset that moved is read at its new place; those that still use the old one end with it.
+    const page = known?.url === url ? known : { url, maker: this.#open(runDigest, url), users: 0 };
+    if (known && known !== page && known.users === 0) void closeMaker(known.maker);
     // Put last: the map's order is the order of last use.
     this.#pages.delete(runDigest);
     this.#pages.set(runDigest, page);
@@ -75,6 +80,7 @@ export class RunBook {
       throw error;
     } finally {
       page.users--;
+      if (page.users === 0 && this.#pages.get(runDigest) !== page) void closeMaker(page.maker);
       this.#trim();
     }
   }
@@ -85,14 +91,14 @@ export class RunBook {
     await Promise.all(pages.map(({ maker }) => closeMaker(maker)));
   }
 
-  async #open(runDigest: string): Promise<RunMaker | null> {
+  async #open(runDigest: string, url: string): Promise<RunMaker | null> {
     const run = await this.insist(() => this.store.runByDigest(runDigest));
     if (run === null) return null;
     const manifest = await this.insist(() => this.store.manifest(run.manifestDigest));
     if (manifest === null) {
       throw failure('INTERNAL', { reason: `the store has no manifest ${run.manifestDigest}` });
     }
-    const maker = await this.openRun(run, manifest);
+    const maker = await this.openRun(run, manifest, url);
     this.#shapes.set(runDigest, { plan: maker.plan, chunkSize: maker.chunkSize });
     return maker;
   }

@@ -131,7 +131,7 @@ function serviceOf(
 
 /** Specs and manifests come from the store, so both are checked again. */
 function openRunWith(parts: SharedParts): OpenRun {
-  return async (run, bytes) => {
+  return async (run, bytes, url) => {
     const manifest = Manifest.decode(bytes);
     const spec = parseSpec(JSON.parse(run.specJson), {
       transforms: parts.registry,
@@ -142,11 +142,11 @@ function openRunWith(parts: SharedParts): OpenRun {
       globalBatchSize: spec.global_batch_size,
       dropLast: spec.drop_last,
     });
-    const reader = openDataset(spec.dataset, manifest);
+    const reader = openDataset({ url }, manifest);
     const maker = new ChunkMaker(spec, manifest, reader, parts);
     return {
       plan,
-      chunkSize: spec.chunk_size,
+      chunkSize: run.chunkSize,
       bytesFor: (samples) => maker.bytesFor(samples),
       make: (request, signal) => maker.make(request, signal),
       close: () => reader.close(),

@@ -1,0 +1,145 @@
+import { chunkName } from '@cropstream/broker';
+import { failure } from '@cropstream/errors';
+import { type ChunkReady, Nack_Reason } from '@cropstream/protocol';
+import { describe, expect, test } from 'vitest';
+import { spans, useFixture } from '../test-support/fixture.js';
+import { FINGERPRINT, progressOf } from '../test-support/parts.js';
+
+const f = useFixture();
+
+describe('when something dies', () => {
+  test('a chunk whose worker is gone is made again at once, ahead of others', async () => {
+    const run = await f.current.open('run');
+    const doomed = f.current.worker('doomed');
+    const other = f.current.worker('other');
+    const trainer = await f.current.attach(run);
+    const job = await doomed.take();
+    if (!job) throw new Error('no job');
+    await doomed.begin(job);
+    doomed.alive = false;
+    await f.current.clock.advance(3000);
+    const [first] = await other.makeAll();
+    expect(first).toMatchObject({ first: job.first, attempt: 2, urgent: true, indices: job.indices });
+    await f.current.clock.advance(0);
+    expect(trainer.ready).toHaveLength(4);
+    // A late completion of the lost attempt loses.
+    expect(await doomed.publish(job)).toBe(false);
+  });
+
+  test('a ready chunk whose worker is gone is made again once its trainer misses it', async () => {
+    const run = await f.current.open('run');
+    const doomed = f.current.worker('doomed');
+    const trainer = await f.current.attach(run);
+    await doomed.makeAll();
+    await f.current.clock.advance(0);
+    doomed.alive = false;
+    const other = f.current.worker('other');
+    await f.current.clock.advance(3000);
+    for (const ready of trainer.ready) trainer.nack(ready, Nack_Reason.UNREACHABLE);
+    await f.current.clock.advance(0);
+    expect((await other.makeAll()).map(({ attempt }) => attempt)).toEqual([2, 2, 2, 2]);
+    await f.current.clock.advance(0);
+    expect(trainer.ready.slice(-4).map(({ location }) => location?.workerId)).toEqual(Array(4).fill('other'));
+  });
+
+  test('a claim whose job is lost is queued again under the same id', async () => {
+    const run = await f.current.open('run');
+    const worker = f.current.worker('w1');
+    await f.current.attach(run);
+    const lost = (await f.current.store.outstanding(run.digest)).map(
+      ({ chunk, attempt }) => `${run.digest}-${chunk}-${attempt}`,
+    );
+    await f.current.broker.remove(FINGERPRINT, lost);
+    await f.current.clock.advance(4000);
+    expect((await worker.makeAll()).map(({ id }) => id).sort()).toEqual(lost.sort());
+  });
+
+  test('a chunk that kills its workers fails after five deaths, and says so', async () => {
+    const run = await f.current.open('run');
+    const trainer = await f.current.attach(run, {}, 2);
+    for (let death = 1; death <= 5 && !trainer.ended; death++) {
+      const worker = f.current.worker(`w${death}`);
+      await f.current.clock.advance(3000);
+      for (let job = await worker.take(); job; job = await worker.take()) await worker.begin(job);
+      worker.alive = false;
+      await f.current.clock.advance(4000);
+    }
+    expect(trainer.ended?.error?.code).toBe('CHUNK_FAILED');
+    expect(trainer.ended?.error?.message).toContain('5');
+  });
+
+  test('a chunk that failed for good ends those that want it, with its own error', async () => {
+    const run = await f.current.open('run');
+    const worker = f.current.worker('w1');
+    const trainer = await f.current.attach(run);
+    const job = await worker.take();
+    if (!job) throw new Error('no job');
+    await worker.begin(job);
+    const error = failure('SAMPLE_UNDECODABLE', { path: 'a/b.jpg', reason: 'the file is truncated' });
+    await f.current.store.failChunk(run.digest, chunkName(job), JSON.stringify(error.toWire()));
+    await f.current.store.wake('coordinators');
+    await f.current.clock.advance(0);
+    expect(trainer.ended?.error).toMatchObject({
+      code: 'SAMPLE_UNDECODABLE',
+      problem: 'a/b.jpg: the file is truncated',
+    });
+  });
+
+  test('a trainer that leaves takes its jobs with it, and blocks no other', async () => {
+    const run = await f.current.open('run');
+    const worker = f.current.worker('w1');
+    const leaver = await f.current.attach(run, { rank: 0, worldSize: 2, consumer: 'job' });
+    const stayer = await f.current.attach(run, { rank: 1, worldSize: 2, consumer: 'job' });
+    leaver.connection.disconnect();
+    await f.current.clock.advance(2000);
+    const jobs = await worker.makeAll();
+    expect(jobs.length).toBeGreaterThan(0);
+    expect(jobs.every(({ first }) => first % 8 === 4)).toBe(true);
+    await f.current.clock.advance(0);
+    expect(stayer.ended).toBeNull();
+  });
+
+  test('a dead coordinator is replaced by any other: full state at attach is all it needs', async () => {
+    const run = await f.current.open('run');
+    const worker = f.current.worker('w1');
+    const before = await f.current.attach(run, { process: 'p' });
+    await worker.makeAll();
+    await f.current.clock.advance(0);
+    const held = before.ready.slice(0, 2);
+    f.current.coordinator = f.current.newCoordinator('c2');
+    const after = await f.current.attach(run, { process: 'p', progress: progressOf(0, 4, held) });
+    expect(spans(after.ready).sort()).toEqual(spans(before.ready.slice(2)).sort());
+  });
+});
+
+describe('nacks', () => {
+  test('a chunk that its worker does not hold is made again', async () => {
+    const run = await f.current.open('run');
+    const worker = f.current.worker('w1');
+    const trainer = await f.current.attach(run);
+    await worker.makeAll();
+    await f.current.clock.advance(0);
+    trainer.nack(trainer.ready[1] as ChunkReady, Nack_Reason.NOT_FOUND);
+    await f.current.clock.advance(0);
+    expect(await worker.makeAll()).toMatchObject([{ first: 4, attempt: 2 }]);
+    await f.current.clock.advance(0);
+    expect(trainer.ready.at(-1)).toMatchObject({ attempt: 2, chunk: { first: 4n } });
+  });
+
+  test('an unreachable worker that lives keeps its chunk; after three tries the attachment ends', async () => {
+    const run = await f.current.open('run');
+    const worker = f.current.worker('w1');
+    const trainer = await f.current.attach(run);
+    await worker.makeAll();
+    await f.current.clock.advance(0);
+    const [ready] = trainer.ready;
+    for (let i = 0; i < 2; i++) {
+      trainer.nack(ready as ChunkReady, Nack_Reason.UNREACHABLE);
+      await f.current.clock.advance(0);
+      expect(trainer.ready.at(-1)).toEqual(ready);
+    }
+    trainer.nack(ready as ChunkReady, Nack_Reason.UNREACHABLE);
+    await f.current.clock.advance(0);
+    expect(trainer.ended?.error?.code).toBe('UNREACHABLE');
+  });
+});

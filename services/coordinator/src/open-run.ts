@@ -1,0 +1,96 @@
+import { compileViews, type TransformRegistry } from '@cropstream/augment';
+import type { RunRecord } from '@cropstream/broker';
+import type { Manifest } from '@cropstream/datasets';
+import type { RunInfo } from '@cropstream/protocol';
+import { EpochOrder, type EpochPlan, epochPlan } from '@cropstream/schedule';
+import type { ResolvedSpec } from '@cropstream/spec';
+
+/** What of a manifest a run's trainers are told. */
+export interface ManifestFacts {
+  readonly samples: number;
+  readonly classes: readonly string[];
+  readonly fields: Manifest['fields'];
+}
+
+/** A run as a coordinator works with it. The manifest itself is left to the store and the workers. */
+export class OpenRun {
+  readonly name: string;
+  readonly digest: string;
+  readonly spec: ResolvedSpec;
+  readonly plan: EpochPlan;
+  /** Positions a chunk has at most. */
+  readonly chunkSize: number;
+  /** The pixel fingerprint it is pinned to, which is also the name of its job queue. */
+  readonly fingerprint: string;
+  /** Bytes of one sample's views. */
+  readonly sampleBytes: number;
+  #info: RunInfo;
+  #url: string;
+  #latestOrder: { readonly epoch: number; readonly order: EpochOrder } | undefined;
+
+  constructor(record: RunRecord, facts: ManifestFacts, transforms: TransformRegistry) {
+    this.name = record.name;
+    this.digest = record.digest;
+    this.spec = JSON.parse(record.specJson);
+    this.chunkSize = record.chunkSize;
+    this.fingerprint = record.fingerprint;
+    this.plan = epochPlan({
+      samples: facts.samples,
+      globalBatchSize: this.spec.global_batch_size,
+      dropLast: this.spec.drop_last,
+    });
+    const views = compileViews(this.spec.views, this.spec.output, transforms);
+    this.sampleBytes = views.reduce((sum, view) => sum + view.bytesPerSample, 0);
+    this.#url = this.spec.dataset.url;
+    this.#info = {
+      name: record.name,
+      digest: record.digest,
+      specJson: record.specJson,
+      manifestDigest: record.manifestDigest,
+      fingerprint: record.fingerprint,
+      samples: BigInt(facts.samples),
+      globalBatchSize: BigInt(this.spec.global_batch_size),
+      dropLast: this.spec.drop_last,
+      stepsPerEpoch: BigInt(this.plan.stepsPerEpoch),
+      chunkSize: record.chunkSize,
+      sampleBytes: BigInt(this.sampleBytes),
+      views: views.map(({ name, dtype, shape }) => ({ name, dtype, shape: [...shape] })),
+      fields: facts.fields
+        .filter(({ name }) => !this.spec.exclude_fields.includes(name))
+        .map(({ name, dtype }) => ({ name, dtype })),
+      classes: [...facts.classes],
+      mean: [...this.spec.normalization.mean],
+      std: [...this.spec.normalization.std],
+    };
+  }
+
+  /** What trainers are told of it. */
+  get info(): RunInfo {
+    return this.#info;
+  }
+
+  /** Where the dataset lies now. */
+  get url(): string {
+    return this.#url;
+  }
+
+  /** Takes over where the newest record says that the dataset lies; nothing else of a run changes. */
+  place({ specJson }: RunRecord): void {
+    if (specJson === this.#info.specJson) return;
+    this.#info = { ...this.#info, specJson };
+    const spec: ResolvedSpec = JSON.parse(specJson);
+    this.#url = spec.dataset.url;
+  }
+
+  /** The order of an epoch; the last one asked for is kept. */
+  order(epoch: number): EpochOrder {
+    if (this.#latestOrder?.epoch !== epoch) {
+      const { seed, shuffle } = this.spec;
+      this.#latestOrder = {
+        epoch,
+        order: new EpochOrder({ seed, epoch, length: this.plan.samples, shuffle }),
+      };
+    }
+    return this.#latestOrder.order;
+  }
+}
