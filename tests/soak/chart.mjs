@@ -1,0 +1,73 @@
+import * as vega from 'vega';
+import { compile } from 'vega-lite';
+import { FONT, rasterise } from '../../packages/cli/dist/pictures/svg.js';
+
+const COLOURS = { serve: '#0b6bcb', trainer: '#d1570c' };
+
+function panel({ name, detail, curves }) {
+  const values = Object.entries(curves).flatMap(([process, points]) =>
+    points.map(({ batches, mebibytes }, order) => ({ process, batches, mebibytes, order })),
+  );
+  const most = Math.max(...values.map(({ batches }) => batches));
+  return {
+    width: 760,
+    height: 170,
+    title: { text: name, subtitle: detail, anchor: 'start', fontSize: 14, subtitleFontSize: 11 },
+    layer: [
+      {
+        data: { values: [{ from: 0, to: most / 2 }] },
+        mark: { type: 'rect', color: '#eef0f2' },
+        encoding: { x: { field: 'from', type: 'quantitative' }, x2: { field: 'to' } },
+      },
+      {
+        data: { values },
+        mark: { type: 'line', strokeWidth: 1.5 },
+        encoding: {
+          x: {
+            field: 'batches',
+            type: 'quantitative',
+            scale: { domain: [0, most], nice: false },
+            axis: { title: 'batches drawn (grey: warm-up, not judged)', format: ',d' },
+          },
+          y: {
+            field: 'mebibytes',
+            type: 'quantitative',
+            scale: { zero: true },
+            axis: { title: 'resident memory, MiB', format: ',d', tickCount: 5 },
+          },
+          order: { field: 'order' },
+          color: {
+            field: 'process',
+            type: 'nominal',
+            scale: { domain: Object.keys(COLOURS), range: Object.values(COLOURS) },
+            legend: { title: null, orient: 'right', symbolType: 'stroke', labelFontSize: 12 },
+          },
+        },
+      },
+    ],
+  };
+}
+
+/** The curves of all scenarios, one below the other, as a PNG. */
+export async function drawCurves(results) {
+  const spec = {
+    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
+    background: '#ffffff',
+    padding: 24,
+    title: { text: 'Memory over batches', anchor: 'start', fontSize: 20, offset: 18 },
+    vconcat: results.map(panel),
+    spacing: 32,
+    config: {
+      font: FONT,
+      axis: { labelFontSize: 10, titleFontSize: 11, titleFontWeight: 'normal', gridColor: '#e6e8eb' },
+      title: { subtitleColor: '#656d76' },
+      view: { stroke: null },
+    },
+  };
+  const view = new vega.View(vega.parse(compile(spec).spec), { renderer: 'none' });
+  try {
+    return rasterise(await view.toSVG(), { zoom: 1.5, background: '#ffffff' }).png;
+  } finally {
+    view.finalize();
+  }
+}

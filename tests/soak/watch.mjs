@@ -1,0 +1,56 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { residentMebibytes } from './resident.mjs';
+
+/**
+ * Samples resident memory and the outbox of a service, and its trainer's memory, until stopped. `trainer()` is the one
+ * that draws now; `batches()` counts what all of them drew.
+ */
+export function watch({ service, trainer, batches, everyMs }) {
+  const curves = { serve: [], trainer: [] };
+  const outbox = { bytes: 0, limit: 0 };
+  let running = true;
+  const began = performance.now();
+  const note = (name, pid) => {
+    const mebibytes = pid === undefined ? null : residentMebibytes(pid);
+    const seconds = (performance.now() - began) / 1000;
+    // A process that is about to be gone holds nothing any more.
+    if (mebibytes) curves[name].push({ seconds, batches: batches(), mebibytes });
+  };
+  const ended = (async () => {
+    while (running) {
+      note('serve', service.pid);
+      note('trainer', trainer()?.pid);
+      const metric = await service.metrics();
+      outbox.bytes = Math.max(outbox.bytes, metric('worker_outbox_bytes'));
+      outbox.limit = metric('worker_outbox_limit_bytes');
+      await sleep(everyMs);
+    }
+  })();
+  return {
+    async stop() {
+      running = false;
+      await ended;
+      return { curves, outbox };
+    },
+  };
+}
+
+/** Waits for a condition, `limitMs` at most. Whether it came true. */
+export async function until(condition, limitMs) {
+  const end = performance.now() + limitMs;
+  while (performance.now() < end) {
+    if (await condition()) return true;
+    await sleep(50);
+  }
+  return false;
+}
+
+/** Nobody is attached, nothing is held, and no room is reserved beyond what a worker reserves before it takes a job. */
+export async function isIdle(service, reserved) {
+  const metric = await service.metrics();
+  return (
+    metric('coordinator_attachments') === 0 &&
+    metric('worker_outbox_chunks') === 0 &&
+    metric('worker_outbox_bytes') <= reserved
+  );
+}
