@@ -268,7 +268,7 @@ describe('the service as its operator meets it', () => {
     const { code, stderr } = await run(['serve', ...recipe, '--port', port, '--http-port', '0']);
     expect(code).toBe(1);
     expect(stderr).toMatch(new RegExp(`port ${port} is in use`));
-    expect(stderr).toMatch(/add --port \d+/);
+    expect(stderr).toMatch(/set --port \d+/);
   });
 
   test('probes and metrics answer, and the limits are among them', async () => {

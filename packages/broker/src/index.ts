@@ -6,7 +6,14 @@
 export type { Broker, QueueCounts } from './broker.js';
 export { MemoryBroker, type MemoryBrokerOptions } from './memory/memory-broker.js';
 export { MemoryStore, type MemoryStoreOptions } from './memory/memory-store.js';
-export { type ChunkSpan, chunkName, jobId, parseChunkName, WAKE_COORDINATORS } from './names.js';
+export {
+  type ChunkSpan,
+  chunkName,
+  jobId,
+  parseChunkName,
+  WAKE_ADMISSION,
+  WAKE_COORDINATORS,
+} from './names.js';
 export type * from './records.js';
 export type { Store } from './store.js';
 export { connectBroker, exposeBroker } from './threads/broker-port.js';

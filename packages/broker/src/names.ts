@@ -24,3 +24,6 @@ export function jobId(runDigest: string, chunk: ChunkName, attempt: number): Chu
 
 /** The topic on which workers say that something became ready, failed or was released. */
 export const WAKE_COORDINATORS = 'coordinators';
+
+/** The topic on which workers say that they ask to join, and coordinators that they have judged one. */
+export const WAKE_ADMISSION = 'admission';

@@ -23,7 +23,7 @@ describe('the table of errors', () => {
 describe('failure', () => {
   it('fills message and help with the details', () => {
     const error = failure('PORT_IN_USE', { port: 8080, free: 8081n, flag: '--port' });
-    expect(error.message).toBe('port 8080 is in use. Port 8081 is free: add --port 8081.');
+    expect(error.message).toBe('port 8080 is in use. Port 8081 is free: set --port 8081.');
     expect(error).toMatchObject({ code: 'PORT_IN_USE', problem: 'port 8080 is in use', retryable: false });
     expect(error.details).toEqual({ port: 8080, free: '8081', flag: '--port' });
   });

@@ -365,13 +365,21 @@ export const ERROR_TABLE = {
     message: 'the environment variable {variable} is {value}; expected {allowed}',
     help: 'Correct it, or leave it unset where it has a default: {default}.',
   }),
+  WORKER_REFUSED: row({
+    grpc: 'FAILED_PRECONDITION',
+    http: 409,
+    retryable: true,
+    when: 'A coordinator does not let a worker join: its address cannot be dialled, or its protocol version is unknown.',
+    message: 'the worker {worker} at {address} is refused: {reason}',
+    help: 'Set CROPSTREAM_ADVERTISE to a name or address of its machine by which coordinators and trainers reach it, open its ports, and run one version; it is tried again by itself.',
+  }),
   PORT_IN_USE: row({
     grpc: 'UNAVAILABLE',
     http: 503,
     retryable: false,
     when: 'A port to listen on is busy.',
     message: 'port {port} is in use',
-    help: 'Port {free} is free: add {flag} {free}.',
+    help: 'Port {free} is free: set {flag} {free}.',
   }),
   CANCELLED: row({
     grpc: 'CANCELLED',

@@ -14,6 +14,11 @@ export const workerService = {
   },
 } as const;
 
+/** The name by which a worker's server answers health checks for that worker alone, whoever else had its address. */
+export function workerHealthName(workerId: string): string {
+  return `cropstream.v1.Worker/${workerId}`;
+}
+
 export type WorkerClient = GeneratedWorkerClient;
 
 /** A client of one worker; its frames' `data` are views of the received messages. */

@@ -16,7 +16,7 @@ export interface GrpcServerOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
-  /** The flag that sets the port, for the error that names a free one. */
+  /** The flag or variable that sets the port, for the error that names a free one. */
   readonly portFlag: string;
   readonly channel: ChannelOptions;
   /** Services by their full names, `cropstream.v1.Coordinator`. */
@@ -26,6 +26,8 @@ export interface GrpcServerOptions {
       { readonly definition: ServiceDefinition; readonly implementation: UntypedServiceImplementation }
     >
   >;
+  /** Further names that health checks may ask for: an instance's own, so that it is told from others. @default none */
+  readonly healthNames?: readonly string[];
   /** What reflection serves, so that grpcurl works without the .proto files. */
   readonly reflection: ConstructorParameters<typeof ReflectionService>[0];
 }
@@ -53,7 +55,7 @@ export class GrpcServer {
     // What goes wrong is thrown here, with what to do; grpc-js would print its own line before.
     setLogVerbosity(logVerbosity.NONE);
     const server = new Server(options.channel);
-    const names = ['', ...Object.keys(options.services)];
+    const names = ['', ...Object.keys(options.services), ...(options.healthNames ?? [])];
     const health = new HealthImplementation(
       Object.fromEntries(names.map((name) => [name, 'SERVING' as const])),
     );

@@ -5,11 +5,12 @@ import { CoordinatorService as coordinatorDefinition, SERVER_OPTIONS } from '@cr
 import { reflectionPackage } from '@cropstream/protocol/reflection';
 import type { Clock, Randomness } from '@cropstream/runtime';
 import { GrpcServer } from '@cropstream/runtime/grpc';
+import { startHttpServer } from '@cropstream/runtime/http';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { Coordinator } from './coordinator.js';
+import { dialWorker, Gate } from './gate.js';
 import { coordinatorHandlers } from './grpc-service.js';
-import { startHttpServer } from './http-server.js';
 import { type CoordinatorLimits, DEFAULT_LIMITS } from './limits.js';
 import { observe } from './metrics.js';
 import { type OpenedRun, RunCatalog } from './runs.js';
@@ -27,8 +28,12 @@ export interface CoordinatorServiceOptions {
   readonly port: number;
   /** Null: no HTTP. */
   readonly httpPort: number | null;
+  /** What sets the ports, for the error that names a free one. @default the flags of `serve` */
+  readonly flags?: { readonly port: string; readonly httpPort: string };
   readonly limits?: Partial<CoordinatorLimits>;
 }
+
+const FLAGS = { port: '--port', httpPort: '--http-port' };
 
 export interface CoordinatorService {
   readonly port: number;
@@ -42,6 +47,7 @@ export interface CoordinatorService {
 /** A coordinator that listens: gRPC for trainers, HTTP for probes and metrics. */
 export async function startCoordinator(options: CoordinatorServiceOptions): Promise<CoordinatorService> {
   const { store, broker, clock, transforms, fingerprint, host, port, httpPort, registry, log } = options;
+  const { port: portFlag, httpPort: httpPortFlag } = options.flags ?? FLAGS;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const catalog = new RunCatalog({ store, transforms, fingerprint, limits, wall: () => clock.wall() });
   const observer = observe(registry, log, limits);
@@ -50,7 +56,7 @@ export async function startCoordinator(options: CoordinatorServiceOptions): Prom
   const grpc = await GrpcServer.listen({
     host,
     port,
-    portFlag: '--port',
+    portFlag,
     channel: SERVER_OPTIONS,
     services: {
       'cropstream.v1.Coordinator': {
@@ -63,19 +69,23 @@ export async function startCoordinator(options: CoordinatorServiceOptions): Prom
     await coordinator.stop();
     throw error;
   });
-  const ready = async () => (await store.workers()).length > 0;
+  const gate = new Gate({ store, clock, log, dial: dialWorker });
+  const ready = async () => gate.admitted(await store.workers()).length > 0;
   const closeGrpc = async (graceMs: number) => {
     grpc.notServing();
+    gate.stop();
     await coordinator.stop();
     await grpc.stop(graceMs);
   };
   const http =
     httpPort === null
       ? null
-      : await startHttpServer({ host, port: httpPort, registry, ready }).catch(async (error) => {
-          await closeGrpc(0);
-          throw error;
-        });
+      : await startHttpServer({ host, port: httpPort, portFlag: httpPortFlag, registry, ready }).catch(
+          async (error) => {
+            await closeGrpc(0);
+            throw error;
+          },
+        );
   return {
     port: grpc.port,
     httpPort: http?.port ?? null,

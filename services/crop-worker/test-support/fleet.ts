@@ -23,6 +23,8 @@ export interface FleetOptions {
   readonly make?: (request: ChunkRequest, signal: AbortSignal) => Promise<MadeChunk>;
   /** What a worker sees of the store. @default the store itself */
   readonly seen?: (store: MemoryStore) => Store;
+  /** @default it needs no admission */
+  readonly admitted?: () => boolean;
 }
 
 export interface Fleet {
@@ -72,6 +74,7 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
     emit: (event) => events.push(event),
     limits: { ...DEFAULT_WORKER_LIMITS, outboxBytes: 10 * CHUNK_BYTES, ...options.limits },
     maxChunkBytes: CHUNK_BYTES,
+    ...(options.admitted && { admitted: options.admitted }),
     openRun: async () => ({
       plan: PLAN,
       chunkSize: 64,

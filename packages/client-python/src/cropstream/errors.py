@@ -370,13 +370,23 @@ class ConfigInvalid(CropstreamError, ValueError):
     help_template = "Correct it, or leave it unset where it has a default: {default}."
 
 
+class WorkerRefused(CropstreamError):
+    """A coordinator does not let a worker join: its address cannot be dialled, or its protocol version is
+    unknown."""
+
+    code = "WORKER_REFUSED"
+    retryable = True
+    problem_template = "the worker {worker} at {address} is refused: {reason}"
+    help_template = "Set CROPSTREAM_ADVERTISE to a name or address of its machine by which coordinators and trainers reach it, open its ports, and run one version; it is tried again by itself."
+
+
 class PortInUse(CropstreamError, ConnectionError):
     """A port to listen on is busy."""
 
     code = "PORT_IN_USE"
     retryable = False
     problem_template = "port {port} is in use"
-    help_template = "Port {free} is free: add {flag} {free}."
+    help_template = "Port {free} is free: set {flag} {free}."
 
 
 class Cancelled(CropstreamError):
@@ -438,6 +448,7 @@ ERRORS: dict[str, type[CropstreamError]] = {
     "TRANSFORM_UNKNOWN": TransformUnknown,
     "TRANSFORM_INVALID": TransformInvalid,
     "CONFIG_INVALID": ConfigInvalid,
+    "WORKER_REFUSED": WorkerRefused,
     "PORT_IN_USE": PortInUse,
     "CANCELLED": Cancelled,
     "INTERNAL": Internal,

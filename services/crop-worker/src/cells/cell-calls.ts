@@ -10,6 +10,7 @@ export type CellOptions = Pick<
   | 'fingerprint'
   | 'host'
   | 'port'
+  | 'portFlag'
   | 'advertise'
   | 'threads'
   | 'transforms'
@@ -37,6 +38,7 @@ export interface CellAddress {
 /** What the main thread asks of a cell. */
 export interface CellCalls {
   start(): Promise<CellAddress>;
+  ready(): Promise<boolean>;
   drain(graceMs: number): Promise<void>;
   /** The cell's thread ends by itself afterwards. */
   close(graceMs: number): Promise<void>;

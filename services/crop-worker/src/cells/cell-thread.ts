@@ -29,6 +29,9 @@ const calls: CellCalls = {
     const { id, address, port } = service;
     return { id, address, port };
   },
+  async ready() {
+    return service?.ready() ?? false;
+  },
   async drain(graceMs) {
     await running().drain(graceMs);
   },

@@ -79,6 +79,9 @@ it('makes and serves the same chunks in any cell, PNGs decoded on the main threa
   });
   try {
     expect(new Set(cells.addresses().map(({ address }) => address)).size).toBe(2);
+    expect(await cells.ready()).toBe(false);
+    for (const { id } of cells.addresses()) await store.judge(id, { admitted: true }, 600_000);
+    while (!(await cells.ready())) await new Promise((resolve) => setTimeout(resolve, 20));
     expect((await store.workers()).map(({ id }) => id).sort()).toEqual(
       cells
         .addresses()

@@ -46,6 +46,8 @@ export interface CellsOptions extends Omit<CellOptions, 'port' | 'threads'> {
 export interface Cells {
   /** Where each cell's worker is reached; a cell that was started again has another id. */
   addresses(): readonly CellAddress[];
+  /** Whether every cell takes jobs: admitted to the fleet, heard, and not about to stop. */
+  ready(): Promise<boolean>;
   /** Every cell takes no more jobs; resolves when what is wanted was fetched, or after `graceMs`. */
   drain(graceMs: number): Promise<void>;
   /** Ends every cell; nothing of them is left running. */
@@ -55,7 +57,7 @@ export interface Cells {
 interface Running {
   readonly index: number;
   readonly thread: Worker;
-  readonly calls: Pick<CellCalls, 'drain' | 'close'>;
+  readonly calls: Pick<CellCalls, 'ready' | 'drain' | 'close'>;
   readonly address: CellAddress;
   readonly ended: Promise<void>;
 }
@@ -105,6 +107,11 @@ export async function startCells(options: CellsOptions): Promise<Cells> {
   }
   return {
     addresses: () => [...running.values()].map(({ address }) => address),
+    async ready() {
+      const cells = [...running.values()];
+      const ready = await Promise.all(cells.map(({ calls }) => calls.ready().catch(() => false)));
+      return cells.length === count && ready.every(Boolean);
+    },
     async drain(graceMs) {
       await Promise.all([...running.values()].map(({ calls }) => calls.drain(graceMs)));
     },
@@ -114,7 +121,7 @@ export async function startCells(options: CellsOptions): Promise<Cells> {
 
 /** A cell's part of the threads, memory and ports. */
 function optionsOf(options: CellsOptions, threads: number, index: number, count: number): CellOptions {
-  const { fingerprint, host, advertise, transforms, decoder, port } = options;
+  const { fingerprint, host, advertise, transforms, decoder, port, portFlag } = options;
   const chunkLimits = { ...DEFAULT_CHUNK_LIMITS, ...options.chunkLimits };
   const outboxBytes = defaultOutboxBytes(readResources().memoryBytes, count * chunkLimits.maxChunkBytes);
   const limits = { ...DEFAULT_WORKER_LIMITS, outboxBytes, ...options.limits };
@@ -126,6 +133,7 @@ function optionsOf(options: CellsOptions, threads: number, index: number, count:
     ...(transforms !== undefined && { transforms }),
     ...(decoder !== undefined && { decoder }),
     port: port === 0 ? 0 : port + index,
+    ...(portFlag !== undefined && { portFlag }),
     threads: Math.floor(threads / count) + (index < threads % count ? 1 : 0),
     limits: { ...limits, outboxBytes: part(limits.outboxBytes) },
     chunkLimits: { ...chunkLimits, poolBytes: part(chunkLimits.poolBytes) },
@@ -158,6 +166,7 @@ async function startCell(
   };
   const calls = openPeer<CellCalls>(channels.control.port1, main, { movable }).calls([
     'start',
+    'ready',
     'drain',
     'close',
   ]);

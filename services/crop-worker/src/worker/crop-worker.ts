@@ -34,6 +34,8 @@ export interface CropWorkerOptions {
   readonly limits: WorkerLimits;
   readonly maxChunkBytes: number;
   readonly openRun: OpenRun;
+  /** Whether it was admitted to its fleet: it takes no jobs before. @default it needs no admission */
+  readonly admitted?: () => boolean;
 }
 
 /**
@@ -81,6 +83,11 @@ export class CropWorker {
       closing: this.#closing.signal,
       beHeard: () => this.#beHeard(),
     });
+  }
+
+  /** Whether the others know that it lives, as far as it knows. */
+  get isHeard(): boolean {
+    return this.#options.clock.now() - this.#lastBeat <= this.#options.limits.leaseMs;
   }
 
   /** Registers, then takes jobs until drained or closed. */
@@ -148,8 +155,8 @@ export class CropWorker {
 
   /** A worker that the others may take for gone takes nothing: its job would be made twice. */
   async #take(): Promise<ChunkJob | null> {
-    const { broker, self, limits, clock } = this.#options;
-    if (clock.now() - this.#lastBeat > limits.leaseMs) {
+    const { broker, self, limits, clock, admitted } = this.#options;
+    if (!this.isHeard || admitted?.() === false) {
       await sleep(clock, limits.beatMs, this.#draining.signal);
       return null;
     }

@@ -2,7 +2,13 @@ import { hostname } from 'node:os';
 import type { Broker, Store } from '@cropstream/broker';
 import { Manifest, openDataset } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
-import { SERVER_OPTIONS, toStatus, type WorkerServer, workerService } from '@cropstream/protocol';
+import {
+  SERVER_OPTIONS,
+  toStatus,
+  type WorkerServer,
+  workerHealthName,
+  workerService,
+} from '@cropstream/protocol';
 import { reflectionPackage } from '@cropstream/protocol/reflection';
 import type { Clock, Randomness } from '@cropstream/runtime';
 import { GrpcServer } from '@cropstream/runtime/grpc';
@@ -12,6 +18,7 @@ import type { ChunkLimits } from '../chunk/chunk-limits.js';
 import { ChunkMaker } from '../chunk/chunk-maker.js';
 import type { DecoderChoice } from '../chunk/compute-pool.js';
 import { createSharedParts, type DecodeElsewhere, type SharedParts } from '../chunk/shared-parts.js';
+import { Admission } from './admission.js';
 import { DEFAULT_WORKER_LIMITS, type WorkerLimits } from './config.js';
 import { CropWorker } from './crop-worker.js';
 import type { Emit, Log } from './events.js';
@@ -32,6 +39,8 @@ export interface CropWorkerServiceOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
+  /** What sets the port, for the error that names a free one. @default '--worker-port' */
+  readonly portFlag?: string;
   /** The host that trainers are told. @default `host`; the machine's name where `host` is all addresses */
   readonly advertise?: string;
   /** Compute threads: at least 1. */
@@ -54,6 +63,8 @@ export interface CropWorkerService {
   /** As trainers are told it, `host:port`. */
   readonly address: string;
   readonly port: number;
+  /** Whether it takes jobs: admitted, heard, and not about to stop. */
+  ready(): boolean;
   /** Takes no more jobs; resolves when what is wanted was fetched, or after `graceMs`. */
   drain(graceMs: number): Promise<void>;
   /** Leaves, then ends streams under way within `graceMs`. */
@@ -72,8 +83,9 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
     grpc = await GrpcServer.listen({
       host,
       port: options.port,
-      portFlag: '--worker-port',
+      portFlag: options.portFlag ?? '--worker-port',
       channel: SERVER_OPTIONS,
+      healthNames: [workerHealthName(id)],
       services: {
         'cropstream.v1.Worker': {
           definition: workerService,
@@ -88,8 +100,10 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
       reflection: reflectionPackage(),
     });
     const address = hostPort(options.advertise ?? advertised(host), grpc.port);
+    const admission = new Admission({ ...options, id, address });
     const worker = new CropWorker({
       ...options,
+      admitted: () => admission.admitted,
       self: { id, address, tlsName: '', fingerprint, slots: threads },
       limits,
       maxChunkBytes: parts.limits.maxChunkBytes,
@@ -97,7 +111,8 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
     });
     service = fetchService({ workerId: id, outbox: worker.outbox, clock, limits, emit });
     await worker.start();
-    return serviceOf(id, address, grpc, worker, parts);
+    admission.start();
+    return serviceOf(id, address, { grpc, worker, parts, admission });
   } catch (error) {
     await grpc?.stop(0);
     await parts.close();
@@ -105,22 +120,32 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
   }
 }
 
+interface Running {
+  readonly grpc: GrpcServer;
+  readonly worker: CropWorker;
+  readonly parts: SharedParts;
+  readonly admission: Admission;
+}
+
 function serviceOf(
   id: string,
   address: string,
-  grpc: GrpcServer,
-  worker: CropWorker,
-  parts: SharedParts,
+  { grpc, worker, parts, admission }: Running,
 ): CropWorkerService {
+  let stopping = false;
   return {
     id,
     address,
     port: grpc.port,
+    ready: () => !stopping && admission.admitted && worker.isHeard,
     async drain(graceMs) {
+      stopping = true;
       grpc.notServing();
       await worker.drain(graceMs);
     },
     async close(graceMs) {
+      stopping = true;
+      admission.stop();
       grpc.notServing();
       await worker.close();
       await grpc.stop(graceMs);

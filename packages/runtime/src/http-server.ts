@@ -1,14 +1,16 @@
 import { failure } from '@cropstream/errors';
-import { freePort } from '@cropstream/runtime';
 import Fastify from 'fastify';
 import type { Registry } from 'prom-client';
+import { freePort } from './ports.js';
 
 export interface HttpServerOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
+  /** The flag or variable that sets the port, for the error that names a free one. */
+  readonly portFlag: string;
   readonly registry: Registry;
-  /** Whether trainers are served now. */
+  /** Whether this process does its work now. */
   readonly ready: () => Promise<boolean>;
 }
 
@@ -17,7 +19,10 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** What operators' tools ask over HTTP: probes and metrics. */
+/**
+ * What operators' tools ask over HTTP: probes and metrics.
+ * @throws PORT_IN_USE, naming a free port
+ */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const app = Fastify({ bodyLimit: 1 << 20, requestTimeout: 10_000, forceCloseConnections: true });
   app.get('/healthz', async () => ({ status: 'ok' }));
@@ -34,7 +39,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     await app.close();
     if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause;
     const free = await freePort(options.host);
-    throw failure('PORT_IN_USE', { port: options.port, free, flag: '--http-port' }, { cause });
+    throw failure('PORT_IN_USE', { port: options.port, free, flag: options.portFlag }, { cause });
   }
   const address = app.server.address();
   return {
