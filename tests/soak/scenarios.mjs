@@ -18,8 +18,8 @@ const CHUNK_MEBIBYTES = (BATCH * 3 * (2 * 64 ** 2 + 4 * 32 ** 2)) / MIB;
 const THREADS = 2;
 /** WebAssembly memory that each of them keeps for the next image: the worker's `keepBytes`. */
 const KEPT_MEBIBYTES = 64;
-/** What the C library's allocator and the garbage collector may hold back of what was let go. */
-const SLACK_MEBIBYTES = 64;
+/** Of what was let go: 128 MiB may await the main thread's next collection, and the C library holds some pieces back. */
+const SLACK_MEBIBYTES = 192;
 /** `serve` takes no less: its largest permitted chunk must fit. */
 const LEAST_OUTBOX = 256 * MIB;
 /** How long a service may take to let go of everything after a trainer vanished: leases, patience, a beat. */
@@ -209,7 +209,7 @@ export async function everySize(context) {
     const within = curves.serve.filter((point) => Math.floor(point.batches / batchesAnEpoch) === epoch);
     return within.length === 0 ? null : [epoch, Math.min(...within.map(({ mebibytes }) => mebibytes))];
   }).filter((floor) => floor !== null);
-  const later = floors.slice(Math.floor(floors.length / 2));
+  const later = floors.slice(size.sizes.warmUp);
   // As packed RGB.
   const giant = (maxPixels * 3) / MIB;
   const kept = THREADS * KEPT_MEBIBYTES + SLACK_MEBIBYTES;
@@ -305,7 +305,7 @@ export const SIZES = {
     turns: 24,
     stay: 1500,
     stop: 6000,
-    sizes: { epochs: 20, batchesAnEpoch: 100, maxPixels: 50_000_000, leak: 1 / 8 },
+    sizes: { epochs: 20, batchesAnEpoch: 100, maxPixels: 50_000_000, warmUp: 10, leak: 1 / 8 },
     prefetch: { steps: 2000, prefetch: 256, freezeMs: 6000 },
     sampleMs: 500,
     leak: 1 / 50,
@@ -317,7 +317,7 @@ export const SIZES = {
     turns: 3,
     stay: 300,
     stop: 1500,
-    sizes: { epochs: 4, batchesAnEpoch: 12, maxPixels: 12_000_000, leak: 1 / 2 },
+    sizes: { epochs: 5, batchesAnEpoch: 12, maxPixels: 12_000_000, warmUp: 1, leak: 2 },
     prefetch: { steps: 80, prefetch: 64, freezeMs: 2000 },
     sampleMs: 100,
     leak: 1 / 3,

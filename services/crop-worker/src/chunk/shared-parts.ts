@@ -12,8 +12,10 @@ import { type ChunkLimits, DEFAULT_CHUNK_LIMITS } from './chunk-limits.js';
 import { ComputePool, type DecoderChoice } from './compute-pool.js';
 import { collectGarbage } from './garbage.js';
 
-/** Pixels of an image that is worth a garbage collection: 20 megapixels and more. */
-const GIANT_BYTES = 64 * 1024 * 1024;
+/** Decoded images from here on are counted: the engine's own collections deal with smaller ones. */
+const LARGE_BYTES = 16 * 1024 * 1024;
+/** libvips' buffers of large images that may await collection: three giants of 50 megapixels would be 450 MB. */
+const GARBAGE_BYTES = 128 * 1024 * 1024;
 
 /**
  * Decodes what compute threads do not: all but JPEG, and JPEG where TurboJPEG is not to be had. Called on
@@ -81,10 +83,15 @@ export async function createSharedParts(options: SharedPartsOptions): Promise<Sh
 /** sharp on this process's libuv pool: for its main thread. */
 export function sharpHere(): DecodeElsewhere {
   const sharp = new SharpDecoder();
+  let garbage = 0;
   return async (bytes, limits, options) => {
     const raw = await sharp.decode(bytes, limits, options);
-    // What libvips decoded to was copied and is garbage.
-    if (raw.data.byteLength > GIANT_BYTES) collectGarbage();
+    // What libvips decoded to was copied, and is let go of.
+    if (raw.data.byteLength > LARGE_BYTES) garbage += raw.data.byteLength;
+    if (garbage > GARBAGE_BYTES) {
+      garbage = 0;
+      collectGarbage();
+    }
     return raw;
   };
 }
