@@ -333,6 +333,14 @@ export const ERROR_TABLE = {
     message: 'protocol version {given} is not supported; this side speaks {supported}',
     help: 'Upgrade the older part.',
   }),
+  STORE_UNAVAILABLE: row({
+    grpc: 'UNAVAILABLE',
+    http: 503,
+    retryable: true,
+    when: 'Redis, which holds the queue and what the services know in common, does not answer or takes no commands now.',
+    message: 'Redis at {target} is not available: {reason}',
+    help: 'Is it running, and is REDIS_URL right? Nothing is lost: services and trainers go on by themselves when it is back.',
+  }),
   SHUTTING_DOWN: row({
     grpc: 'UNAVAILABLE',
     http: 503,
