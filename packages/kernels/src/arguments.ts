@@ -5,6 +5,16 @@ import { DTYPE_BYTES } from './types.js';
 export const MAX_SIDE = 2 ** 24;
 export const MAX_PIXELS = 2 ** 28;
 
+/** An image that is right in itself takes more pixels on its way than are allowed: never a mistake of the caller. */
+export class KernelLimitError extends RangeError {
+  override readonly name = 'KernelLimitError';
+
+  /** @param value what is too large, in pixels, as `width x height` and where */
+  constructor(readonly value: string) {
+    super(`${value} is over the limit of ${MAX_PIXELS} pixels`);
+  }
+}
+
 /** `sigma` of Pillow's blur up to which its 32-bit sums are exact. */
 export const MAX_SIGMA = 2 ** 20;
 
@@ -24,6 +34,21 @@ export function checkSize(name: string, width: number, height: number): void {
   if (width * height > MAX_PIXELS) {
     throw new RangeError(`${name} is ${width} x ${height}, but at most ${MAX_PIXELS} pixels are allowed`);
   }
+}
+
+/** The size that an image is resized to, where only `keep` of it is made: the size itself may be any. */
+export function checkWindow(width: number, height: number, keep: Box): void {
+  for (const side of [width, height]) {
+    if (Number.isSafeInteger(side) && side >= 1) continue;
+    throw new RangeError(`size is ${width} x ${height}, but each side must be a positive integer below 2^53`);
+  }
+  checkSize('keep', keep.width, keep.height);
+  const { x, y } = keep;
+  const overlaps = x < width && y < height && x + keep.width > 0 && y + keep.height > 0;
+  if (Number.isSafeInteger(x) && Number.isSafeInteger(y) && overlaps) return;
+  throw new RangeError(
+    `keep begins at ${x}, ${y}, but must overlap the resized image of ${width} x ${height}`,
+  );
 }
 
 export function checkBox(box: Box): void {

@@ -1,7 +1,19 @@
 import type { Interpolation } from './types.js';
 
-/** One axis' taps in the layout of assembly/resample.ts: bounds (two i32 an output), then weights. */
+/** One axis of a resize, of which only the outputs in [first, last) are made. */
+export interface Axis {
+  readonly inputs: number;
+  /** Of the whole axis: a safe integer, however many of them are made. */
+  readonly outputs: number;
+  readonly first: number;
+  readonly last: number;
+}
+
+/** The taps of an axis in the layout of assembly/resample.ts: bounds (two i32 an output made), then weights. */
 export interface AxisTaps {
+  /** The inputs that the taps reach, [from, to); bounds count from `from` on. */
+  readonly from: number;
+  readonly to: number;
   readonly bytes: Uint8Array;
   /** Where the weights begin in `bytes`. */
   readonly weights: number;
@@ -22,20 +34,27 @@ function bilinear(at: number): number {
 }
 
 /** Pillow's coefficients (docs/kernels.md), split for the SIMD kernels and padded to an even number of taps. */
-function compute(inputs: number, outputs: number, interpolation: Interpolation): AxisTaps {
+function compute({ inputs, outputs, first, last }: Axis, interpolation: Interpolation): AxisTaps {
   const filter = interpolation === 'bicubic' ? bicubic : bilinear;
   const scale = inputs / outputs;
   const filterScale = Math.max(1, scale);
   const support = (interpolation === 'bicubic' ? 2 : 1) * filterScale;
   const inverse = 1 / filterScale;
-  const bounds = new Int32Array(2 * outputs);
+  const centreOf = (out: number) => (out + 0.5) * scale;
+  const startOf = (centre: number) => Math.max(0, Math.trunc(centre - support + 0.5));
+  const endOf = (centre: number) => Math.min(inputs, Math.trunc(centre + support + 0.5));
+  // Both ends move up with the output.
+  const from = startOf(centreOf(first));
+  const to = endOf(centreOf(last - 1));
+  const made = last - first;
+  const bounds = new Int32Array(2 * made);
   let pairs = 0;
-  for (let out = 0; out < outputs; out++) {
-    const centre = (out + 0.5) * scale;
-    const first = Math.max(0, Math.trunc(centre - support + 0.5));
-    const count = (Math.min(inputs, Math.trunc(centre + support + 0.5)) - first + 1) >> 1;
-    bounds[2 * out] = first;
-    bounds[2 * out + 1] = count;
+  for (let index = 0; index < made; index++) {
+    const centre = centreOf(first + index);
+    const start = startOf(centre);
+    const count = (endOf(centre) - start + 1) >> 1;
+    bounds[2 * index] = start - from;
+    bounds[2 * index + 1] = count;
     pairs += count;
   }
   const bytes = new Uint8Array(bounds.byteLength + pairs * 8);
@@ -43,26 +62,26 @@ function compute(inputs: number, outputs: number, interpolation: Interpolation):
   const split = new Int16Array(bytes.buffer, bounds.byteLength);
   const exact = new Float64Array(2 * Math.ceil(support) + 2);
   let at = 0;
-  for (let out = 0; out < outputs; out++) {
-    const centre = (out + 0.5) * scale;
-    const first = bounds[2 * out]!;
-    const end = Math.min(inputs, Math.trunc(centre + support + 0.5));
+  for (let index = 0; index < made; index++) {
+    const centre = centreOf(first + index);
+    const start = startOf(centre);
+    const end = endOf(centre);
     let sum = 0;
-    for (let i = first; i < end; i++) {
+    for (let i = start; i < end; i++) {
       const weight = filter((i - centre + 0.5) * inverse);
-      exact[i - first] = weight;
+      exact[i - start] = weight;
       sum += weight;
     }
-    for (let i = 0; i < end - first; i++) {
+    for (let i = 0; i < end - start; i++) {
       const scaled = (sum === 0 ? exact[i]! : exact[i]! / sum) * 4194304;
       const fixed = Math.trunc(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
       const entry = at + (i >> 1) * 4 + (i & 1);
       split[entry] = fixed >> 11;
       split[entry + 2] = fixed & 2047;
     }
-    at += bounds[2 * out + 1]! * 4;
+    at += bounds[2 * index + 1]! * 4;
   }
-  return { bytes, weights: bounds.byteLength };
+  return { from, to, bytes, weights: bounds.byteLength };
 }
 
 /** Axes that were used last, up to 4 MiB of them. */
@@ -70,10 +89,10 @@ export class TapsCache {
   readonly #axes = new Map<string, AxisTaps>();
   #bytes = 0;
 
-  get(inputs: number, outputs: number, interpolation: Interpolation): AxisTaps {
-    const key = `${inputs}:${outputs}:${interpolation}`;
+  get(axis: Axis, interpolation: Interpolation): AxisTaps {
+    const key = `${axis.inputs}:${axis.outputs}:${axis.first}:${axis.last}:${interpolation}`;
     const known = this.#axes.get(key);
-    const taps = known ?? compute(inputs, outputs, interpolation);
+    const taps = known ?? compute(axis, interpolation);
     if (known) this.#axes.delete(key);
     else this.#bytes += taps.bytes.length;
     this.#axes.set(key, taps);

@@ -3,6 +3,7 @@
  * oracles (`reference`). No files, no decoding, no randomness, no knowledge of recipes; it depends on nothing.
  */
 export { KernelMemoryError } from './arena.js';
+export { KernelLimitError, MAX_PIXELS, MAX_SIDE } from './arguments.js';
 export { PixelKernels } from './pixel-kernels.js';
 export * as reference from './reference/index.js';
 export type { Box, Dtype, Interpolation, Layout, Normalization, PackFormat, Pixels } from './types.js';

@@ -7,6 +7,7 @@ import {
   checkPack,
   checkPixels,
   checkSize,
+  checkWindow,
   MAX_SIGMA,
 } from './arguments.js';
 import { Blurs } from './blurs.js';
@@ -115,15 +116,26 @@ export class PixelKernels {
     }
   }
 
-  /** Pillow's `Image.resize`: the filter sees the working image alone, so nothing beyond a crop. */
-  resize(width: number, height: number, interpolation: Interpolation): void {
-    checkSize('size', width, height);
+  /**
+   * Pillow's `Image.resize`: the filter sees the working image alone, so nothing beyond a crop. With `keep`, which must
+   * overlap the resized image, the same as `crop(keep)` after it, but nothing else is made: then `width` and `height`
+   * may be any. An image so long that too much would lie between the two passes throws KernelLimitError.
+   */
+  resize(width: number, height: number, interpolation: Interpolation, keep?: Box): void {
+    if (keep) checkWindow(width, height, keep);
+    else checkSize('size', width, height);
     checkInterpolation(interpolation);
-    if (width === this.#working.width && height === this.#working.height) return;
-    const to = this.#space.pair.other(width, height);
-    if (this.#region) this.#space.resampler.fromSource(this.#source, this.#region, to, interpolation);
-    else this.#space.resampler.fromPlanes(this.#image(), to, interpolation);
+    if (width === this.#working.width && height === this.#working.height) {
+      if (keep) this.crop(keep);
+      return;
+    }
+    const window = keep ? overlap(keep, width, height) : { x: 0, y: 0, width, height };
+    const to = this.#space.pair.other(window.width, window.height);
+    const target = { width, height, window, interpolation };
+    if (this.#region) this.#space.resampler.fromSource(this.#source, this.#region, to, target);
+    else this.#space.resampler.fromPlanes(this.#image(), to, target);
     this.#become(to);
+    if (keep) this.crop({ ...keep, x: keep.x - window.x, y: keep.y - window.y });
   }
 
   flipHorizontal(): void {
@@ -270,10 +282,7 @@ export class PixelKernels {
     const { width, height } = this.#working;
     const to = this.#space.pair.other(box.width, box.height);
     if (!inside) new Uint8Array(kernels.memory.buffer, to.address, 3 * to.plane).fill(0);
-    const x = Math.max(0, box.x);
-    const y = Math.max(0, box.y);
-    const columns = Math.min(width, box.x + box.width) - x;
-    const rows = Math.min(height, box.y + box.height) - y;
+    const { x, y, width: columns, height: rows } = overlap(box, width, height);
     if (columns > 0 && rows > 0) {
       const at = to.address + (y - box.y) * box.width + (x - box.x);
       if (this.#region) {
@@ -295,6 +304,18 @@ export class PixelKernels {
     const { address, plane } = this.#image();
     this.#space.arena.kernels.blendConstant(address, 3 * plane, degenerate, clampFactor(factor));
   }
+}
+
+/** The part of `box` that lies in an image of this size; of no or negative extent where none does. */
+function overlap(box: Box, width: number, height: number): Box {
+  const x = Math.max(0, box.x);
+  const y = Math.max(0, box.y);
+  return {
+    x,
+    y,
+    width: Math.min(width, box.x + box.width) - x,
+    height: Math.min(height, box.y + box.height) - y,
+  };
 }
 
 function clampFactor(factor: number): number {

@@ -1,5 +1,6 @@
 import { type Arena, Region } from './arena.js';
-import { type AxisTaps, TapsCache } from './coefficients.js';
+import { KernelLimitError, MAX_PIXELS } from './arguments.js';
+import { type Axis, type AxisTaps, TapsCache } from './coefficients.js';
 import type { Planes } from './planes.js';
 import type { Box, Interpolation } from './types.js';
 
@@ -18,9 +19,26 @@ function bandShape(width: number, step: 4 | 16): Omit<Bands, 'address'> {
   return { plane, stride: 3 * plane };
 }
 
-function bandsOf(box: Box): { first: number; count: number } {
-  const first = Math.floor(box.y / BAND);
-  return { first, count: Math.floor((box.y + box.height - 1) / BAND) - first + 1 };
+/** The bands that rows [y, y + height) lie in. */
+function bandsOf(y: number, height: number): { first: number; count: number } {
+  const first = Math.floor(y / BAND);
+  return { first, count: Math.floor((y + height - 1) / BAND) - first + 1 };
+}
+
+/** What a resize makes: `window` of the image that is resized to `width` x `height`. */
+export interface ResizeTarget {
+  readonly width: number;
+  readonly height: number;
+  /** Inside the resized image. */
+  readonly window: Box;
+  readonly interpolation: Interpolation;
+}
+
+/** One axis on its way: taps (null where the size stays) and the inputs that they reach. */
+interface Pass {
+  readonly taps: AxisTaps | null;
+  readonly from: number;
+  readonly count: number;
 }
 
 /** Resizes from the decoded source, whose bands are made once and kept for its other crops, or from planes. */
@@ -48,18 +66,19 @@ export class Resampler {
     this.#bandsMade = new Uint8Array(Math.ceil(height / BAND));
   }
 
-  /** `box` of an RGBX source, resized into `to`. */
+  /** `box` of an RGBX source, resized into `to`, which has the window's size. */
   fromSource(
     source: { address: number; width: number; height: number },
     box: Box,
     to: Planes,
-    interpolation: Interpolation,
+    target: ResizeTarget,
   ): void {
     const { width, height } = source;
     const shape = bandShape(width, 4);
-    this.#reserveRows(box, to);
+    const passes = this.#passes(box, target);
+    const { first, count } = bandsOf(box.y + passes.down.from, passes.down.count);
+    this.#reserveRows(count, to.width);
     const address = this.#sourceBands.reserve(this.#bandsMade.length * shape.stride);
-    const { first, count } = bandsOf(box);
     for (let band = first; band < first + count; band++) {
       if (this.#bandsMade[band] === 1) continue;
       const y = band * BAND;
@@ -68,15 +87,16 @@ export class Resampler {
       this.#arena.kernels.bandFromRgbx(from, width * 4, width, Math.min(BAND, height - y), at, shape.plane);
       this.#bandsMade[band] = 1;
     }
-    this.#resample({ address, ...shape }, box, to, interpolation);
+    this.#resample({ address, ...shape }, box, to, passes);
   }
 
-  /** Planes, resized into `to`. */
-  fromPlanes(from: Planes, to: Planes, interpolation: Interpolation): void {
+  /** Planes, resized into `to`, which has the window's size. */
+  fromPlanes(from: Planes, to: Planes, target: ResizeTarget): void {
     const { width, height } = from;
     const shape = bandShape(width, 16);
     const box = { x: 0, y: 0, width, height };
-    this.#reserveRows(box, to);
+    const passes = this.#passes(box, target);
+    this.#reserveRows(bandsOf(passes.down.from, passes.down.count).count, to.width);
     const address = this.#otherBands.reserve(Math.ceil(height / BAND) * shape.stride);
     for (let y = 0; y < height; y += BAND) {
       const rows = Math.min(BAND, height - y);
@@ -86,38 +106,59 @@ export class Resampler {
         this.#arena.kernels.bandFromPlane(row, width, width, rows, at);
       }
     }
-    this.#resample({ address, ...shape }, box, to, interpolation);
+    this.#resample({ address, ...shape }, box, to, passes);
   }
 
-  #resample(bands: Bands, box: Box, to: Planes, interpolation: Interpolation): void {
+  #passes(box: Box, { width, height, window, interpolation }: ResizeTarget): { across: Pass; down: Pass } {
+    const pass = (axis: Axis): Pass => {
+      if (axis.inputs === axis.outputs)
+        return { taps: null, from: axis.first, count: axis.last - axis.first };
+      const taps = this.#taps.get(axis, interpolation);
+      return { taps, from: taps.from, count: taps.to - taps.from };
+    };
+    const { x, y } = window;
+    const down = pass({ inputs: box.height, outputs: height, first: y, last: y + window.height });
+    if (down.count * window.width > MAX_PIXELS) {
+      throw new KernelLimitError(
+        `${window.width} x ${down.count} between the passes of a resize of ${box.width} x ${box.height}`,
+      );
+    }
+    return {
+      across: pass({ inputs: box.width, outputs: width, first: x, last: x + window.width }),
+      down,
+    };
+  }
+
+  #resample(bands: Bands, box: Box, to: Planes, { across, down }: { across: Pass; down: Pass }): void {
     const { kernels } = this.#arena;
-    const { first: firstBand, count } = bandsOf(box);
-    const across = box.width === to.width ? null : this.#load(0, box.width, to.width, interpolation);
-    const down = box.height === to.height ? null : this.#load(1, box.height, to.height, interpolation);
-    const { line, rows, stride } = this.#reserveRows(box, to);
+    const { first: firstBand, count } = bandsOf(box.y + down.from, down.count);
+    const columns = this.#load(0, across.taps);
+    const lines = this.#load(1, down.taps);
+    const { line, rows, stride } = this.#reserveRows(count, to.width);
     for (let channel = 0; channel < 3; channel++) {
-      const from = bands.address + firstBand * bands.stride + channel * bands.plane + box.x * BAND;
-      if (across) {
-        const { bounds, weights } = across;
+      const column = (box.x + across.from) * BAND;
+      const from = bands.address + firstBand * bands.stride + channel * bands.plane + column;
+      if (columns) {
+        const { bounds, weights } = columns;
         kernels.horizontal(from, bands.stride, count, line, rows, stride, to.width, bounds, weights);
       } else kernels.unband(from, bands.stride, count, rows, stride, to.width);
-      const first = rows + (box.y - firstBand * BAND) * stride;
+      const first = rows + (box.y + down.from - firstBand * BAND) * stride;
       const plane = to.address + channel * to.plane;
-      if (down) kernels.vertical(first, stride, to.width, plane, to.height, down.bounds, down.weights);
+      if (lines) kernels.vertical(first, stride, to.width, plane, to.height, lines.bounds, lines.weights);
       else kernels.copyRows(first, stride, to.width, to.height, plane, to.width);
     }
   }
 
   /** Scratch between the passes, one channel at a time. Asked for first: it is what an extreme ratio has too much of. */
-  #reserveRows(box: Box, to: Planes) {
-    const stride = Math.ceil(to.width / 16) * 16;
+  #reserveRows(bands: number, width: number) {
+    const stride = Math.ceil(width / 16) * 16;
     // A tap of weight zero may lie one row beyond the last.
-    const rows = this.#rows.reserve((bandsOf(box).count * BAND + 1) * stride);
+    const rows = this.#rows.reserve((bands * BAND + 1) * stride);
     return { line: this.#line.reserve(stride * BAND), rows, stride };
   }
 
-  #load(axis: 0 | 1, inputs: number, outputs: number, interpolation: Interpolation) {
-    const taps: AxisTaps = this.#taps.get(inputs, outputs, interpolation);
+  #load(axis: 0 | 1, taps: AxisTaps | null) {
+    if (taps === null) return null;
     const bounds = this.#axes[axis].reserve(taps.bytes.length);
     new Uint8Array(this.#arena.kernels.memory.buffer).set(taps.bytes, bounds);
     return { bounds, weights: bounds + taps.weights };

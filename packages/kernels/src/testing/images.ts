@@ -50,13 +50,13 @@ export function factors(): fc.Arbitrary<number> {
 export const kernels = PixelKernels.create();
 
 /** Makes `image` the source; its fourth bytes are noise, which nothing may see. */
-export function load(image: Pixels): void {
-  const source = kernels.allocateSource(image.width, image.height);
+export function load(image: Pixels, into: PixelKernels = kernels): void {
+  const source = into.allocateSource(image.width, image.height);
   for (let i = 0; i < image.width * image.height; i++) {
     source.set(image.data.subarray(3 * i, 3 * i + 3), 4 * i);
     source[4 * i + 3] = (i * 89) & 255;
   }
-  kernels.begin();
+  into.begin();
 }
 
 export function expectEqual(actual: Pixels, expected: Pixels): void {
