@@ -48,6 +48,14 @@ export const ERROR_TABLE = {
     message: '{field}: {value} is not allowed; expected {allowed}',
     help: 'Correct the field named. docs/recipes.md lists every field with its default.',
   }),
+  SPEC_INCOMPLETE: row({
+    grpc: 'INVALID_ARGUMENT',
+    http: 400,
+    retryable: false,
+    when: 'A run spec, a command-line flag or a request lacks a field that it must have.',
+    message: '{field} is missing; expected {allowed}',
+    help: 'Add the field named. docs/recipes.md lists every field with its default.',
+  }),
   SPEC_UNREADABLE: row({
     grpc: 'INVALID_ARGUMENT',
     http: 400,
@@ -62,7 +70,7 @@ export const ERROR_TABLE = {
     retryable: false,
     when: 'A run with drop_last has fewer samples than one global batch.',
     message: 'the dataset has {samples} samples, fewer than one global batch of {global_batch_size}',
-    help: 'Lower global_batch_size, or set drop_last: false.',
+    help: 'Lower global_batch_size (--global-batch-size), or set drop_last: false (--no-drop-last).',
   }),
   VIEW_KEY_COLLISION: row({
     grpc: 'INVALID_ARGUMENT',
@@ -78,7 +86,7 @@ export const ERROR_TABLE = {
     retryable: false,
     when: 'A value is over a limit of the service or of the spec.',
     message: '{field}: {value} is over the limit of {limit}',
-    help: 'Lower the value, or raise the limit named where you operate the service.',
+    help: 'Stay within it; where it is a limit of the service, whoever operates that can set another.',
   }),
   // --- datasets --------------------------------------------------------------------------------
   DATASET_NOT_FOUND: row({
@@ -88,6 +96,14 @@ export const ERROR_TABLE = {
     when: "A dataset's url does not exist or cannot be read by the service.",
     message: 'the dataset {url} cannot be read: {reason}',
     help: 'Check the path as the service sees it (inside a container, the mount).',
+  }),
+  IMAGE_NOT_FOUND: row({
+    grpc: 'NOT_FOUND',
+    http: 404,
+    retryable: false,
+    when: 'An image file that a command was given does not exist or cannot be read.',
+    message: 'the image {path} cannot be read: {reason}',
+    help: 'Check the path and its permissions.',
   }),
   DATASET_EMPTY: row({
     grpc: 'FAILED_PRECONDITION',
@@ -136,15 +152,15 @@ export const ERROR_TABLE = {
     retryable: false,
     when: 'The bytes are an image of a kind that is not decoded (HEIC, AVIF, JPEG XL, SVG, video, ...).',
     message: '{path}: {format} is not supported',
-    help: 'Convert it: {fix}',
+    help: '{fix}',
   }),
   SAMPLE_OVER_LIMIT: row({
     grpc: 'FAILED_PRECONDITION',
     http: 422,
     retryable: false,
-    when: 'A sample has more pixels or bytes than the spec allows.',
+    when: 'A sample has more pixels or bytes than the spec allows, or is longer than any kernel takes.',
     message: '{path}: {value} {unit} is over the limit of {limit}',
-    help: 'Raise limits.{field} in the spec, or shrink the file.',
+    help: '{fix}',
   }),
   NO_GOOD_SAMPLE: row({
     grpc: 'FAILED_PRECONDITION',
@@ -169,7 +185,7 @@ export const ERROR_TABLE = {
     retryable: false,
     when: 'A run of that name is open with another digest.',
     message: 'the run {run} is open with another spec or dataset: {difference}',
-    help: 'Use another name, or close the open run.',
+    help: 'Use another name. A run that nobody draws from is forgotten after a day.',
   }),
   RANK_TAKEN: row({
     grpc: 'ALREADY_EXISTS',
@@ -234,7 +250,7 @@ export const ERROR_TABLE = {
     retryable: false,
     when: "One chunk of a run is larger than a worker's outbox may hold.",
     message: 'a chunk of this run takes {bytes} bytes, the limit is {limit}',
-    help: 'Lower chunk_size in the spec, or raise the outbox limit.',
+    help: 'Lower chunk_size or the views of the spec, or raise the limit of coordinator and workers.',
   }),
   CHUNK_NOT_FOUND: row({
     grpc: 'NOT_FOUND',
@@ -272,9 +288,9 @@ export const ERROR_TABLE = {
     grpc: 'FAILED_PRECONDITION',
     http: 500,
     retryable: false,
-    when: 'A chunk failed in all its attempts.',
+    when: 'Making a chunk failed in all its attempts, of a cause that might have passed: storage, a defect, workers that die.',
     message: 'chunk {chunk} failed {attempts} times, last: {reason}',
-    help: 'See the reason; a bad sample under on_bad_sample: fail ends a run like this.',
+    help: "Mend what the reason names (the workers' logs have every attempt), then start the trainer again.",
   }),
   SUPERSEDED: row({
     grpc: 'ABORTED',
