@@ -1,16 +1,21 @@
 import {
   type CompiledView,
+  checkBytes,
   compileViews,
-  loadRawInto,
+  loadSource,
+  prepareSource,
   readHeader,
+  type SampleContent,
   SharpDecoder,
   type StageTimings,
+  sampleFailure,
   ThreadDecoder,
   type TransformRegistry,
   type ViewParams,
 } from '@cropstream/augment';
+import type { Manifest, Sample, SampleReader } from '@cropstream/datasets';
 import { PixelKernels } from '@cropstream/kernels';
-import type { ResolvedSpec } from '@cropstream/spec';
+import { decodeLimits, type ResolvedSpec } from '@cropstream/spec';
 import type { Rgb } from './pictures/sheet.js';
 
 export interface Developed {
@@ -29,6 +34,7 @@ export class Darkroom {
   readonly #kernels = PixelKernels.create();
   readonly #decoder = new ThreadDecoder();
   readonly #sharp = new SharpDecoder();
+  #path = '';
 
   constructor(spec: ResolvedSpec, registry: TransformRegistry) {
     this.#spec = spec;
@@ -36,35 +42,37 @@ export class Darkroom {
   }
 
   /**
+   * Reads a sample of a dataset, unless its size alone refuses it.
+   * @throws SAMPLE_OVER_LIMIT, SAMPLE_IO, DATASET_CHANGED
+   */
+  read({ manifest, reader }: OpenDataset, id: number, signal?: AbortSignal): Promise<Sample> {
+    this.checkBytes(manifest.pathOf(id), manifest.sizeOf(id));
+    return reader.read(id, signal);
+  }
+
+  /** @throws SAMPLE_OVER_LIMIT for a file of more bytes than the spec allows */
+  checkBytes(path: string, bytes: number): void {
+    checkBytes(path, bytes, decodeLimits(this.#spec));
+  }
+
+  /**
    * Decodes a sample and makes it the one that is worked on.
    * @returns its size after EXIF rotation, if the spec wants that, and its orientation (1 is upright)
    */
-  async load(sample: LoadableSample): Promise<Source> {
-    let orientation = 1;
-    if (sample.encoded !== undefined) {
-      orientation = await this.#decode(sample.encoded, sample.path);
-    } else if (sample.pixels !== undefined) {
-      const { width, height, data } = sample.pixels;
-      const room = this.#kernels.allocateSource(width, height);
-      for (let from = 0, to = 0; from < data.length; from += 3, to += 4) {
-        room.set(data.subarray(from, from + 3), to);
-        room[to + 3] = 255;
-      }
-    }
-    return { width: this.#kernels.sourceWidth, height: this.#kernels.sourceHeight, orientation };
-  }
-
-  async #decode(bytes: Uint8Array, path: string): Promise<number> {
-    const { max_pixels: maxPixels, max_bytes: maxBytes } = this.#spec.limits;
-    const limits = { maxPixels, maxBytes };
-    const options = { applyExif: this.#spec.exif_rotation, path };
-    const { orientation } = readHeader(bytes, path);
-    if (this.#decoder.decodes(bytes, path)) {
-      this.#decoder.decodeInto(bytes, this.#kernels, limits, options);
-    } else {
-      loadRawInto(await this.#sharp.decode(bytes, limits, options), this.#kernels);
-    }
-    return orientation;
+  async load(sample: SampleContent): Promise<SourceFacts> {
+    const limits = decodeLimits(this.#spec);
+    const options = { applyExif: this.#spec.exif_rotation, path: sample.path };
+    const decodes = (bytes: Uint8Array, path: string) => this.#decoder.decodes(bytes, path);
+    const source = await prepareSource(sample, decodes, limits, (bytes) =>
+      this.#sharp.decode(bytes, limits, options),
+    );
+    loadSource(source, this.#kernels, this.#decoder, limits, options);
+    this.#path = sample.path;
+    return {
+      width: this.#kernels.sourceWidth,
+      height: this.#kernels.sourceHeight,
+      orientation: sample.encoded ? readHeader(sample.encoded, sample.path).orientation : 1,
+    };
   }
 
   /** The loaded source itself. */
@@ -86,19 +94,22 @@ export class Darkroom {
 
   /** A view with given parameters, its own or others. */
   print(view: CompiledView, params: ViewParams, timings?: StageTimings): Rgb {
-    view.apply(this.#kernels, params, timings);
+    try {
+      view.apply(this.#kernels, params, timings);
+    } catch (error) {
+      throw sampleFailure(error, this.#path);
+    }
     return this.#kernels.readPixels();
   }
 }
 
-/** What is needed of a dataset's Sample: a file's bytes, or RGB pixels. */
-export interface LoadableSample {
-  readonly encoded?: Uint8Array;
-  readonly pixels?: Rgb;
-  readonly path: string;
+/** A dataset that samples are read from. */
+export interface OpenDataset {
+  readonly manifest: Manifest;
+  readonly reader: SampleReader;
 }
 
-export interface Source {
+export interface SourceFacts {
   readonly width: number;
   readonly height: number;
   /** EXIF's, 1 to 8. */

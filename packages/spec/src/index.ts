@@ -7,4 +7,4 @@ export { digestDifference, runDigest, STREAM_FORMAT } from './digest.js';
 export { specJsonSchema } from './json-schema.js';
 export { type LoadedSpec, loadSpecFile } from './load.js';
 export { type ParseOptions, parseSpec } from './parse.js';
-export { type ResolvedSpec, type RunSpecInput, runSpecSchema, SPEC_LIMITS } from './schema.js';
+export { decodeLimits, type ResolvedSpec, type RunSpecInput, runSpecSchema, SPEC_LIMITS } from './schema.js';

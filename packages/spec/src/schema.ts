@@ -1,5 +1,6 @@
 import {
   DEFAULT_DECODE_LIMITS,
+  type DecodeLimits,
   limited,
   normalizationSchema,
   RECIPES,
@@ -91,6 +92,11 @@ export const runSpecSchema = z.strictObject({
 
 export type RunSpecInput = z.input<typeof runSpecSchema>;
 export type ParsedSpec = z.output<typeof runSpecSchema>;
+
+/** What a spec allows of a sample, as decoders take it. */
+export function decodeLimits({ limits }: Pick<ResolvedSpec, 'limits'>): DecodeLimits {
+  return { maxPixels: limits.max_pixels, maxBytes: limits.max_bytes };
+}
 
 /** A spec with everything decided: canonical JSON, enough to open the run again. */
 export interface ResolvedSpec {

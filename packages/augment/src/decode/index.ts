@@ -2,10 +2,12 @@
 // whichever library does it, and the same verdict about damaged files. No file or network I/O here,
 // no cropping, no scaled decoding: sizes are always the file's own.
 export { findOrientation } from './exif.js';
+export { checkBytes, isBadSample, sampleFailure } from './failures.js';
 export { readHeader } from './image.js';
 export { loadRawInto } from './raw.js';
 export { SharpDecoder } from './sharp.js';
 export { type Sniffed, sniff } from './sniff.js';
+export { loadSource, prepareSource, type SampleContent, type Source } from './source.js';
 export { ThreadDecoder } from './thread.js';
 export { TurboJpegDecoder } from './turbojpeg.js';
 export {

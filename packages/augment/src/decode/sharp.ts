@@ -75,7 +75,7 @@ function refusal(path: string, format: ImageFormat, reason: string): CropstreamE
   const kind =
     compression === undefined ? /labq/.test(reason) && 'in CIELAB' : `with ${compression} compression`;
   return format === 'tiff' && kind
-    ? unsupported(path, `TIFF ${kind}`, '`magick FILE -colorspace sRGB -compress lzw FILE.tif`')
+    ? unsupported(path, `TIFF ${kind}`, 'Convert it: `magick FILE -colorspace sRGB -compress lzw FILE.tif`.')
     : damaged(path, format, reason);
 }
 

@@ -86,7 +86,7 @@ describe('what cannot be decoded', () => {
         {
           code: 'SAMPLE_UNSUPPORTED',
           problem: 'a/b.jpg: HEIC/HEIF is not supported',
-          help: expect.stringContaining('heif-convert'),
+          help: 'Convert it: `heif-convert FILE FILE.jpg`, or on macOS `sips -s format jpeg FILE`.',
         },
       ],
     ] as const) {
@@ -96,6 +96,17 @@ describe('what cannot be decoded', () => {
       );
       expect(() => readHeader(bytes, options.path)).toThrow(expect.objectContaining(expected));
     }
+  });
+
+  it('is refused where a side is longer than the kernels take, whatever the limits', () => {
+    const line = Buffer.concat([Buffer.from('P4 16777217 1\n'), Buffer.alloc(16777217 / 8 + 1)]);
+    expect(() => thread.decodeInto(line, new RgbTarget(), limits)).toThrow(
+      expect.objectContaining({
+        code: 'SAMPLE_OVER_LIMIT',
+        problem: 'image: 16777217 x 1 pixels is over the limit of 16777216 a side',
+        help: 'Shrink the file, or remove it: no setting raises this limit.',
+      }),
+    );
   });
 
   it('is refused by the limits before any memory is taken', async () => {

@@ -2,7 +2,7 @@ import type { ImageFormat } from './types.js';
 
 export type Sniffed =
   | { readonly kind: 'supported'; readonly format: ImageFormat }
-  | { readonly kind: 'unsupported'; readonly format: string; readonly fix: string }
+  | { readonly kind: 'unsupported'; readonly format: string /** A sentence. */; readonly fix: string }
   | { readonly kind: 'unknown' }
   | { readonly kind: 'empty' };
 
@@ -14,10 +14,10 @@ interface Signature {
   readonly fix: string;
 }
 
-const TO_PNG = '`magick FILE FILE.png`';
-const ARCHIVE = 'unpack the archive and point the dataset at the folder of images';
-const VIDEO = 'take frames out of it first: `ffmpeg -i FILE frame_%06d.png`';
-const NOT_IMAGE = 'it is not an image; remove it from the dataset';
+const TO_PNG = 'Convert it: `magick FILE FILE.png`.';
+const ARCHIVE = 'Unpack the archive and point the dataset at the folder of images.';
+const VIDEO = 'Take frames out of it first: `ffmpeg -i FILE frame_%06d.png`.';
+const NOT_IMAGE = 'It is no image: remove it from the dataset.';
 
 const SUPPORTED: readonly (readonly [magic: string, format: ImageFormat])[] = [
   ['\xff\xd8\xff', 'jpeg'],
@@ -31,14 +31,22 @@ const SUPPORTED: readonly (readonly [magic: string, format: ImageFormat])[] = [
 ];
 
 const UNSUPPORTED: readonly Signature[] = [
-  { magic: '\xff\x0a', format: 'JPEG XL', fix: '`djxl FILE FILE.png`' },
-  { magic: '\0\0\0\x0cJXL \r\n\x87\n', format: 'JPEG XL', fix: '`djxl FILE FILE.png`' },
-  { magic: '\0\0\0\x0cjP  \r\n\x87\n', format: 'JPEG 2000', fix: '`opj_decompress -i FILE -o FILE.png`' },
-  { magic: '\xff\x4f\xff\x51', format: 'JPEG 2000', fix: '`opj_decompress -i FILE -o FILE.png`' },
-  { magic: 'II\xbc', format: 'JPEG XR', fix: '`JxrDecApp -i FILE -o FILE.bmp`' },
-  { magic: '8BPS', format: 'Photoshop (PSD)', fix: '`magick "FILE[0]" FILE.png`' },
-  { magic: '%PDF-', format: 'PDF', fix: '`pdftoppm -png FILE page`' },
-  { magic: '%!PS', format: 'PostScript', fix: '`gs -sDEVICE=png16m -o FILE.png FILE`' },
+  { magic: '\xff\x0a', format: 'JPEG XL', fix: 'Convert it: `djxl FILE FILE.png`.' },
+  { magic: '\0\0\0\x0cJXL \r\n\x87\n', format: 'JPEG XL', fix: 'Convert it: `djxl FILE FILE.png`.' },
+  {
+    magic: '\0\0\0\x0cjP  \r\n\x87\n',
+    format: 'JPEG 2000',
+    fix: 'Convert it: `opj_decompress -i FILE -o FILE.png`.',
+  },
+  {
+    magic: '\xff\x4f\xff\x51',
+    format: 'JPEG 2000',
+    fix: 'Convert it: `opj_decompress -i FILE -o FILE.png`.',
+  },
+  { magic: 'II\xbc', format: 'JPEG XR', fix: 'Convert it: `JxrDecApp -i FILE -o FILE.bmp`.' },
+  { magic: '8BPS', format: 'Photoshop (PSD)', fix: 'Convert it: `magick "FILE[0]" FILE.png`.' },
+  { magic: '%PDF-', format: 'PDF', fix: 'Convert it: `pdftoppm -png FILE page`.' },
+  { magic: '%!PS', format: 'PostScript', fix: 'Convert it: `gs -sDEVICE=png16m -o FILE.png FILE`.' },
   { magic: '\0\0\x01\0', format: 'Windows icon (ICO)', fix: TO_PNG },
   { magic: '\0\0\x02\0', format: 'Windows cursor (CUR)', fix: TO_PNG },
   { magic: 'icns', format: 'Apple icon (ICNS)', fix: TO_PNG },
@@ -46,41 +54,45 @@ const UNSUPPORTED: readonly Signature[] = [
   { magic: '#?RADIANCE', format: 'Radiance HDR', fix: TO_PNG },
   { magic: 'DDS ', format: 'DirectDraw Surface', fix: TO_PNG },
   { magic: 'qoif', format: 'QOI', fix: TO_PNG },
-  { magic: 'P7\n', format: 'Netpbm PAM (P7)', fix: '`pamtopnm FILE > FILE.ppm`' },
+  { magic: 'P7\n', format: 'Netpbm PAM (P7)', fix: 'Convert it: `pamtopnm FILE > FILE.ppm`.' },
   { magic: 'PF\n', format: 'Netpbm PFM (float)', fix: TO_PNG },
   { magic: 'Pf\n', format: 'Netpbm PFM (float)', fix: TO_PNG },
   { magic: 'SIMPLE  =', format: 'FITS', fix: TO_PNG },
-  { at: 128, magic: 'DICM', format: 'DICOM', fix: '`dcm2img FILE FILE.png` (DCMTK)' },
-  { magic: 'FUJIFILMCCD-RAW', format: 'camera raw (RAF)', fix: '`dcraw_emu -T FILE` (LibRaw)' },
-  { magic: '\x93NUMPY', format: 'NumPy array', fix: '`Image.fromarray(numpy.load(FILE)).save("FILE.png")`' },
-  { magic: '\x89HDF\r\n\x1a\n', format: 'HDF5', fix: 'write its images out as PNG, one file each' },
+  { at: 128, magic: 'DICM', format: 'DICOM', fix: 'Convert it: `dcm2img FILE FILE.png` (DCMTK).' },
+  { magic: 'FUJIFILMCCD-RAW', format: 'camera raw (RAF)', fix: 'Convert it: `dcraw_emu -T FILE` (LibRaw).' },
+  {
+    magic: '\x93NUMPY',
+    format: 'NumPy array',
+    fix: 'Convert it: `Image.fromarray(numpy.load(FILE)).save("FILE.png")`.',
+  },
+  { magic: '\x89HDF\r\n\x1a\n', format: 'HDF5', fix: 'Write its images out as PNG, one file each.' },
   { magic: '\x1a\x45\xdf\xa3', format: 'video (Matroska/WebM)', fix: VIDEO },
   { magic: '\0\0\x01\xba', format: 'video (MPEG)', fix: VIDEO },
   { magic: '\0\0\x01\xb3', format: 'video (MPEG)', fix: VIDEO },
   { magic: 'FLV\x01', format: 'video (FLV)', fix: VIDEO },
   { magic: 'PK\x03\x04', format: 'zip archive', fix: ARCHIVE },
   { magic: 'PK\x05\x06', format: 'zip archive', fix: ARCHIVE },
-  { magic: '\x1f\x8b', format: 'gzip data', fix: '`gunzip FILE`' },
-  { magic: '\x28\xb5\x2f\xfd', format: 'zstd data', fix: '`zstd -d FILE`' },
-  { magic: 'BZh', format: 'bzip2 data', fix: '`bunzip2 FILE`' },
-  { magic: '\xfd7zXZ\0', format: 'xz data', fix: '`unxz FILE`' },
+  { magic: '\x1f\x8b', format: 'gzip data', fix: 'Unpack it: `gunzip FILE`.' },
+  { magic: '\x28\xb5\x2f\xfd', format: 'zstd data', fix: 'Unpack it: `zstd -d FILE`.' },
+  { magic: 'BZh', format: 'bzip2 data', fix: 'Unpack it: `bunzip2 FILE`.' },
+  { magic: '\xfd7zXZ\0', format: 'xz data', fix: 'Unpack it: `unxz FILE`.' },
   { magic: '7z\xbc\xaf\x27\x1c', format: '7-Zip archive', fix: ARCHIVE },
   { magic: 'Rar!\x1a\x07', format: 'RAR archive', fix: ARCHIVE },
   { at: 257, magic: 'ustar', format: 'tar archive', fix: ARCHIVE },
   {
     magic: '\x00\x05\x16\x07',
     format: "macOS resource file (AppleDouble, '._' in its name)",
-    fix: 'delete it: `find DIR -name "._*" -delete`',
+    fix: 'Delete it: `find DIR -name "._*" -delete`.',
   },
   {
     magic: '\0\0\0\x01Bud1',
     format: 'macOS .DS_Store',
-    fix: 'delete it: `find DIR -name .DS_Store -delete`',
+    fix: 'Delete it: `find DIR -name .DS_Store -delete`.',
   },
   {
     magic: 'version https://git-lfs.github.com/spec/',
     format: 'Git LFS pointer',
-    fix: 'fetch what it points to: `git lfs pull`',
+    fix: 'Fetch what it points to: `git lfs pull`.',
   },
   { magic: 'SQLite format 3\0', format: 'SQLite database', fix: NOT_IMAGE },
   { magic: '\x7fELF', format: 'executable', fix: NOT_IMAGE },
@@ -88,15 +100,15 @@ const UNSUPPORTED: readonly Signature[] = [
 
 /** Brands of ISO base media files (`ftyp` boxes), by their first letters. */
 const BRANDS: readonly (readonly [brand: RegExp, format: string, fix: string])[] = [
-  [/^avi[fs]/, 'AVIF', '`avifdec FILE FILE.png`'],
+  [/^avi[fs]/, 'AVIF', 'Convert it: `avifdec FILE FILE.png`.'],
   [
     /^(hei|hev|mif1|msf1)/,
     'HEIC/HEIF',
-    '`heif-convert FILE FILE.jpg`, or on macOS `sips -s format jpeg FILE`',
+    'Convert it: `heif-convert FILE FILE.jpg`, or on macOS `sips -s format jpeg FILE`.',
   ],
-  [/^crx /, 'camera raw (CR3)', '`dcraw_emu -T FILE` (LibRaw)'],
-  [/^jxl /, 'JPEG XL', '`djxl FILE FILE.png`'],
-  [/^(jp2|jpx|jpm)/, 'JPEG 2000', '`opj_decompress -i FILE -o FILE.png`'],
+  [/^crx /, 'camera raw (CR3)', 'Convert it: `dcraw_emu -T FILE` (LibRaw).'],
+  [/^jxl /, 'JPEG XL', 'Convert it: `djxl FILE FILE.png`.'],
+  [/^(jp2|jpx|jpm)/, 'JPEG 2000', 'Convert it: `opj_decompress -i FILE -o FILE.png`.'],
   [/^qt {2}/, 'video (QuickTime)', VIDEO],
   [/./, 'video (MP4)', VIDEO],
 ];
@@ -148,13 +160,13 @@ function isBitmapHeader(bytes: Uint8Array): boolean {
 function sniffText(head: string, bytes: Uint8Array): Sniffed {
   const text = head.replace(/^\xef\xbb\xbf/, '').trimStart();
   if (/^(<\?xml[\s\S]*?)?(<!--[\s\S]*?-->|<!DOCTYPE svg[\s\S]*?>|\s)*<svg[\s>]/.test(text)) {
-    return { kind: 'unsupported', format: 'SVG', fix: '`rsvg-convert FILE -o FILE.png`' };
+    return { kind: 'unsupported', format: 'SVG', fix: 'Convert it: `rsvg-convert FILE -o FILE.png`.' };
   }
   if (/^<(!doctype html|html|head|body)/i.test(text)) {
     return {
       kind: 'unsupported',
       format: 'HTML',
-      fix: 'it is a web page, most likely an error page saved instead of the image; download the image again',
+      fix: 'It is a web page, most likely an error page saved instead of the image: download the image again.',
     };
   }
   if (text.startsWith('<?xml')) return { kind: 'unsupported', format: 'XML', fix: NOT_IMAGE };
@@ -166,7 +178,7 @@ function sniffText(head: string, bytes: Uint8Array): Sniffed {
     return {
       kind: 'unsupported',
       format: 'a run of zero bytes',
-      fix: 'it was never written out (an interrupted copy, a full disk); copy the file again',
+      fix: 'It was never written out (an interrupted copy, a full disk): copy the file again.',
     };
   }
   return { kind: 'unknown' };

@@ -1,4 +1,6 @@
+import type { Box } from '@cropstream/kernels';
 import { z } from 'zod';
+import type { ViewParams } from '../views/params.js';
 import { sizeField } from './size.js';
 import { roundHalfToEven, type Transform } from './transform.js';
 
@@ -13,6 +15,13 @@ function start(length: number, wanted: number): number {
   return wanted > length ? 0 - Math.floor((wanted - length) / 2) : roundHalfToEven((length - wanted) / 2);
 }
 
+/**
+ * What a view keeps of its resized image: of a sliver, a few rows out of millions, and what nobody keeps is never made.
+ */
+export function keptBox({ center_crop: box }: ViewParams): Box | undefined {
+  return box && { x: box[0], y: box[1], width: box[2], height: box[3] };
+}
+
 export const centerCrop: Transform<CenterCrop> = {
   name: 'center_crop',
   place: 'geometry',
@@ -25,7 +34,7 @@ export const centerCrop: Transform<CenterCrop> = {
     center_crop: [start(image.width, width), start(image.height, height), width, height],
   }),
   apply(kernels, params) {
-    const [x, y, width, height] = params.center_crop!;
-    kernels.crop({ x, y, width, height });
+    // A resize before it has made these pixels and no others.
+    if (params.resize === undefined) kernels.crop(keptBox(params)!);
   },
 };

@@ -1,5 +1,6 @@
 import type { Interpolation } from '@cropstream/kernels';
 import { z } from 'zod';
+import { keptBox } from './center-crop.js';
 import { interpolationField, shortSideOrSize } from './size.js';
 import type { ImageSize, Transform } from './transform.js';
 
@@ -14,8 +15,8 @@ export type Resize = {
 function target(size: Resize['size'], { width, height }: ImageSize): [number, number] {
   if (typeof size !== 'number') return [size[1], size[0]];
   return width <= height
-    ? [size, Math.max(1, Math.floor((size * height) / width))]
-    : [Math.max(1, Math.floor((size * width) / height)), size];
+    ? [size, Math.floor((size * height) / width)]
+    : [Math.floor((size * width) / height), size];
 }
 
 export const resize: Transform<Resize> = {
@@ -32,6 +33,6 @@ export const resize: Transform<Resize> = {
   }),
   apply(kernels, params) {
     const [width, height] = params.resize!;
-    kernels.resize(width, height, params.interpolation!);
+    kernels.resize(width, height, params.interpolation!, keptBox(params));
   },
 };

@@ -72,6 +72,28 @@ describe('compiled views', () => {
     expect(packed.subarray(8)).toEqual(expected.data);
   });
 
+  it('make of a resized image only what its centre crop keeps', () => {
+    const [view] = compileViews(recipe('eval'), { layout: 'nhwc' });
+    for (const [width, height] of [
+      [1, 40],
+      [40, 1],
+      [3, 20],
+    ] as const) {
+      const kernels = loaded(width, height);
+      const params = view!.sample({ seed: 0, epoch: 0, sampleId: 0, width, height });
+      view!.apply(kernels, params);
+      const made = kernels.readPixels();
+      kernels.begin();
+      const [x, y, cropWidth, cropHeight] = params.center_crop!;
+      const whole = reference.resize(kernels.readPixels(), ...params.resize!, params.interpolation!);
+      expect(made).toEqual(reference.crop(whole, { x, y, width: cropWidth, height: cropHeight }));
+    }
+    const long = loaded(1, 16_000);
+    view!.apply(long, view!.sample({ seed: 0, epoch: 0, sampleId: 0, width: 1, height: 16_000 }));
+    expect([long.width, long.height]).toEqual([224, 224]);
+    expect(long.memoryBytes).toBeLessThan(16 * 1024 * 1024);
+  });
+
   it('give the same pixels from parameters that went through JSON', () => {
     const kernels = loaded(200, 150);
     for (const name of ['dino', 'dinov2', 'mocov3', 'eval', 'lesson-cifar10']) {

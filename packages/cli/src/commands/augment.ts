@@ -1,10 +1,10 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { ViewParams } from '@cropstream/augment';
 import type { Manifest } from '@cropstream/datasets';
-import { CropstreamError, failure } from '@cropstream/errors';
+import { failure } from '@cropstream/errors';
 import type { Command } from 'commander';
-import type { Darkroom, Source } from '../darkroom.js';
+import type { Darkroom, SourceFacts } from '../darkroom.js';
 import { integer, integerList } from '../flags.js';
 import { interruptible } from '../interrupt.js';
 import { Output, plural } from '../output.js';
@@ -75,8 +75,8 @@ async function augmentImage(image: string, options: AugmentOptions, output: Outp
   const spec = parseSpec(input, { transforms: registry, samples: 1 });
   const index = options.index?.[0] ?? 0;
   const path = basename(image);
-  const sample = { encoded: await readImage(image), path };
   const darkroom = new Darkroom(spec, registry);
+  const sample = { encoded: await readImage(image, darkroom), path };
   const written = await develop(darkroom, sample, options.out, { index, epoch: options.epoch, spec });
   if (written.exif.orientation !== 1 && !written.exif.applied) {
     output.note(
@@ -88,20 +88,20 @@ async function augmentImage(image: string, options: AugmentOptions, output: Outp
   output.json({ out: resolve(options.out), ...written });
 }
 
-async function readImage(path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    throw failure('DATASET_NOT_FOUND', {
-      url: path,
-      reason: error instanceof Error ? error.message : String(error),
-    });
-  }
+async function readImage(path: string, darkroom: Darkroom): Promise<Uint8Array> {
+  const unreadable = (error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    return failure('IMAGE_NOT_FOUND', { path, reason }, { cause: error });
+  };
+  const { size } = await stat(path).catch((error) => Promise.reject(unreadable(error)));
+  darkroom.checkBytes(basename(path), size);
+  return readFile(path).catch((error) => Promise.reject(unreadable(error)));
 }
 
 async function augmentDataset(options: AugmentOptions, output: Output, signal: AbortSignal): Promise<void> {
-  const [{ Darkroom }, { openDataset }] = await Promise.all([
+  const [{ Darkroom }, { isBadSample }, { openDataset }] = await Promise.all([
     import('../darkroom.js'),
+    import('@cropstream/augment'),
     import('@cropstream/datasets'),
   ]);
   const { spec, manifest, registry } = await openRun(options, output, signal);
@@ -114,14 +114,14 @@ async function augmentDataset(options: AugmentOptions, output: Output, signal: A
   try {
     for (const [done, index] of ids.entries()) {
       signal.throwIfAborted();
-      const sample = await reader.read(index, signal);
       const folder = join(options.out, outputFolder(manifest, index));
       try {
+        const sample = await darkroom.read({ manifest, reader }, index, signal);
         await develop(darkroom, sample, folder, { index, epoch: options.epoch, spec });
         folders.push(folder);
       } catch (error) {
-        if (!(error instanceof CropstreamError && error.code.startsWith('SAMPLE_'))) throw error;
-        bad.push({ path: sample.path, code: error.code, problem: error.problem });
+        if (!isBadSample(error)) throw error;
+        bad.push({ path: manifest.pathOf(index), code: error.code, problem: error.problem });
       }
       bar.update(done + 1);
     }
@@ -161,7 +161,7 @@ async function develop(
   { index, epoch, spec }: Job,
 ): Promise<ParamsFile> {
   const { default: sharp } = await import('sharp');
-  const source: Source = await darkroom.load(sample);
+  const source: SourceFacts = await darkroom.load(sample);
   await mkdir(folder, { recursive: true });
   const views: Record<string, ViewParams> = {};
   for (const view of darkroom.views) {

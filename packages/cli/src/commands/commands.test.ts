@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CommanderError } from 'commander';
@@ -82,6 +82,33 @@ describe('augment', () => {
     } finally {
       await rm(bad);
     }
+  });
+
+  test('refuses a file over the limit by its size, before it is read', async () => {
+    const huge = join(data, 'boats', 'huge.jpg');
+    await writeFile(huge, '');
+    await truncate(huge, 5 * 2 ** 30);
+    try {
+      const result = await cropstreamJson<{ images: number; bad: { path: string; code: string }[] }>(
+        ...['augment', '--data', data, '--recipe', 'eval', '--out', out('huge')],
+      );
+      expect(result.images).toBe(9);
+      expect(result.bad).toMatchObject([{ path: 'boats/huge.jpg', code: 'SAMPLE_OVER_LIMIT' }]);
+      const drawn = await cropstream('preview', '--data', data, '--out', out('huge.png'));
+      expect(drawn.stderr).not.toContain('array length');
+      await expect(cropstream('augment', '--image', huge, '--out', out('huge'))).rejects.toMatchObject({
+        code: 'SAMPLE_OVER_LIMIT',
+      });
+    } finally {
+      await rm(huge);
+    }
+  });
+
+  test('speaks of the image where it cannot be read', async () => {
+    await expect(cropstream('augment', '--image', out('nope.jpg'))).rejects.toMatchObject({
+      code: 'IMAGE_NOT_FOUND',
+      problem: expect.stringMatching(/^the image .*nope\.jpg cannot be read: /),
+    });
   });
 });
 

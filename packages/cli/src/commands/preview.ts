@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Sample, SampleReader } from '@cropstream/datasets';
-import { CropstreamError, failure } from '@cropstream/errors';
+import { failure } from '@cropstream/errors';
 import type { Command } from 'commander';
 import type { Darkroom } from '../darkroom.js';
 import { integer, integerList } from '../flags.js';
@@ -121,7 +121,10 @@ async function* goodSamples(
   session: Session,
   options: PreviewOptions,
 ): AsyncGenerator<{ id: number; sample: Sample }> {
-  const { EpochOrder } = await import('@cropstream/schedule');
+  const [{ isBadSample }, { EpochOrder }] = await Promise.all([
+    import('@cropstream/augment'),
+    import('@cropstream/schedule'),
+  ]);
   const { manifest, spec, darkroom, reader, output, signal } = session;
   const order = new EpochOrder({
     seed: spec.seed,
@@ -140,11 +143,12 @@ async function* goodSamples(
         allowed: `a sample below ${manifest.length}`,
       });
     }
-    const sample = await reader.read(id, signal);
+    let sample: Sample;
     try {
+      sample = await darkroom.read({ manifest, reader }, id, signal);
       await darkroom.load(sample);
     } catch (error) {
-      if (!(error instanceof CropstreamError && error.code.startsWith('SAMPLE_'))) throw error;
+      if (!isBadSample(error)) throw error;
       output.note(`passed over: ${error.problem} (${error.code})`);
       continue;
     }

@@ -1,10 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { CompiledView } from '@cropstream/augment';
-import type { SampleReader } from '@cropstream/datasets';
-import { CropstreamError, failure } from '@cropstream/errors';
+import { failure } from '@cropstream/errors';
 import type { ResolvedSpec } from '@cropstream/spec';
 import type { Command } from 'commander';
+import type { OpenDataset } from '../darkroom.js';
 import { integer } from '../flags.js';
 import { interruptible } from '../interrupt.js';
 import { formatBytes, formatCount, Output, plural } from '../output.js';
@@ -66,7 +66,7 @@ async function stats(options: StatsOptions, signal: AbortSignal): Promise<void> 
         signal.throwIfAborted();
         const sampleId = order.at(position);
         const known = sizes.get(sampleId);
-        const size = known === undefined ? await sizeOf(reader, sampleId, spec, signal) : known;
+        const size = known === undefined ? await sizeOf({ manifest, reader }, sampleId, spec, signal) : known;
         sizes.set(sampleId, size);
         if (size === null) {
           bad++;
@@ -111,8 +111,16 @@ async function stats(options: StatsOptions, signal: AbortSignal): Promise<void> 
 }
 
 /** Width and height that boxes are drawn in, or null for a bad file. */
-async function sizeOf(reader: SampleReader, id: number, spec: ResolvedSpec, signal: AbortSignal) {
-  const { readHeader } = await import('@cropstream/augment');
+async function sizeOf(
+  { manifest, reader }: OpenDataset,
+  id: number,
+  spec: ResolvedSpec,
+  signal: AbortSignal,
+) {
+  const [{ checkBytes, isBadSample, readHeader }, { decodeLimits }] = await Promise.all([
+    import('@cropstream/augment'),
+    import('@cropstream/spec'),
+  ]);
   const oriented = (bytes: Uint8Array) => {
     const { width, height, orientation } = readHeader(bytes);
     const turned = spec.exif_rotation && orientation >= 5;
@@ -127,11 +135,12 @@ async function sizeOf(reader: SampleReader, id: number, spec: ResolvedSpec, sign
         if (head.length < HEAD_BYTES) throw error;
       }
     }
+    checkBytes(manifest.pathOf(id), manifest.sizeOf(id), decodeLimits(spec));
     const { encoded, pixels } = await reader.read(id, signal);
     if (pixels !== undefined) return { width: pixels.width, height: pixels.height };
     return encoded === undefined ? null : oriented(encoded);
   } catch (error) {
-    if (error instanceof CropstreamError && error.code.startsWith('SAMPLE_UN')) return null;
+    if (isBadSample(error)) return null;
     throw error;
   }
 }

@@ -31,8 +31,6 @@ export function checkSamples({ manifest, spec }: OpenedRun): Check {
   return ok('dataset', found);
 }
 
-const sentence = (text: string) => (text.endsWith('.') ? text : `${text}.`);
-
 /** A line for each kind of file that cannot be decoded. */
 export function checkFiles(inspection: Inspection | undefined, spec: ResolvedSpec): Check[] {
   if (inspection === undefined) return [];
@@ -51,8 +49,8 @@ export function checkFiles(inspection: Inspection | undefined, spec: ResolvedSpe
     .map(({ count, format, fix, examples }) => {
       const found = `${formatCount(count)} of ${looked === 'all' ? formatCount(total) : formatCount(inspected)} files: ${format} (${examples.join(', ')})`;
       return fatal
-        ? fail('files', found, sentence(fix))
-        : warn('files', found, `${sentence(fix)} Until then others stand in for them.`);
+        ? fail('files', found, fix)
+        : warn('files', found, `${fix} Until then others stand in for them.`);
     });
 }
 

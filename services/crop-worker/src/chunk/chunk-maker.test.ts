@@ -198,6 +198,27 @@ describe('bad samples', async () => {
     expect(straight.crc32).toBe(chunk.crc32);
   });
 
+  it('are never made of slivers that a view keeps a window of, and are what no kernel can take', async () => {
+    // Resized to 256, these would be 256 x 4,096,000; the crop keeps 224 rows of that.
+    const sliver = (height: number) =>
+      Buffer.concat([Buffer.from(`P5 1 ${height} 255\n`), Buffer.alloc(height, 9)]);
+    const url = folderOf({ 'a.jpg': await image(1), 'b.pgm': sliver(16_000), 'c.pgm': sliver(200_000) });
+    const windowed = await runOver(url, { recipe: 'eval', views: undefined, on_bad_sample: 'fail' });
+    const slivers = await (await maker(windowed)).make({ epoch: 0, indices: [1, 2] });
+    const levels = new Set(column(slivers, windowed.spec.views[0]!.name));
+    expect([...levels]).toEqual([9]);
+    const whole = { view: { transforms: [{ resize: [16, 2048] }] } };
+    const made = await maker(await runOver(url, { views: whole }));
+    expect((await made.make({ epoch: 0, indices: [1, 2] })).substitutions).toMatchObject([
+      {
+        row: 1,
+        path: 'class-0/c.pgm',
+        code: 'SAMPLE_OVER_LIMIT',
+        reason: expect.stringContaining('2048 x 200000'),
+      },
+    ]);
+  });
+
   it('end the chunk with their own error under on_bad_sample: fail', async () => {
     const run = await runOver(folder, { limits, on_bad_sample: 'fail' });
     const made = await maker(run);

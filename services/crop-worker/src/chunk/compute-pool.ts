@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { ThreadDecoder, TurboJpegDecoder } from '@cropstream/augment';
+import { type Source, ThreadDecoder, TurboJpegDecoder } from '@cropstream/augment';
 import { CropstreamError, failure } from '@cropstream/errors';
 import { Piscina } from 'piscina';
 import type {
@@ -8,7 +8,6 @@ import type {
   ComputeResult,
   ComputeTask,
   ImageTask,
-  Source,
   ThreadOptions,
 } from './task.js';
 

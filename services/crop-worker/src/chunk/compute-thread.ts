@@ -3,11 +3,14 @@ import { crc32 } from 'node:zlib';
 import {
   type CompiledView,
   compileViews,
-  loadRawInto,
+  isBadSample,
+  loadSource,
   loadTransforms,
   PARAM_COLUMNS,
   paramsToRow,
+  type Source,
   StageTimings,
+  sampleFailure,
   ThreadDecoder,
   type TransformRegistry,
   TurboJpegDecoder,
@@ -23,7 +26,6 @@ import type {
   ComputeTask,
   ImageTask,
   PixelProgram,
-  Source,
   ThreadOptions,
 } from './task.js';
 
@@ -70,7 +72,7 @@ function make(task: ComputeTask, compiled: Compiled): ComputeResult {
       makeViews(compiled, task, image, payload, row, timings);
       return null;
     } catch (error) {
-      return badSample(error);
+      return badSample(sampleFailure(error, image.path));
     } finally {
       if (kernels.memoryBytes > options.keepBytes) letGo(image);
     }
@@ -95,7 +97,8 @@ function makeViews(
   params: Float32Array,
   timings: StageTimings,
 ): void {
-  timings.measure('decode', () => loadSource(program, image));
+  const options = { applyExif: program.exifRotation, path: image.path };
+  timings.measure('decode', () => loadSource(image.source, kernels, decoder, program, options));
   const source = { width: kernels.sourceWidth, height: kernels.sourceHeight };
   const inputs = { seed: program.seed, epoch: task.epoch, sampleId: image.sampleId, ...source };
   for (const [index, view] of views.entries()) {
@@ -105,15 +108,6 @@ function makeViews(
     timings.measure('pack', () => view.pack(kernels, payload, offset));
     paramsToRow(sampled, source, params, index * PARAM_COLUMNS.length);
   }
-}
-
-function loadSource(program: PixelProgram, { source, path }: ImageTask): void {
-  if (source.kind === 'raw') {
-    loadRawInto(source.raw, kernels);
-    return;
-  }
-  const { maxPixels, maxBytes, exifRotation } = program;
-  decoder.decodeInto(source.bytes, kernels, { maxPixels, maxBytes }, { applyExif: exifRotation, path });
 }
 
 async function compile(json: string): Promise<Compiled> {
@@ -128,6 +122,6 @@ async function compile(json: string): Promise<Compiled> {
 
 /** The error if it is of the sample's bytes; any other fails the task. */
 function badSample(error: unknown): WireError {
-  if (error instanceof CropstreamError && error.code.startsWith('SAMPLE_')) return error.toWire();
+  if (isBadSample(error)) return error.toWire();
   throw error;
 }

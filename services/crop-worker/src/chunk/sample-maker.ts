@@ -1,12 +1,11 @@
-import { type RawPixels, readHeader, type Stage } from '@cropstream/augment';
+import { checkBytes, isBadSample, prepareSource, type Source, type Stage } from '@cropstream/augment';
 import type { Manifest, Sample, SampleReader } from '@cropstream/datasets';
 import { CropstreamError, failure, type WireError } from '@cropstream/errors';
 import { SubstituteOrder } from '@cropstream/schedule';
-import type { ResolvedSpec } from '@cropstream/spec';
+import { decodeLimits, type ResolvedSpec } from '@cropstream/spec';
 import type { ImageBatch, ImageOutcome } from './compute-pool.js';
 import type { Row } from './layout.js';
 import type { SharedParts } from './shared-parts.js';
-import type { Source } from './task.js';
 
 /** One bad sample of a chunk and what stands in for it. */
 export interface Substitution {
@@ -30,9 +29,6 @@ export interface DeliveredSample {
 type Attempt =
   | { readonly sample: Sample; readonly outcome: ImageOutcome; readonly bad: null }
   | { readonly bad: WireError };
-
-/** Bytes that only the sample's own content makes bad; nothing else is ever substituted. */
-const BAD_SAMPLE = new Set(['SAMPLE_UNDECODABLE', 'SAMPLE_UNSUPPORTED', 'SAMPLE_OVER_LIMIT']);
 
 /** Brings samples from storage to a row of a chunk: reads ahead within bounds, decodes, substitutes. */
 export class SampleMaker {
@@ -96,12 +92,15 @@ export class SampleMaker {
   ): Promise<Attempt> {
     const { samples, encoded } = this.shared.budgets;
     const bytes = this.manifest.sizeOf(sampleId);
-    const leave = await samples.take(1);
-    const free = await encoded.take(bytes);
+    let leave = () => {};
+    let free = () => {};
     let clear = () => {};
     try {
+      // Before it is read or waited for: a file of many gigabytes is refused by its size alone.
+      checkBytes(this.manifest.pathOf(sampleId), bytes, decodeLimits(this.spec));
+      leave = await samples.take(1);
+      free = await encoded.take(bytes);
       if (signal.aborted) throw failure('CANCELLED', { what: 'making a sample' });
-      this.#checkSize(sampleId, bytes);
       const sample = await this.reader.read(sampleId, signal);
       const { source, release } = await this.#source(sample, timings);
       clear = release;
@@ -110,7 +109,7 @@ export class SampleMaker {
       for (const stage of Object.keys(timings) as Stage[]) timings[stage] += outcome.timings[stage];
       return outcome.bad === null ? { sample, outcome, bad: null } : { bad: outcome.bad };
     } catch (error) {
-      if (error instanceof CropstreamError && BAD_SAMPLE.has(error.code)) return { bad: error.toWire() };
+      if (isBadSample(error)) return { bad: error.toWire() };
       throw error;
     } finally {
       clear();
@@ -119,43 +118,32 @@ export class SampleMaker {
     }
   }
 
-  /** Before it is read: a file of many gigabytes would be read whole only to be refused. */
-  #checkSize(sampleId: number, value: number): void {
-    const limit = this.spec.limits.max_bytes;
-    if (value <= limit) return;
-    const path = this.manifest.pathOf(sampleId);
-    throw failure('SAMPLE_OVER_LIMIT', { path, value, unit: 'bytes', limit, field: 'max_bytes' });
-  }
-
   /** The sample as compute threads take it, and what to call when they have it no more. */
   async #source(
     sample: Sample,
     timings: Record<Stage, number>,
   ): Promise<{ source: Source; release: () => void }> {
-    if (sample.pixels) {
-      const raw = { ...sample.pixels, channels: 3, model: 'rgb', orientation: 1 } as const;
-      return { source: { kind: 'raw', raw }, release: () => {} };
-    }
-    const bytes = sample.encoded!;
-    if (this.shared.pool.decodes(bytes, sample.path)) {
-      return { source: { kind: 'encoded', bytes }, release: () => {} };
-    }
-    const limits = { maxPixels: this.spec.limits.max_pixels, maxBytes: this.spec.limits.max_bytes };
+    const { pool, budgets, decodeElsewhere } = this.shared;
+    const limits = decodeLimits(this.spec);
     const options = { applyExif: this.spec.exif_rotation, path: sample.path };
-    const { width, height } = readHeader(bytes, sample.path);
-    // An image over the limit is refused before it takes memory.
-    const release = await this.shared.budgets.decoded.take(4 * Math.min(width * height, limits.maxPixels));
-    const turn = await this.shared.budgets.elsewhere.take(1);
-    const start = performance.now();
+    let release = () => {};
+    const decodes = (bytes: Uint8Array, path: string) => pool.decodes(bytes, path);
     try {
-      const raw: RawPixels = await this.shared.decodeElsewhere(bytes, limits, options);
-      return { source: { kind: 'raw', raw }, release };
+      const source = await prepareSource(sample, decodes, limits, async (bytes, { width, height }) => {
+        release = await budgets.decoded.take(4 * width * height);
+        const turn = await budgets.elsewhere.take(1);
+        const start = performance.now();
+        try {
+          return await decodeElsewhere(bytes, limits, options);
+        } finally {
+          timings.decode += performance.now() - start;
+          turn();
+        }
+      });
+      return { source, release };
     } catch (error) {
       release();
       throw error;
-    } finally {
-      timings.decode += performance.now() - start;
-      turn();
     }
   }
 }

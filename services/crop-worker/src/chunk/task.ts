@@ -1,4 +1,4 @@
-import type { RawPixels, Stage } from '@cropstream/augment';
+import type { Source, Stage } from '@cropstream/augment';
 import type { WireError } from '@cropstream/errors';
 import type { ResolvedSpec } from '@cropstream/spec';
 
@@ -11,11 +11,6 @@ export interface PixelProgram {
   readonly maxBytes: number;
   readonly exifRotation: boolean;
 }
-
-/** How a sample's pixels come to a compute thread. */
-export type Source =
-  | { readonly kind: 'encoded'; readonly bytes: Uint8Array }
-  | { readonly kind: 'raw'; readonly raw: RawPixels };
 
 export interface ImageTask {
   readonly row: number;

@@ -97,7 +97,7 @@ class HeaderReader {
       throw unsupported(
         this.path,
         `a JPEG of ${data[0]} bits a sample`,
-        'to 8 bits, `magick FILE -depth 8 FILE.png`',
+        'Convert it to 8 bits: `magick FILE -depth 8 FILE.png`.',
       );
     }
     this.components = data[5]!;
@@ -191,7 +191,7 @@ export function readJpegHeader(bytes: Uint8Array, path: string): JpegHeader {
   const reader = new HeaderReader(path);
   const cut = (): never => reader.bad('it ends within its header');
   if (!startsWith(bytes, '\xff\xd8\xff')) throw undecodable(path, 'it does not begin as a JPEG does');
-  if (bytes[3] === 0xf7) throw unsupported(path, 'JPEG-LS', '`magick FILE FILE.png`');
+  if (bytes[3] === 0xf7) throw unsupported(path, 'JPEG-LS', 'Convert it: `magick FILE FILE.png`.');
   let at = 2;
   for (;;) {
     while (at < bytes.length && bytes[at] !== 0xff) at++;

@@ -58,7 +58,7 @@ export function readBmpHeader(bytes: Uint8Array, path: string): BmpHeader {
     const masks = [u32(masksAt), u32(masksAt + 4), u32(masksAt + 8), infoSize >= 56 ? u32(masksAt + 12) : 0];
     [layout, wideGreen] = fieldLayout(bits, masks, path);
   } else if (compression !== RAW && !(compression === RLE8 || compression === RLE4)) {
-    throw unsupported(path, `a BMP with compression ${compression}`, '`magick FILE FILE.png`');
+    throw unsupported(path, `a BMP with compression ${compression}`, 'Convert it: `magick FILE FILE.png`.');
   }
   if (dataAt === 0) dataAt = paletteAt + (bits <= 8 ? entryBytes * colors : 0);
   return {
@@ -105,7 +105,7 @@ function fieldLayout(
   } else if (bits === 24 && rgb === 'ff0000 ff00 ff') return [[2, 1, 0], false];
   else if (bits === 16 && rgb === 'f800 7e0 1f') return [[11, 5, 0], true];
   else if (bits === 16 && rgb === '7c00 3e0 1f') return [[10, 5, 0], false];
-  throw unsupported(path, `a BMP with the channel masks ${key}`, '`magick FILE FILE.png`');
+  throw unsupported(path, `a BMP with the channel masks ${key}`, 'Convert it: `magick FILE FILE.png`.');
 }
 
 export function decodeBmp(bytes: Uint8Array, path: string): PlainPixels {
