@@ -92,10 +92,38 @@ describe('CropWorker', () => {
     await close(fleet);
   });
 
-  it("fails a chunk for good at the third failure, with the sample's name", async () => {
+  it.each([
+    failure('SAMPLE_UNDECODABLE', { path: 'cat.jpg', reason: 'it ends too early' }),
+    failure('DATASET_CHANGED', { path: 'cat.jpg', change: 'is gone' }),
+    failure('NO_GOOD_SAMPLE', { probes: 64, path: 'cat.jpg', reason: 'it ends too early' }),
+    failure('CHUNK_TOO_LARGE', { bytes: 2, limit: 1 }),
+  ])(
+    'fails a chunk for good at once, with its own error, where no worker could make it: $code',
+    async (error) => {
+      const fleet = await startFleet({
+        async make() {
+          throw error;
+        },
+      });
+      let wakes = 0;
+      fleet.store.onWake('coordinators', () => wakes++);
+      await fleet.queue(0);
+      await until(fleet, 0, 'failed');
+      const state = await fleet.state(0);
+      if (state.state !== 'failed') throw new Error('not failed');
+      expect(JSON.parse(state.failed.errorJson)).toEqual(error.toWire());
+      await fleet.clock.advance(0);
+      expect(wakes).toBeGreaterThan(0);
+      expect(await idle(fleet)).toBe(true);
+      expect(fleet.worker.outbox.size).toBe(0);
+      await close(fleet);
+    },
+  );
+
+  it('fails a chunk for good at the third failure where trying again might have helped', async () => {
     const fleet = await startFleet({
       async make() {
-        throw failure('SAMPLE_UNDECODABLE', { path: 'cat.jpg', reason: 'it ends too early' });
+        throw failure('SAMPLE_IO', { path: 'cat.jpg', reason: 'EIO' });
       },
     });
     for (let attempt = 1; attempt <= 3; attempt++) {
@@ -108,7 +136,7 @@ describe('CropWorker', () => {
     if (state.state !== 'failed') throw new Error('not failed');
     expect(JSON.parse(state.failed.errorJson)).toMatchObject({
       code: 'CHUNK_FAILED',
-      problem: expect.stringContaining('cat.jpg'),
+      problem: 'chunk 0-0-4 failed 3 times, last: reading cat.jpg failed: EIO',
       details: { attempts: 3 },
     });
     expect(fleet.worker.outbox.size).toBe(0);

@@ -6,7 +6,7 @@ import {
   type Store,
   WAKE_COORDINATORS,
 } from '@cropstream/broker';
-import { type CropstreamError, failure, toFailure } from '@cropstream/errors';
+import { type CropstreamError, type ErrorCode, failure, toFailure } from '@cropstream/errors';
 import { type Clock, sleep } from '@cropstream/runtime';
 import type { MadeChunk } from '../chunk/chunk-maker.js';
 import type { WorkerLimits } from './config.js';
@@ -236,20 +236,25 @@ export class JobRunner {
   }
 
   async #failed(job: ChunkJob, error: CropstreamError): Promise<void> {
-    const { store, emit, log, limits } = this.options;
+    const { emit, log, limits } = this.options;
     const chunk = chunkName(job);
     emit({ kind: 'failed', code: error.code });
     log.warn({ err: error, run: job.runDigest, chunk, attempt: job.attempt }, 'making a chunk failed');
-    const { failures } = await this.#release(job, 'failure');
-    if (failures >= limits.maxAttempts) {
-      const final = failure(
-        'CHUNK_FAILED',
-        { chunk, attempts: failures, reason: error.message },
-        { cause: error },
-      );
-      await this.options.insist(() => store.failChunk(job.runDigest, chunk, JSON.stringify(final.toWire())));
+    if (FINAL.has(error.code)) await this.#failChunk(job, error);
+    else {
+      const { failures } = await this.#release(job, 'failure');
+      if (failures >= limits.maxAttempts) {
+        const details = { chunk, attempts: failures, reason: error.problem };
+        await this.#failChunk(job, failure('CHUNK_FAILED', details, { cause: error }));
+      }
     }
     await this.#wake();
+  }
+
+  #failChunk(job: ChunkJob, error: CropstreamError): Promise<void> {
+    const { store, insist } = this.options;
+    const errorJson = JSON.stringify(error.toWire());
+    return insist(() => store.failChunk(job.runDigest, chunkName(job), errorJson));
   }
 
   #logSubstitutions(job: ChunkJob, made: MadeChunk): void {
@@ -266,6 +271,21 @@ export class JobRunner {
     await this.options.store.wake(WAKE_COORDINATORS).catch(() => {});
   }
 }
+
+/**
+ * What the run's spec and data decide, so that every worker would fail the chunk in the same way: trying again would
+ * only hide why. All else may be of one worker (its mounts, its transforms, a defect) or of one moment.
+ */
+const FINAL: ReadonlySet<ErrorCode> = new Set([
+  'SAMPLE_UNDECODABLE',
+  'SAMPLE_UNSUPPORTED',
+  'SAMPLE_OVER_LIMIT',
+  'NO_GOOD_SAMPLE',
+  'DATASET_CHANGED',
+  'DATASET_MALFORMED',
+  'CHUNK_TOO_LARGE',
+  'TRANSFORM_INVALID',
+]);
 
 function madeEvent(made: MadeChunk, seconds: number): WorkerEvent {
   return {
