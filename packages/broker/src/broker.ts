@@ -10,7 +10,7 @@ export interface Broker {
   add(queue: string, jobs: readonly ChunkJob[]): Promise<void>;
   /**
    * The next job, or null once `waitMs` has passed without one, or when the broker closes. A job that its taker did
-   * not finish in time goes to another worker; no worker gets a job twice.
+   * not finish in time goes to another worker, and to the same one only when no other took it for as long again.
    */
   take(queue: string, worker: string, waitMs: number): Promise<ChunkJob | null>;
   /** Ends a taken job, done or failed; it is forgotten in either case. */

@@ -10,13 +10,15 @@ interface Active {
   readonly job: ChunkJob;
   readonly worker: string;
   readonly lockedUntil: number;
-  /** Every worker that this job was handed to: none of them gets it again. */
+  /** Every worker that this job was handed to: none of them gets it again while others may want it. */
   readonly takers: ReadonlySet<string>;
 }
 
 interface Waiting {
   readonly job: ChunkJob;
   readonly takers: ReadonlySet<string>;
+  /** From then on its former takers may have it too: there may be no others. */
+  readonly forAllFrom: number;
 }
 
 interface Taker {
@@ -71,7 +73,11 @@ export class MemoryBroker implements Broker {
           limit: MAX_JOBS,
         });
       }
-      (job.urgent ? queue.urgent : queue.waiting).set(job.id, { job, takers: new Set() });
+      (job.urgent ? queue.urgent : queue.waiting).set(job.id, {
+        job,
+        takers: new Set(),
+        forAllFrom: 0,
+      });
     }
     this.#serve(queueName, queue);
   }
@@ -156,7 +162,7 @@ export class MemoryBroker implements Broker {
     for (const [id, { job, lockedUntil, takers }] of queue.active) {
       if (lockedUntil > now) break;
       queue.active.delete(id);
-      queue.urgent.set(id, { job, takers });
+      queue.urgent.set(id, { job, takers, forAllFrom: now + this.#lockMs });
     }
   }
 
@@ -180,8 +186,11 @@ export class MemoryBroker implements Broker {
   }
 
   #nextFor(queue: Queue, worker: string): Waiting | undefined {
+    const now = this.#clock.now();
     for (const line of [queue.urgent, queue.waiting]) {
-      for (const waiting of line.values()) if (!waiting.takers.has(worker)) return waiting;
+      for (const waiting of line.values()) {
+        if (!waiting.takers.has(worker) || waiting.forAllFrom <= now) return waiting;
+      }
     }
     return undefined;
   }

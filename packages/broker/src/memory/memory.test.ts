@@ -10,6 +10,19 @@ describe('MemoryBroker', () => {
     return { broker, lockMs: 5_000, advance: (ms) => clock.advance(ms), end: () => broker.close() };
   });
 
+  it('hands a stalled job to its former taker too where no other takes it', async () => {
+    const clock = new VirtualClock();
+    const broker = new MemoryBroker({ clock, lockMs: 5_000 });
+    await broker.add('q', [exampleJob(0)]);
+    await broker.take('q', 'only', 0);
+    await clock.advance(6_000);
+    const early = broker.take('q', 'only', 100);
+    await clock.advance(100);
+    expect(await early).toBeNull();
+    await clock.advance(6_000);
+    expect(await broker.take('q', 'only', 0)).toEqual(exampleJob(0));
+  });
+
   it('refuses to grow without limit', async () => {
     const broker = new MemoryBroker({ clock: new VirtualClock() });
     const jobs = Array.from({ length: 70_000 }, (_, i) => exampleJob(2 * i));
