@@ -18,6 +18,11 @@ export interface WorkerLimits {
   readonly takeMs: number;
   /** A chunk that no attachment wants for so long is dropped: attachments are renewed a little late. */
   readonly unwantedMs: number;
+  /**
+   * A chunk that nobody fetched for so long may go when room is needed: trainers fetch at once what they are told of, so
+   * its trainer hangs, or has it from elsewhere.
+   */
+  readonly unfetchedMs: number;
   /** A finished chunk whose ready record cannot be written for so long is dropped. */
   readonly publishMs: number;
   /** FetchChunk streams at once. */
@@ -37,6 +42,7 @@ export const DEFAULT_WORKER_LIMITS: WorkerLimits = {
   leaseMs: 1_500,
   takeMs: 250,
   unwantedMs: 1_500,
+  unfetchedMs: 5_000,
   publishMs: 10_000,
   maxStreams: 256,
   stalledMs: 30_000,

@@ -197,6 +197,53 @@ describe('CropWorker', () => {
     await close(fleet);
   });
 
+  it('makes room by what nobody has fetched for long: its trainer hangs, or has it from elsewhere', async () => {
+    const fleet = await startFleet({ limits: { outboxBytes: 2 * CHUNK_BYTES, unfetchedMs: 5_000 } });
+    for (let step = 0; step < 3; step++) await fleet.queue(step);
+    await fleet.clock.advance(4_000);
+    expect((await fleet.state(2)).state).toBe('outstanding');
+    await until(fleet, 2, 'ready');
+    expect((await fleet.state(0)).state).toBe('none');
+    await close(fleet);
+  });
+
+  it('gives up what the store says it makes and it does not', async () => {
+    const fleet = await startFleet();
+    await fleet.want(0, 10);
+    const claim = await fleet.store.claim(RUN, nameOf(0), 1_000);
+    if (!('claimed' in claim)) throw new Error('not claimed');
+    // As a store that lost its last second says of a job that ended in it.
+    await fleet.store.begin(RUN, nameOf(0), claim.claimed.attempt, 'worker-1');
+    await until(fleet, 0, 'none');
+    await fleet.queue(0);
+    await until(fleet, 0, 'ready');
+    await close(fleet);
+  });
+
+  it('makes a job once though it gets it twice', async () => {
+    let done = () => {};
+    const fleet = await startFleet({
+      limits: { jobs: 2 },
+      make: async () => {
+        await new Promise<void>((resolve) => {
+          done = resolve;
+        });
+        return fakeChunk(CHUNK_BYTES);
+      },
+    });
+    const job = await fleet.queue(0);
+    await fleet.clock.advance(100);
+    // Its lock is lost while it is being made.
+    await fleet.broker.finish(FINGERPRINT, job.id, 'worker-1');
+    await fleet.broker.add(FINGERPRINT, [job]);
+    await fleet.clock.advance(1_000);
+    expect(fleet.made()).toBe(1);
+    done();
+    await until(fleet, 0, 'ready');
+    expect(await idle(fleet)).toBe(true);
+    await close(fleet);
+  });
+
   it('holds on to what it made while the store cannot be reached', async () => {
     let reachable = true;
     const fleet = await startFleet({

@@ -51,11 +51,12 @@ export class CropWorker {
   readonly #slots: Budget;
   readonly #draining = new AbortController();
   readonly #closing = new AbortController();
-  readonly #patience: { readonly held: Patience; readonly jobs: Patience };
+  readonly #patience: { readonly held: Patience; readonly unfetched: Patience; readonly jobs: Patience };
   #taking = Promise.resolve();
   #beating = Promise.resolve();
   #lastBeat = Number.NEGATIVE_INFINITY;
   #looking = false;
+  #disownedAt = 0;
 
   /** @throws LIMIT_EXCEEDED where the outbox cannot hold the largest permitted chunk */
   constructor(options: CropWorkerOptions) {
@@ -72,6 +73,7 @@ export class CropWorker {
     this.#slots = new Budget(limits.jobs);
     this.#patience = {
       held: new Patience(limits.unwantedMs, clock),
+      unfetched: new Patience(limits.unfetchedMs, clock),
       jobs: new Patience(limits.unwantedMs, clock),
     };
     this.#jobs = new JobRunner({
@@ -209,9 +211,10 @@ export class CropWorker {
     try {
       await this.#wants.refresh();
       const isWanted = (held: HeldChunk) => this.#wants.has(held.runDigest, held.chunk) !== false;
-      this.outbox.update(this.#wants.activeRuns, isWanted);
-      const { held: holding, jobs: making } = this.#patience;
+      const { held: holding, unfetched, jobs: making } = this.#patience;
       const keyOf = ({ runDigest, chunk, attempt }: HeldChunk) => jobId(runDigest, chunk, attempt);
+      const lying = new Set(unfetched.exhausted(this.outbox.undelivered(), keyOf, () => false).map(keyOf));
+      this.outbox.update(this.#wants.activeRuns, (held) => isWanted(held) && !lying.has(keyOf(held)));
       for (const held of holding.exhausted(this.outbox.held(), keyOf, isWanted)) {
         if (this.outbox.drop(held.runDigest, held.chunk, held.attempt)) void this.#retract(held, 'unwanted');
       }
@@ -222,10 +225,28 @@ export class CropWorker {
       )) {
         this.#jobs.stop(id);
       }
+      await this.#disown();
     } catch (err) {
       this.#options.log.warn({ err }, 'could not learn which chunks are wanted');
     } finally {
       this.#looking = false;
+    }
+  }
+
+  /**
+   * Gives up what the store says is being made here and is not: it forgot how that ended, with its last writes perhaps.
+   * An attempt that ended meanwhile is let alone.
+   */
+  async #disown(): Promise<void> {
+    const { store, self, limits, clock } = this.#options;
+    if (clock.now() - this.#disownedAt < limits.leaseMs) return;
+    this.#disownedAt = clock.now();
+    for (const runDigest of this.#wants.runs) {
+      for (const { chunk, attempt, takenBy } of await store.outstanding(runDigest)) {
+        if (takenBy !== self.id || this.#jobs.isMaking(jobId(runDigest, chunk, attempt))) continue;
+        await store.release(runDigest, chunk, attempt, 'abandoned');
+        await store.wake(WAKE_COORDINATORS);
+      }
     }
   }
 

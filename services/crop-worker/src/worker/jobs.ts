@@ -72,6 +72,10 @@ export class JobRunner {
     return [...this.#making].map(({ job }) => job);
   }
 
+  isMaking(jobId: string): boolean {
+    return this.jobs().some(({ id }) => id === jobId);
+  }
+
   /** Stops making a chunk, because nobody wants it any more. */
   stop(jobId: string): void {
     for (const { job, stop } of this.#making) if (job.id === jobId) stop.abort();
@@ -86,6 +90,11 @@ export class JobRunner {
 
   /** Never rejects. Uses the reservation up, or gives it back. */
   async run(job: ChunkJob, reservation: Reservation): Promise<void> {
+    // Its lock ran out though it is being made here: the first run ends it.
+    if (this.isMaking(job.id)) {
+      reservation.release();
+      return;
+    }
     const making = { job, stop: new AbortController() };
     this.#making.add(making);
     try {

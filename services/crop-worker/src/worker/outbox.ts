@@ -94,6 +94,11 @@ export class Outbox {
     return this.#entries.get(keyOf(runDigest, chunk))?.held ?? null;
   }
 
+  /** Chunks held that were not sent yet to anyone. */
+  undelivered(): readonly HeldChunk[] {
+    return [...this.#entries.values()].filter(({ delivered }) => delivered === null).map(({ held }) => held);
+  }
+
   /** True while a held chunk was not sent yet to anyone. */
   get hasUndelivered(): boolean {
     return [...this.#entries.values()].some(({ delivered }) => delivered === null);

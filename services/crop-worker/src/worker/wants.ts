@@ -10,7 +10,7 @@ export class Wants {
 
   constructor(
     private readonly store: Store,
-    private readonly runs: RunBook,
+    private readonly book: RunBook,
   ) {}
 
   /** Runs with a live attachment. */
@@ -18,10 +18,15 @@ export class Wants {
     return this.#activeRuns;
   }
 
+  /** Digests of all runs. */
+  get runs(): Iterable<string> {
+    return this.#wanted.keys();
+  }
+
   /** Looks at all runs. Costs O(windows), never O(epochs). */
   async refresh(): Promise<void> {
     const digests = new Set((await this.store.runs()).map(({ digest }) => digest));
-    this.runs.retain(digests);
+    this.book.retain(digests);
     for (const digest of this.#wanted.keys()) if (!digests.has(digest)) this.#wanted.delete(digest);
     let active = 0;
     for (const digest of digests) if (await this.refreshRun(digest)) active++;
@@ -31,7 +36,7 @@ export class Wants {
   /** Looks at one run; true if anyone is attached to it. */
   async refreshRun(runDigest: string): Promise<boolean> {
     const attachments = await this.store.attachments(runDigest);
-    const shape = this.runs.shape(runDigest);
+    const shape = this.book.shape(runDigest);
     const names = (window: AttachmentRecord) =>
       wantedChunks(shape!.plan, shape!.chunkSize, window).map(chunkName);
     this.#wanted.set(runDigest, shape && new Set(attachments.flatMap(names)));
