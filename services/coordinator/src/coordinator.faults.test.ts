@@ -54,6 +54,62 @@ describe('when something dies', () => {
     expect((await worker.makeAll()).map(({ id }) => id).sort()).toEqual(lost.sort());
   });
 
+  test('a claim whose job a worker took in silence is given up for another', async () => {
+    const run = await f.current.open('run');
+    const silent = f.current.worker('silent');
+    await f.current.attach(run, {}, 2);
+    const jobs = [await silent.take(), await silent.take()];
+    expect(await silent.take()).toBeNull();
+    await f.current.clock.advance(6000);
+    const again = await f.current.worker('other').makeAll();
+    expect(again.map(({ first, attempt, urgent }) => ({ first, attempt, urgent }))).toEqual(
+      jobs.map((job) => ({ first: job?.first, attempt: 2, urgent: true })),
+    );
+  });
+
+  test('what a trainer has fetched is not made again because its worker dropped it', async () => {
+    const run = await f.current.open('run');
+    const worker = f.current.worker('w1');
+    const trainer = await f.current.attach(run);
+    await worker.makeAll();
+    await f.current.clock.advance(0);
+    await f.current.store.retract(run.digest, '0-4-8', 'w1', 1);
+    await f.current.clock.advance(2000);
+    expect(await worker.makeAll()).toEqual([]);
+    // Another job on the run has not.
+    await f.current.attach(run, { consumer: 'other' });
+    expect(await worker.makeAll()).toMatchObject([{ first: 4, attempt: 2 }]);
+    expect(trainer.ended).toBeNull();
+  });
+
+  test('a run that the store lost ends its own attachments, so that their trainers open it again', async () => {
+    const lost = await f.current.open('lost');
+    const kept = await f.current.open('kept', { seed: 2 });
+    const worker = f.current.worker('w1');
+    const first = await f.current.attach(lost);
+    const second = await f.current.attach(kept);
+    await f.current.store.closeRun('lost');
+    await f.current.clock.advance(3000);
+    expect(first.ended?.error?.code).toBe('RUN_NOT_FOUND');
+    expect(second.ended).toBeNull();
+    await worker.makeAll();
+    await f.current.clock.advance(0);
+    expect(second.ready).toHaveLength(4);
+  });
+
+  test('what a dead worker had begun and nobody wants is forgotten', async () => {
+    const run = await f.current.open('run');
+    const doomed = f.current.worker('doomed');
+    const trainer = await f.current.attach(run, {}, 2);
+    const job = await doomed.take();
+    if (!job) throw new Error('no job');
+    await doomed.begin(job);
+    trainer.connection.disconnect();
+    doomed.alive = false;
+    await f.current.clock.advance(4000);
+    expect(await f.current.store.outstanding(run.digest)).toEqual([]);
+  });
+
   test('a chunk that kills its workers fails after five deaths, and says so', async () => {
     const run = await f.current.open('run');
     const trainer = await f.current.attach(run, {}, 2);

@@ -255,6 +255,8 @@ export class Coordinator {
     if (!this.#passing && !this.#stopped) {
       this.#passing = this.#passes().finally(() => {
         this.#passing = null;
+        // Poked after the last pass had ended and before this: it would be forgotten until the next tick.
+        if (this.#poked) this.#poke();
       });
     }
   }
@@ -268,15 +270,15 @@ export class Coordinator {
         await this.#pass(ticked);
       } catch (error) {
         // The store or the broker is away: the next tick tries again, with everything computed anew.
-        this.#options.observer.passFailed(error);
+        this.#poked = false;
         this.#tickDue = true;
+        this.#options.observer.passFailed(error);
         return;
       }
     }
   }
 
   async #pass(ticked: boolean): Promise<void> {
-    const { store, observer } = this.#options;
     await this.#renew();
     const byRun = new Map<OpenRun, Attachment[]>();
     for (const attachment of this.#attachments) {
@@ -286,18 +288,40 @@ export class Coordinator {
     }
     const share = await this.#share();
     for (const [run, attachments] of byRun) {
-      await this.#reconciler.run(run, attachments, share);
-      if (ticked) await this.#reconciler.tellWaiting(run, attachments);
-      for (const attachment of attachments) {
-        if (attachment.ended && this.#attachments.delete(attachment)) {
-          observer.detached(attachment.record);
-          await store.detach(attachment.record);
-        }
-      }
+      await this.#unlessLost(attachments, () => this.#passRun(run, attachments, share, ticked));
     }
     if (!ticked) return;
     this.#reconciler.forget(this.#attachments);
     for (const run of await this.#options.catalog.list()) await this.#reconciler.removeUnwanted(run);
+  }
+
+  async #passRun(
+    run: OpenRun,
+    attachments: readonly Attachment[],
+    share: number,
+    ticked: boolean,
+  ): Promise<void> {
+    const { store, observer } = this.#options;
+    await this.#reconciler.run(run, attachments, share);
+    if (ticked) await this.#reconciler.tellWaiting(run, attachments);
+    for (const attachment of attachments) {
+      if (attachment.ended && this.#attachments.delete(attachment)) {
+        observer.detached(attachment.record);
+        await store.detach(attachment.record);
+      }
+    }
+  }
+
+  /** A run that the store lost, or that was closed, ends its own attachments: their trainers open it again. */
+  async #unlessLost<T>(attachments: readonly Attachment[], work: () => Promise<T>): Promise<T | null> {
+    try {
+      return await work();
+    } catch (thrown) {
+      const error = toFailure(thrown);
+      if (error.code !== 'RUN_NOT_FOUND') throw error;
+      for (const attachment of attachments) await this.#detach(attachment, error);
+      return null;
+    }
   }
 
   /** Tells the store the attachments' newest cursors, and learns which were taken over elsewhere. */
@@ -307,7 +331,8 @@ export class Coordinator {
       if (!attachment.changed && clock.now() - attachment.renewedAt < limits.leaseMs / 3) continue;
       attachment.changed = false;
       attachment.renewedAt = clock.now();
-      if (await store.renew(attachment.record, limits.leaseMs)) continue;
+      const renew = () => store.renew(attachment.record, limits.leaseMs);
+      if ((await this.#unlessLost([attachment], renew)) !== false) continue;
       const { consumer, rank, runDigest } = attachment.record;
       const holder = (await store.attachments(runDigest)).find(
         (other) => sameJob(other, attachment.record) && other.rank === rank,

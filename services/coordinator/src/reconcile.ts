@@ -127,11 +127,13 @@ export class Reconciler {
     }
   }
 
-  /** Takes back jobs that no attachment of any coordinator wants any more; those taken run on. */
+  /** Takes back jobs that no attachment of any coordinator wants any more; those that a living worker took run on. */
   async removeUnwanted(run: OpenRun): Promise<void> {
     const { store, broker, observer } = this.#options;
     const outstanding = await store.outstanding(run.digest);
-    const waiting = outstanding.filter(({ takenBy }) => takenBy === null);
+    const takers = outstanding.some(({ takenBy }) => takenBy !== null);
+    const living = takers ? new Set((await store.workers()).map(({ id }) => id)) : new Set<string>();
+    const waiting = outstanding.filter((claim) => claim.takenBy === null || isOrphan(claim, living));
     if (waiting.length === 0) return;
     const wanted = new Set(
       (await store.attachments(run.digest)).flatMap((attachment) =>
