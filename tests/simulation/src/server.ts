@@ -21,6 +21,7 @@ const READS: ReadonlySet<string> = new Set<Method>([
 
 interface Write {
   readonly at: number;
+  readonly wall: number;
   readonly method: Method;
   readonly args: readonly unknown[];
 }
@@ -37,14 +38,14 @@ export class Server {
   #down = false;
   /** World time less server time. */
   #lag = 0;
-  #replaying: number | null = null;
+  #replaying: Write | null = null;
   readonly #clock: Clock;
   readonly #interrupted = new Set<() => void>();
 
   constructor(private readonly world: World) {
     this.#clock = {
-      now: () => this.#replaying ?? world.clock.now() - this.#lag,
-      wall: () => world.clock.wall(),
+      now: () => this.#replaying?.at ?? world.clock.now() - this.#lag,
+      wall: () => this.#replaying?.wall ?? world.clock.wall(),
       timer: (ms, run) => world.clock.timer(ms, run),
     };
     this.#store = new MemoryStore({ clock: this.#clock });
@@ -61,7 +62,8 @@ export class Server {
   }
 
   run<M extends Method>(method: M, args: Arguments<M>): Promise<unknown> {
-    if (!READS.has(method)) this.#writes.push({ at: this.#clock.now(), method, args });
+    if (!READS.has(method))
+      this.#writes.push({ at: this.#clock.now(), wall: this.#clock.wall(), method, args });
     return this.#apply(method, args);
   }
 
@@ -112,10 +114,10 @@ export class Server {
     const kept = this.#writes.filter(({ at }) => at <= until);
     this.#writes = [];
     this.#store = new MemoryStore({ clock: this.#clock });
-    for (const { at, method, args } of kept) {
-      this.#replaying = at;
+    for (const write of kept) {
+      this.#replaying = write;
       // What failed then fails again.
-      this.#apply(method, args as Arguments<Method>).catch(() => {});
+      this.#apply(write.method, write.args as Arguments<Method>).catch(() => {});
     }
     this.#replaying = null;
     this.#writes = kept;
