@@ -1,7 +1,7 @@
-"""Writes what this package commits as generated: the protocol's messages (src/cropstream/v1) and the error table.
+"""Writes what this package commits as generated.
 
-    python -m venv /tmp/generate && /tmp/generate/bin/pip install grpcio-tools==1.62.3 'setuptools<80'
-    npm run build && /tmp/generate/bin/python scripts/generate.py
+    python scripts/generate.py errors       src/cropstream/errors.py, after `npm run build`
+    python scripts/generate.py messages     src/cropstream/v1, with grpcio-tools==1.62.3 and setuptools<80 installed
 
 The messages are made by the oldest compiler that the supported protobuf runtimes still accept: code of a later one
 refuses older runtimes. tests/test_generated.py holds what is committed equal to proto/ and packages/errors.
@@ -15,8 +15,6 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
-
-from grpc_tools import protoc
 
 PACKAGE = Path(__file__).resolve().parent.parent
 REPOSITORY = PACKAGE.parent.parent
@@ -32,6 +30,8 @@ BUILTINS = {
 
 
 def generate_messages() -> None:
+    from grpc_tools import protoc
+
     target = SOURCE / "cropstream" / "v1"
     shutil.rmtree(target, ignore_errors=True)
     protos = sorted(str(path) for path in (REPOSITORY / "proto" / "cropstream" / "v1").glob("*.proto"))
@@ -95,5 +95,9 @@ def render_errors(table: dict[str, dict[str, object]]) -> str:
 
 
 if __name__ == "__main__":
-    generate_messages()
-    (SOURCE / "cropstream" / "errors.py").write_text(render_errors(error_table()))
+    if sys.argv[1:] == ["messages"]:
+        generate_messages()
+    elif sys.argv[1:] == ["errors"]:
+        (SOURCE / "cropstream" / "errors.py").write_text(render_errors(error_table()))
+    else:
+        sys.exit(__doc__)

@@ -18,6 +18,15 @@ class SpecInvalid(CropstreamError, ValueError):
     help_template = "Correct the field named. docs/recipes.md lists every field with its default."
 
 
+class SpecIncomplete(CropstreamError, ValueError):
+    """A run spec, a command-line flag or a request lacks a field that it must have."""
+
+    code = "SPEC_INCOMPLETE"
+    retryable = False
+    problem_template = "{field} is missing; expected {allowed}"
+    help_template = "Add the field named. docs/recipes.md lists every field with its default."
+
+
 class SpecUnreadable(CropstreamError, ValueError):
     """A spec file is missing, is not YAML or JSON, or extends itself."""
 
@@ -33,7 +42,7 @@ class NoFullStep(CropstreamError, ValueError):
     code = "NO_FULL_STEP"
     retryable = False
     problem_template = "the dataset has {samples} samples, fewer than one global batch of {global_batch_size}"
-    help_template = "Lower global_batch_size, or set drop_last: false."
+    help_template = "Lower global_batch_size (--global-batch-size), or set drop_last: false (--no-drop-last)."
 
 
 class ViewKeyCollision(CropstreamError, ValueError):
@@ -52,7 +61,7 @@ class LimitExceeded(CropstreamError, ValueError):
     code = "LIMIT_EXCEEDED"
     retryable = False
     problem_template = "{field}: {value} is over the limit of {limit}"
-    help_template = "Lower the value, or raise the limit named where you operate the service."
+    help_template = "Stay within it; where it is a limit of the service, whoever operates that can set another."
 
 
 class DatasetNotFound(CropstreamError):
@@ -62,6 +71,15 @@ class DatasetNotFound(CropstreamError):
     retryable = False
     problem_template = "the dataset {url} cannot be read: {reason}"
     help_template = "Check the path as the service sees it (inside a container, the mount)."
+
+
+class ImageNotFound(CropstreamError):
+    """An image file that a command was given does not exist or cannot be read."""
+
+    code = "IMAGE_NOT_FOUND"
+    retryable = False
+    problem_template = "the image {path} cannot be read: {reason}"
+    help_template = "Check the path and its permissions."
 
 
 class DatasetEmpty(CropstreamError):
@@ -115,16 +133,16 @@ class SampleUnsupported(CropstreamError):
     code = "SAMPLE_UNSUPPORTED"
     retryable = False
     problem_template = "{path}: {format} is not supported"
-    help_template = "Convert it: {fix}"
+    help_template = "{fix}"
 
 
 class SampleOverLimit(CropstreamError):
-    """A sample has more pixels or bytes than the spec allows."""
+    """A sample has more pixels or bytes than the spec allows, or is longer than any kernel takes."""
 
     code = "SAMPLE_OVER_LIMIT"
     retryable = False
     problem_template = "{path}: {value} {unit} is over the limit of {limit}"
-    help_template = "Raise limits.{field} in the spec, or shrink the file."
+    help_template = "{fix}"
 
 
 class NoGoodSample(CropstreamError):
@@ -151,7 +169,7 @@ class RunConflict(CropstreamError):
     code = "RUN_CONFLICT"
     retryable = False
     problem_template = "the run {run} is open with another spec or dataset: {difference}"
-    help_template = "Use another name, or close the open run."
+    help_template = "Use another name. A run that nobody draws from is forgotten after a day."
 
 
 class RankTaken(CropstreamError):
@@ -223,7 +241,7 @@ class ChunkTooLarge(CropstreamError):
     code = "CHUNK_TOO_LARGE"
     retryable = False
     problem_template = "a chunk of this run takes {bytes} bytes, the limit is {limit}"
-    help_template = "Lower chunk_size in the spec, or raise the outbox limit."
+    help_template = "Lower chunk_size or the views of the spec, or raise the limit of coordinator and workers."
 
 
 class ChunkNotFound(CropstreamError):
@@ -263,12 +281,13 @@ class ChunkDamaged(CropstreamError):
 
 
 class ChunkFailed(CropstreamError):
-    """A chunk failed in all its attempts."""
+    """Making a chunk failed in all its attempts, of a cause that might have passed: storage, a defect,
+    workers that die."""
 
     code = "CHUNK_FAILED"
     retryable = False
     problem_template = "chunk {chunk} failed {attempts} times, last: {reason}"
-    help_template = "See the reason; a bad sample under on_bad_sample: fail ends a run like this."
+    help_template = "Mend what the reason names (the workers' logs have every attempt), then start the trainer again."
 
 
 class Superseded(CropstreamError):
@@ -409,11 +428,13 @@ class Internal(CropstreamError):
 
 ERRORS: dict[str, type[CropstreamError]] = {
     "SPEC_INVALID": SpecInvalid,
+    "SPEC_INCOMPLETE": SpecIncomplete,
     "SPEC_UNREADABLE": SpecUnreadable,
     "NO_FULL_STEP": NoFullStep,
     "VIEW_KEY_COLLISION": ViewKeyCollision,
     "LIMIT_EXCEEDED": LimitExceeded,
     "DATASET_NOT_FOUND": DatasetNotFound,
+    "IMAGE_NOT_FOUND": ImageNotFound,
     "DATASET_EMPTY": DatasetEmpty,
     "DATASET_CHANGED": DatasetChanged,
     "DATASET_MALFORMED": DatasetMalformed,

@@ -26,8 +26,8 @@ def normalize(
     layout: str = "nchw",
     channels_last: bool = False,
 ) -> Any:
-    """`(images / 255 - mean) / std` by channel, on the images' device: in float32 the bits of torchvision's ToTensor and
-    Normalize, on CPU and GPU alike; in float16 and bfloat16 those, rounded once.
+    """`(images / 255 - mean) / std` by channel, on the images' device: in float32 the bits of torchvision's ToTensor
+    and Normalize, on CPU and GPU alike; in float16 and bfloat16 those, rounded once.
 
     Args:
         images: uint8, [B, C, H, W] (or [C, H, W]) under `layout="nchw"`, [B, H, W, C] (or [H, W, C]) under `"nhwc"`.

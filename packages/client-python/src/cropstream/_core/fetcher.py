@@ -24,7 +24,7 @@ from .transport import Transport
 from .window import StepWindow
 
 MAX_FETCHES = 4
-"""Chunks fetched at once: enough to keep the wire busy over several workers, few enough that the next step comes first."""
+"""Chunks fetched at once: enough to keep the wire busy over several workers, and the next step still comes first."""
 _RETRY = Backoff(0.1, 1.0)
 """How long a worker that failed is left alone with the same chunk."""
 _MAX_EARLY = 4096

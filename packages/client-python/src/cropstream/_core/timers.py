@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 LATE = 0.25
 """A wait this many seconds late says that our own process was held, not that a peer was silent."""
+_JOIN_SECONDS = 2.0
 
 
 class Timer:
@@ -44,6 +45,8 @@ class Timers:
             self._closed = True
             self._heap.clear()
             self._changed.notify()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(_JOIN_SECONDS)
 
     def _loop(self) -> None:
         while (run := self._next()) is not None:

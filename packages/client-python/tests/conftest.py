@@ -1,0 +1,93 @@
+"""Fixtures of the tests: `cropstream serve` as a process of the built repository, and its images."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+COMMAND = ["node", str(REPOSITORY / "packages" / "cli" / "bin" / "cropstream.js")]
+
+
+class Service:
+    """`cropstream serve`, ready. `start` begins it again at the same address."""
+
+    def __init__(self, *arguments: str, port: int = 0) -> None:
+        self._arguments = arguments
+        self._port = port
+        self.start()
+
+    def start(self) -> None:
+        command = [*COMMAND, "serve", *self._arguments, "--port", str(self._port), "--http-port", "0", "--json"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            _, log = self.process.communicate()
+            raise RuntimeError(f"cropstream serve ended with {self.process.returncode}: {log}")
+        ready = json.loads(line)
+        self.target: str = ready["target"]
+        self.run: str = ready["run"]
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.communicate()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
+def pull(service: Service, *arguments: str) -> dict[str, Any]:
+    """What the service's own `cropstream pull --json` says: the TypeScript client's stream."""
+    command = [*COMMAND, "pull", "--target", service.target, *arguments, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    pulled: dict[str, Any] = json.loads(done.stdout)
+    return pulled
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Class folders of 48 JPEGs."""
+    folder = tmp_path_factory.mktemp("images")
+    script = "const { makeDemoImages } = await import(process.argv[1]); await makeDemoImages(process.argv[2]);"
+    module = REPOSITORY / "packages" / "cli" / "dist" / "demo" / "demo-images.js"
+    command = ["node", "--input-type=module", "-e", script, module.as_uri(), str(folder)]
+    subprocess.run(command, check=True, timeout=120)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def service(images: Path) -> Iterator[Service]:
+    service = Service("--data", str(images), "--recipe", "lesson-cifar10", "--global-batch-size", "8")
+    yield service
+    service.stop()
+
+
+@pytest.fixture(autouse=True)
+def no_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests say themselves which rank of which job they are."""
+    for name in ("RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_STEP_NUM_TASKS", "SLURM_JOB_ID"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("CROPSTREAM_CONSUMER", "TORCHELASTIC_RUN_ID"):
+        monkeypatch.delenv(name, raising=False)
+    assert "RANK" not in os.environ
