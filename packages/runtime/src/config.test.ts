@@ -7,6 +7,9 @@ import {
   durationVariable,
   flagVariable,
   integerVariable,
+  limitsOf,
+  limitVariables,
+  listVariable,
   loadConfig,
   portVariable,
   secretVariable,
@@ -37,6 +40,40 @@ const messageOf = (env: Record<string, string>) => {
   }
   return expect.unreachable();
 };
+
+describe('limitVariables', () => {
+  const limits = { maxThings: 3, holdMs: 1_500, heapBytes: 2 ** 28 };
+  const table = {
+    maxThings: ['MAX_THINGS', 'Things at once'],
+    holdMs: ['HOLD', 'How long'],
+    heapBytes: ['HEAP', 'How much'],
+  } as const;
+  const schema = z.object(limitVariables(limits, table));
+
+  it('has the defaults, in the units that the names tell', () => {
+    expect(limitsOf(loadConfig(schema, {}), table)).toEqual(limits);
+    expect(configTable(schema)).toContain(
+      '| `HOLD` | a duration, such as 500ms, 30s, 5m or 24h | 1500ms | How long |',
+    );
+    expect(configTable(schema)).toContain('| 256MiB | How much |');
+  });
+
+  it('sets what is given', () => {
+    const env = { MAX_THINGS: '7', HOLD: '2s', HEAP: '1GiB' };
+    expect(limitsOf(loadConfig(schema, env), table)).toEqual({
+      maxThings: 7,
+      holdMs: 2_000,
+      heapBytes: 2 ** 30,
+    });
+    expect(() => loadConfig(schema, { MAX_THINGS: '0' })).toThrow('MAX_THINGS');
+  });
+});
+
+it('a list is cut at commas and has no empty items', () => {
+  const schema = z.object({ LIST: listVariable('paths') });
+  expect(loadConfig(schema, { LIST: 'a.mjs, b.mjs' })).toEqual({ LIST: ['a.mjs', 'b.mjs'] });
+  expect(() => loadConfig(schema, { LIST: 'a,,b' })).toThrow('paths');
+});
 
 describe('loadConfig', () => {
   it('fills defaults, and takes an empty variable for unset', () => {

@@ -82,7 +82,7 @@ function describe(type: z.ZodType): {
       readonly in?: z.ZodType;
       readonly defaultValue?: unknown;
     };
-    if (fallback === 'required' && def.type === 'default') fallback = String(def.defaultValue);
+    if (fallback === 'required' && /^(pre|de)fault$/.test(def.type)) fallback = String(def.defaultValue);
     if (fallback === 'required' && def.type === 'optional') fallback = 'none';
     inner = def.innerType ?? def.in;
   }

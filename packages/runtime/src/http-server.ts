@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { failure } from '@cropstream/errors';
 import Fastify from 'fastify';
 import type { Registry } from 'prom-client';
@@ -19,6 +20,9 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
+/** A probe that waits longer is answered no: what it asks may never come back. */
+const READY_MS = 1_000;
+
 /**
  * What operators' tools ask over HTTP: probes and metrics.
  * @throws PORT_IN_USE, naming a free port
@@ -27,7 +31,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const app = Fastify({ bodyLimit: 1 << 20, requestTimeout: 10_000, forceCloseConnections: true });
   app.get('/healthz', async () => ({ status: 'ok' }));
   app.get('/readyz', async (_, reply) => {
-    const ready = await options.ready().catch(() => false);
+    const late = setTimeout(READY_MS, false, { ref: false });
+    const ready = await Promise.race([options.ready().catch(() => false), late]);
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not ready' });
   });
   app.get('/metrics', async (_, reply) =>

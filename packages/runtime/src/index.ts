@@ -10,6 +10,13 @@ export { freePort } from './ports.js';
 export { type Randomness, systemRandomness } from './randomness.js';
 export { redactUrl } from './redact.js';
 export { defaultThreads, type Resources, type ResourcesOptions, readResources } from './resources.js';
+export {
+  defaultCacheFolder,
+  type LimitTable,
+  limitsOf,
+  limitVariables,
+  serviceVariables,
+} from './service-variables.js';
 export { type ProcessLike, Shutdown, type ShutdownOptions } from './shutdown.js';
 export {
   bytesVariable,
@@ -17,6 +24,7 @@ export {
   durationVariable,
   flagVariable,
   integerVariable,
+  listVariable,
   portVariable,
   secretVariable,
   textVariable,

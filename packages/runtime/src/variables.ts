@@ -75,6 +75,19 @@ export function textVariable(what: string) {
   return variable(what, (text) => (text === '' ? undefined : text));
 }
 
+/** A name that is safe in keys and file names. */
+export function nameVariable() {
+  return variable('letters, digits, - and _', (text) => (/^[\w-]+$/.test(text) ? text : undefined));
+}
+
+/** Texts, separated by commas. */
+export function listVariable(what: string) {
+  return variable(what, (text): readonly string[] | undefined => {
+    const items = text.split(',').map((item) => item.trim());
+    return items.includes('') ? undefined : items;
+  });
+}
+
 /** A URL of one of the `schemes` (`redis:`). Its password is kept out of messages. */
 export function urlVariable(schemes: readonly string[]) {
   return variable(`a URL that begins with ${schemes.map((s) => `${s}//`).join(' or ')}`, (text) =>

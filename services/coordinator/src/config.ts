@@ -1,0 +1,41 @@
+import { type LimitTable, limitsOf, limitVariables, loadConfig, serviceVariables } from '@cropstream/runtime';
+import { z } from 'zod';
+import { type CoordinatorLimits, DEFAULT_LIMITS } from './limits.js';
+
+const LIMITS: LimitTable<CoordinatorLimits> = {
+  maxRuns: ['CROPSTREAM_MAX_RUNS', 'Runs open at once; idle ones are forgotten after a day'],
+  maxOpening: ['CROPSTREAM_MAX_OPENING', 'Runs being indexed at once'],
+  maxChunkBytes: ['CROPSTREAM_MAX_CHUNK_BYTES', 'The largest chunk: the same on coordinators and workers'],
+  maxAttachments: ['CROPSTREAM_MAX_ATTACHMENTS', "Trainers' streams at once"],
+  maxWindowChunks: [
+    'CROPSTREAM_MAX_WINDOW_CHUNKS',
+    'Chunks that one trainer may want ahead, whatever credits it gives',
+  ],
+  maxPendingMessages: [
+    'CROPSTREAM_MAX_PENDING_MESSAGES',
+    'Messages of one trainer that may wait while one is handled',
+  ],
+  leaseMs: ['CROPSTREAM_ATTACHMENT_LEASE', 'An attachment that no coordinator renews for so long is gone'],
+  tickMs: [
+    'CROPSTREAM_TICK',
+    'How often wanted and existing chunks are compared, if nothing wakes the coordinator',
+  ],
+  healMs: ['CROPSTREAM_HEAL', 'A job that nobody took for so long is put into the queue again'],
+  maxDeaths: ['CROPSTREAM_MAX_DEATHS', 'Workers that may die while making one chunk before it is failed'],
+  maxUnreachable: [
+    'CROPSTREAM_MAX_UNREACHABLE',
+    'Fetches of one chunk that may find its living worker unreachable before the trainer is told',
+  ],
+};
+
+/** The coordinator's environment. */
+export const COORDINATOR_VARIABLES = z.object({
+  ...serviceVariables({ grpc: 7400, http: 7401 }),
+  ...limitVariables(DEFAULT_LIMITS, LIMITS),
+});
+
+/** @throws CONFIG_INVALID */
+export function coordinatorConfig(env: Readonly<Record<string, string | undefined>>) {
+  const config = loadConfig(COORDINATOR_VARIABLES, env);
+  return { ...config, limits: limitsOf(config, LIMITS) };
+}

@@ -1,0 +1,86 @@
+import {
+  bytesVariable,
+  choiceVariable,
+  defaultThreads,
+  integerVariable,
+  type LimitTable,
+  limitsOf,
+  limitVariables,
+  loadConfig,
+  serviceVariables,
+  textVariable,
+} from '@cropstream/runtime';
+import { z } from 'zod';
+import { type ChunkLimits, DEFAULT_CHUNK_LIMITS } from './chunk/chunk-limits.js';
+import { DEFAULT_WORKER_LIMITS, type WorkerLimits } from './worker/config.js';
+
+type Fixed = Omit<WorkerLimits, 'outboxBytes'>;
+
+const WORKER_LIMITS: LimitTable<Fixed> = {
+  jobs: ['CROPSTREAM_JOBS', 'Chunks that a cell makes at once'],
+  runs: ['CROPSTREAM_RUNS', 'Runs that a cell keeps open'],
+  maxAttempts: [
+    'CROPSTREAM_MAX_ATTEMPTS',
+    'Failures of a chunk, by any worker, before it is failed for good',
+  ],
+  beatMs: ['CROPSTREAM_BEAT', 'How often a worker says that it lives'],
+  leaseMs: ['CROPSTREAM_BEAT_LEASE', 'A worker not heard for so long is gone'],
+  takeMs: ['CROPSTREAM_TAKE', 'The longest wait for a job before the queue is asked again'],
+  unwantedMs: ['CROPSTREAM_UNWANTED', 'A chunk that nobody wants for so long is dropped'],
+  publishMs: ['CROPSTREAM_PUBLISH', 'A chunk whose record cannot be written for so long is dropped'],
+  maxStreams: ['CROPSTREAM_MAX_STREAMS', 'Streams that a cell sends at once'],
+  stalledMs: ['CROPSTREAM_STREAM_STALLED', 'A stream whose reader takes nothing for so long is ended'],
+  streamMs: ['CROPSTREAM_STREAM', 'The longest stream'],
+};
+
+const CHUNK_LIMITS: LimitTable<ChunkLimits> = {
+  maxChunkBytes: ['CROPSTREAM_MAX_CHUNK_BYTES', 'The largest chunk: the same on coordinators and workers'],
+  fieldBytes: ['CROPSTREAM_FIELD_BYTES', 'Bytes a sample that are set aside for its fields'],
+  poolBytes: ['CROPSTREAM_POOL_BYTES', 'Free chunk buffers that are kept for later chunks'],
+  readAheadBytes: [
+    'CROPSTREAM_READ_AHEAD_BYTES',
+    'Encoded bytes of samples that a cell has read and not yet made',
+  ],
+  readAheadSamples: ['CROPSTREAM_READ_AHEAD_SAMPLES', 'Samples that a cell has read and not yet made'],
+  decodedBytes: ['CROPSTREAM_DECODED_BYTES', 'Pixels on their way from sharp to a compute thread'],
+  keepBytes: ['CROPSTREAM_KEEP_BYTES', 'WebAssembly memory that a compute thread keeps between images'],
+};
+
+/** The crop-worker's environment. */
+export const WORKER_VARIABLES = z.object({
+  ...serviceVariables({ grpc: 7410, http: 7402 }),
+  CROPSTREAM_ADVERTISE: textVariable('a host name or an IP address, without a port')
+    .optional()
+    .describe('By what coordinators and trainers reach this machine. Unset: see below'),
+  CROPSTREAM_THREADS: integerVariable(1, 1024)
+    .optional()
+    .describe("Compute threads. Unset: as many as the cgroup's CPU quota keeps busy"),
+  CROPSTREAM_CELLS: integerVariable(1, 256)
+    .optional()
+    .describe(
+      'Event loops that send chunks, each on a port of its own from CROPSTREAM_PORT on. Unset: one for each 8 threads',
+    ),
+  CROPSTREAM_OUTBOX_BYTES: bytesVariable()
+    .optional()
+    .describe('Memory for finished chunks. Unset: a quarter of the memory, 4 GiB at most'),
+  CROPSTREAM_DECODER: choiceVariable(['auto', 'turbojpeg', 'sharp'])
+    .default('auto')
+    .describe('JPEG decoder; the bytes are the same'),
+  CROPSTREAM_CACHE: textVariable('a folder that can be written')
+    .optional()
+    .describe('Where manifests are kept between starts. Unset: `cropstream` in $XDG_CACHE_HOME or ~/.cache'),
+  CROPSTREAM_CACHE_BYTES: bytesVariable().prefault('2GiB').describe('What is kept there at most'),
+  ...limitVariables(DEFAULT_WORKER_LIMITS, WORKER_LIMITS),
+  ...limitVariables(DEFAULT_CHUNK_LIMITS, CHUNK_LIMITS),
+});
+
+/** @throws CONFIG_INVALID */
+export function workerConfig(env: Readonly<Record<string, string | undefined>>) {
+  const { CROPSTREAM_OUTBOX_BYTES: outboxBytes, ...config } = loadConfig(WORKER_VARIABLES, env);
+  return {
+    ...config,
+    threads: config.CROPSTREAM_THREADS ?? defaultThreads(),
+    limits: { ...limitsOf(config, WORKER_LIMITS), ...(outboxBytes !== undefined && { outboxBytes }) },
+    chunkLimits: limitsOf(config, CHUNK_LIMITS),
+  };
+}
