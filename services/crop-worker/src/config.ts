@@ -27,6 +27,10 @@ const WORKER_LIMITS: LimitTable<Fixed> = {
   leaseMs: ['CROPSTREAM_BEAT_LEASE', 'A worker not heard for so long is gone'],
   takeMs: ['CROPSTREAM_TAKE', 'The longest wait for a job before the queue is asked again'],
   unwantedMs: ['CROPSTREAM_UNWANTED', 'A chunk that nobody wants for so long is dropped'],
+  unfetchedMs: [
+    'CROPSTREAM_UNFETCHED',
+    'A wanted chunk that nobody fetches for so long is dropped where others need the room',
+  ],
   publishMs: ['CROPSTREAM_PUBLISH', 'A chunk whose record cannot be written for so long is dropped'],
   maxStreams: ['CROPSTREAM_MAX_STREAMS', 'Streams that a cell sends at once'],
   stalledMs: ['CROPSTREAM_STREAM_STALLED', 'A stream whose reader takes nothing for so long is ended'],
