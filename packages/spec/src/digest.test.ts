@@ -13,13 +13,18 @@ const digest = (change: object = {}, manifest = 'm') =>
 
 describe('runDigest', () => {
   it('is a known number: a change of it changes every run there is', () => {
-    expect(digest()).toBe('eecd0534a191786fa63c59f53023028bc37c88d8e9e2789761492ca2f4a782de');
+    expect(digest()).toBe('f896da0f4d24df1d316149964e9a7ac6726dee03eeef31a8efc3aea5aaeb0b03');
   });
 
   it('does not depend on the name, the place or the chunk size, nor on how the views were written', () => {
     expect(digest({ name: 'other' })).toBe(digest());
     expect(digest({ dataset: { source: 'image-folder', url: 's3://bucket/train' } })).toBe(digest());
     expect(digest({ chunk_size: 16 })).toBe(digest());
+    const { url } = input.dataset;
+    const labels = (how: string) => digest({ dataset: { source: 'image-folder', url, labels: how } });
+    expect(labels('none')).toBe(labels('folders'));
+    const split = (name: string) => digest({ dataset: { source: 'cifar10', url, split: name } });
+    expect(split('test')).toBe(split('train'));
     const { views } = parseSpec(input);
     expect(digest({ recipe: null, views })).toBe(digest());
   });
@@ -48,6 +53,7 @@ describe('runDigest', () => {
 describe('canonicalJson', () => {
   it('does not depend on the order in which keys were written', () => {
     expect(canonicalJson({ b: [1, { d: 1, c: -0.5 }], a: null })).toBe('{"a":null,"b":[1,{"c":-0.5,"d":1}]}');
+    expect(canonicalJson({ view: 1, 9: 2, 10: 3, gone: undefined })).toBe('{"10":3,"9":2,"view":1}');
   });
 });
 

@@ -9,8 +9,7 @@ export const STREAM_FORMAT = 1;
 
 /**
  * The run digest: SHA-256, hex, over the canonical JSON of the stream format, the manifest's digest and what of the
- * spec decides about the stream. Left out: the name, where the dataset lies and which subset (the manifest has the
- * samples), the recipe's name (its views are spelled out) and the chunk size.
+ * spec decides about the stream. Left out: the name, all of the dataset but its source (the manifest has the samples), the recipe's name (its views are spelled out) and the chunk size.
  */
 export function runDigest(spec: ResolvedSpec, manifestDigest: string): string {
   const text = canonicalJson({ format: STREAM_FORMAT, manifest: manifestDigest, spec: decisive(spec) });
@@ -39,8 +38,7 @@ const SHOWN = 3;
 
 function decisive(spec: ResolvedSpec): object {
   const { name, recipe, chunk_size, dataset, ...rest } = spec;
-  const { url, subset, ...source } = dataset;
-  return { ...rest, dataset: source };
+  return { ...rest, dataset: { source: dataset.source } };
 }
 
 /** The decisive fields with views by name, so that a difference is told by it. */
@@ -68,9 +66,12 @@ function flatten(value: unknown, path = '', into = new Map<string, string>()): M
 
 /** JSON with every object's keys sorted by code unit and no spaces: RFC 8785, for values that came from JSON. */
 export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join()}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  // By hand: an object would put keys that look like integers first, in the order of their numbers.
+  const members = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`);
+  return `{${members.join()}}`;
 }

@@ -37,7 +37,8 @@ const RENAMED: Readonly<Record<string, string>> = {
   seed: 'seed',
 };
 
-const URL_KEYS = ['root', 'data_path', 'data_dir', 'path'];
+/** Keys of `data` that say where the dataset lies. */
+export const URL_KEYS = ['root', 'data_path', 'data_dir', 'path'];
 
 /** Keys of `data` that other parts of Cropstream take, and where. */
 const ELSEWHERE: Readonly<Record<string, string>> = {

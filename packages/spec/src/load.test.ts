@@ -41,6 +41,15 @@ describe('spec files', () => {
   });
 });
 
+it.each(['yaml', 'json'])('a key that JavaScript would pass over in silence is refused: %s', async (kind) => {
+  const text =
+    kind === 'json' ? '{"views": {"__proto__": {"size": 8}}}' : 'views: { __proto__: { size: 8 } }';
+  await expect(loadSpecFile(file(`a.${kind}`, text))).rejects.toMatchObject({
+    code: 'SPEC_INVALID',
+    details: { field: 'views.__proto__' },
+  });
+});
+
 describe('extends', () => {
   it('merges mappings, replaces lists and scalars, takes away by null; paths are relative to the file', async () => {
     file(
@@ -54,6 +63,21 @@ describe('extends', () => {
       limits: { max_pixels: 10, max_bytes: 30 },
       exclude_fields: ['y'],
     });
+  });
+
+  it('takes where the dataset lies as seen from the file that names it', async () => {
+    file('base/root.yaml', 'dataset: { source: image-folder, url: ../photos, subset: ids.txt }');
+    const top = file('top.yaml', 'extends: base/root.yaml\nseed: 1');
+    expect((await loadSpecFile(top)).spec.dataset).toEqual({
+      source: 'image-folder',
+      url: join(folder, 'photos'),
+      subset: join(folder, 'base', 'ids.txt'),
+    });
+    const far = file(
+      'far.yaml',
+      'extends: base/root.yaml\ndataset: { url: "s3://bucket/x", subset: [1, 2] }',
+    );
+    expect((await loadSpecFile(far)).spec.dataset).toMatchObject({ url: 's3://bucket/x', subset: [1, 2] });
   });
 
   it('puts later files on top of earlier ones', async () => {
@@ -154,7 +178,7 @@ training:
       name: 'dino_cifar10_multicrop',
       seed: 7,
       global_batch_size: 128,
-      dataset: { source: 'cifar10', url: './data' },
+      dataset: { source: 'cifar10', url: join(folder, 'data') },
     });
     expect(aside).toMatchObject({
       data: { num_workers: 4, pin_memory: true },

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, extname, resolve } from 'node:path';
-import { RECIPES } from '@cropstream/augment';
+import { checkKeys, RECIPES } from '@cropstream/augment';
 import { failure } from '@cropstream/errors';
 import { parse as parseYaml } from 'yaml';
-import { baseConfigs, isLessonConfig, translateLesson } from './lesson.js';
+import { baseConfigs, isLessonConfig, translateLesson, URL_KEYS } from './lesson.js';
 import { isMapping, type Mapping, mergeSpecs } from './merge.js';
 
 export interface LoadedSpec {
@@ -17,8 +17,8 @@ export interface LoadedSpec {
 
 /**
  * Reads a spec in YAML or JSON, with what it `extends:` below it (paths relative to the file that names them, later
- * ones on top of earlier). Hydra-like training configs such as the lesson's `cifar10_config.yaml` are understood too.
- * @throws SPEC_UNREADABLE
+ * ones on top of earlier; so is where a dataset lies). Hydra-like training configs such as the lesson's `cifar10_config.yaml` are understood too.
+ * @throws SPEC_UNREADABLE, and SPEC_INVALID for a key that no schema would see
  */
 export async function loadSpecFile(path: string): Promise<LoadedSpec> {
   const notices: string[] = [];
@@ -30,7 +30,7 @@ export async function loadSpecFile(path: string): Promise<LoadedSpec> {
 
 async function loadDocument(path: string, chain: readonly string[], notices: string[]): Promise<Mapping> {
   if (chain.includes(path)) throw unreadable(path, `it extends itself: ${[...chain, path].join(' -> ')}`);
-  const { extends: parents, defaults, ...own } = await readDocument(path);
+  const { extends: parents, defaults, ...own } = fromItsFolder(await readDocument(path), dirname(path));
   const below = [...chain, path];
   let merged: Mapping = {};
   for (const parent of parentPaths(parents, path)) {
@@ -81,8 +81,29 @@ async function readDocument(path: string): Promise<Mapping> {
   }
   if (document === null || document === undefined) return {};
   if (!isMapping(document)) throw unreadable(path, 'it is not a mapping of fields');
+  checkKeys(document);
   return document;
 }
+
+/** Where a dataset lies is meant as seen from the file that says so, as `extends:` is. */
+function fromItsFolder(document: Mapping, folder: string): Mapping {
+  const absolute = (mapping: unknown, keys: readonly string[]) => {
+    if (!isMapping(mapping)) return mapping;
+    const paths = keys.filter((key) => typeof mapping[key] === 'string' && !isUrl(String(mapping[key])));
+    return {
+      ...mapping,
+      ...Object.fromEntries(paths.map((key) => [key, resolve(folder, String(mapping[key]))])),
+    };
+  };
+  const { dataset, data } = document;
+  return {
+    ...document,
+    ...(dataset !== undefined && { dataset: absolute(dataset, ['url', 'subset']) }),
+    ...(data !== undefined && { data: absolute(data, URL_KEYS) }),
+  };
+}
+
+const isUrl = (path: string) => /^[a-z][a-z0-9+.-]*:\/\//i.test(path);
 
 /**
  * A null under `views` removes a view of the recipe. Where the recipe has no such view, an extended file's was meant,
