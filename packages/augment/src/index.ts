@@ -20,6 +20,7 @@ export {
 } from './transforms/third-party.js';
 export type { ImageSize, ResolvedTransform, Transform } from './transforms/transform.js';
 export {
+  checkKeys,
   invalid,
   limited,
   parseField,

@@ -33,14 +33,30 @@ export const seedField = z.int().min(0);
 
 /** Parses `input`, or throws the first thing that is wrong with it as SPEC_INVALID or LIMIT_EXCEEDED. */
 export function parseField<T>(schema: z.ZodType<T>, input: unknown, field = ''): T {
+  checkKeys(input, field);
   const result = schema.safeParse(input, { error: allowedPhrase });
   if (result.success) return result.data;
   throw asFailure(worst(result.error.issues, input), input, field);
 }
 
-/** SPEC_INVALID in the words that `parseField` uses. */
+/** SPEC_INVALID, or for a value that is undefined SPEC_INCOMPLETE, in the words that `parseField` uses. */
 export function invalid(field: string, value: unknown, allowed: string): CropstreamError {
-  return failure('SPEC_INVALID', { field, value: show(value), allowed });
+  return value === undefined
+    ? failure('SPEC_INCOMPLETE', { field, allowed })
+    : failure('SPEC_INVALID', { field, value: show(value), allowed });
+}
+
+/**
+ * Refuses the one key that JavaScript's objects and schemas pass over in silence.
+ * @throws SPEC_INVALID
+ */
+export function checkKeys(input: unknown, field = ''): void {
+  if (typeof input !== 'object' || input === null) return;
+  for (const [key, value] of Object.entries(input)) {
+    const at = fieldName(field, [Array.isArray(input) ? Number(key) : key]);
+    if (key === '__proto__') throw invalid(at, value, 'no field of that name');
+    checkKeys(value, at);
+  }
 }
 
 type Issue = z.core.$ZodIssue;
@@ -55,6 +71,10 @@ function asFailure(issue: Issue, input: unknown, field: string): CropstreamError
   const limit = issue.code === 'custom' ? issue.params?.limit : undefined;
   if (typeof limit === 'number') {
     return failure('LIMIT_EXCEEDED', { field: fieldName(field, path), value: show(value), limit });
+  }
+  const scalar = scalarOnTheWay(input, path);
+  if (scalar !== undefined && issue.code !== 'unrecognized_keys') {
+    return invalid(fieldName(field, scalar.path), scalar.value, 'a mapping of its fields');
   }
   const allowed = issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
   return invalid(
@@ -156,6 +176,19 @@ function fieldName(prefix: string, path: readonly PropertyKey[]): string {
   return name === '' ? 'spec' : name;
 }
 
+/** Where a scalar stands in the place of a mapping that `path` goes through. */
+function scalarOnTheWay(
+  input: unknown,
+  path: readonly PropertyKey[],
+): { path: readonly PropertyKey[]; value: unknown } | undefined {
+  for (let depth = 1; depth < path.length; depth++) {
+    const value = valueAt(input, path.slice(0, depth));
+    if (value === undefined) return undefined;
+    if (typeof value !== 'object' || value === null) return { path: path.slice(0, depth), value };
+  }
+  return undefined;
+}
+
 function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
   let value = input;
   for (const part of path) {
@@ -166,7 +199,6 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 function show(value: unknown): string {
-  if (value === undefined) return 'nothing';
   const text = JSON.stringify(value) ?? String(value);
   return text.length > 100 ? `${text.slice(0, 97)}...` : text;
 }

@@ -104,8 +104,7 @@ describe('parseSpec', () => {
   const errors: [object | null, string, RegExp][] = [
     [{ ...base, recipie: 'dino' }, 'recipie', /^recipe \(did you mean it\?\)/],
     [{ ...base, recipe: 'dinov4' }, 'recipe', /^one of dino, /],
-    [{ ...base, recipe: null }, 'recipe', /or views$/],
-    [{ ...base, dataset: undefined }, 'dataset', /mapping/],
+    [{ ...base, dataset: '/data/train' }, 'dataset', /^a mapping, such as \{ source: image-folder, url/],
     [{ ...base, dataset: { source: 'folder', url: '/x' } }, 'dataset.source', /image-folder, cifar10/],
     [{ ...base, dataset: { source: 'image-folder', ur: '/x' } }, 'dataset.ur', /^url \(did you mean it\?\)/],
     [{ ...base, seed: -1 }, 'seed', /at least 0/],
@@ -118,6 +117,9 @@ describe('parseSpec', () => {
     [{ ...base, limits: { max_pixel: 1 } }, 'limits.max_pixel', /max_pixels/],
     [{ ...base, name: 'no spaces' }, 'name', /letters, digits/],
     [{ ...base, views: { global_0: { sise: 8 } } }, 'views.global_0.sise', /^size/],
+    [{ ...base, views: { global_0: 8 } }, 'views.global_0', /mapping/],
+    [{ ...base, views: { global_0: { scale: [0, 0] } } }, 'views.global_0.scale', /high above 0/],
+    [JSON.parse('{ "__proto__": { "seed": 1 } }'), '__proto__', /no field/],
     [null, 'spec', /mapping/],
   ];
 
@@ -128,6 +130,34 @@ describe('parseSpec', () => {
         details: expect.objectContaining({ field, allowed: expect.stringMatching(allowed) }),
       }),
     );
+  });
+
+  const missing: [object, string, RegExp][] = [
+    [{ ...base, recipe: null }, 'recipe', /or views$/],
+    [{ ...base, dataset: undefined }, 'dataset', /mapping/],
+    [{ ...base, dataset: { source: 'cifar10' } }, 'dataset.url', /--data/],
+    [{ ...base, views: { locl: { seed: 1 } } }, 'views.locl.size', /new view.*local \(did you mean it\?\)/],
+  ];
+
+  it.each(missing)('%j: a missing field is told as that', (input, field, allowed) => {
+    expect(() => parseSpec(input)).toThrow(
+      expect.objectContaining({
+        code: 'SPEC_INCOMPLETE',
+        problem: expect.stringMatching(/ is missing; expected /),
+        details: expect.objectContaining({ field, allowed: expect.stringMatching(allowed) }),
+      }),
+    );
+  });
+
+  it('names a size as it was written', () => {
+    const view = { size: 224, transforms: [{ center_crop: 8 }] };
+    expect(() => parseSpec({ ...base, views: { a: view } })).toThrow(/views\.a\.size: 224 is not allowed/);
+  });
+
+  it('takes one sigma for a blur of one strength', () => {
+    const view = { size: 8, transforms: [{ gaussian_blur: { sigma: 0.5 } }] };
+    const [resolved] = parseSpec({ ...base, recipe: null, views: { a: view } }).views;
+    expect(resolved!.transforms[1]).toMatchObject({ sigma: [0.5, 0.5] });
   });
 
   it.each([

@@ -7,7 +7,7 @@
 // fdlibm's split of ln 2: the high part has 32 significant bits, so k * LN2_HIGH is exact for |k| < 2^20.
 const LN2_HIGH = 0.6931471803691238;
 const LN2_LOW = 1.9082149292705877e-10;
-const SQRT_HALF = Math.SQRT1_2;
+const SQRT_HALF = Math.sqrt(0.5);
 
 const scratch = new DataView(new ArrayBuffer(8));
 

@@ -30,28 +30,33 @@ function asymmetric(blur: (p: number) => ChainOptions['blur']): Recipe['views'] 
   };
 }
 
+interface Groups {
+  readonly jitter: ChainOptions['jitter'];
+  /** Scale of the two globals, and of the locals. */
+  readonly global: [number, number];
+  readonly local: [number, number];
+  readonly locals: number;
+}
+
+/** Two views of 224 and some of 96, bilinear, of one chain that blurs half of them: SwAV's scheme, and MSN's. */
+function groups({ jitter, global, local, locals }: Groups): Recipe['views'] {
+  const group = (count: number, size: number, scale: [number, number]) => ({
+    count,
+    size,
+    scale,
+    interpolation: 'bilinear' as const,
+    transforms: chain({ jitter, blur: pillowBlur(0.5) }),
+  });
+  return { global: group(2, 224, global), local: group(locals, 96, local) };
+}
+
 export const CONTRASTIVE: readonly Recipe[] = [
   {
     name: 'swav',
     source:
       'facebookresearch/swav src/multicropdataset.py with the 2x224 + 6x96 command. Bilinear; std[0] is 0.228 there.',
     normalization: { mean: [0.485, 0.456, 0.406], std: [0.228, 0.224, 0.225] },
-    views: {
-      global: {
-        count: 2,
-        size: 224,
-        scale: [0.14, 1],
-        interpolation: 'bilinear',
-        transforms: chain({ jitter: STRONG, blur: pillowBlur(0.5) }),
-      },
-      local: {
-        count: 6,
-        size: 96,
-        scale: [0.05, 0.14],
-        interpolation: 'bilinear',
-        transforms: chain({ jitter: STRONG, blur: pillowBlur(0.5) }),
-      },
-    },
+    views: groups({ jitter: STRONG, global: [0.14, 1], local: [0.05, 0.14], locals: 6 }),
   },
   {
     name: 'msn',
@@ -59,22 +64,7 @@ export const CONTRASTIVE: readonly Recipe[] = [
       'facebookresearch/msn src/data_manager.py: one target and one anchor view of 224 and 10 focal views of 96; ' +
       'jitter of strength 0.5. The patch dropping of the anchors belongs to the model.',
     normalization: IMAGENET,
-    views: {
-      global: {
-        count: 2,
-        size: 224,
-        scale: [0.3, 1],
-        interpolation: 'bilinear',
-        transforms: chain({ jitter: MOCO, blur: pillowBlur(0.5) }),
-      },
-      local: {
-        count: 10,
-        size: 96,
-        scale: [0.05, 0.3],
-        interpolation: 'bilinear',
-        transforms: chain({ jitter: MOCO, blur: pillowBlur(0.5) }),
-      },
-    },
+    views: groups({ jitter: MOCO, global: [0.3, 1], local: [0.05, 0.3], locals: 10 }),
   },
   {
     name: 'mocov2',

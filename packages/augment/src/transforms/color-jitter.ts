@@ -39,7 +39,8 @@ function range(value: number | Range | null | undefined, center: number): Range 
   if (value === null || value === undefined) return null;
   if (typeof value !== 'number') return value[0] === center && value[1] === center ? null : value;
   if (value === 0) return null;
-  return center === 0 ? [0 - value, value] : [Math.max(0, center - value), center + value];
+  const low = center === 0 || center > value ? center - value : 0;
+  return [low, center + value];
 }
 
 const schema = z

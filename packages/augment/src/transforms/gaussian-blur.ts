@@ -14,11 +14,18 @@ export type GaussianBlur = {
   kernel_size?: number;
 };
 
+const LEAST_SIGMA = 0.01;
+const MOST_SIGMA = 100;
+
 const schema = z
   .strictObject({
     p: probability.default(0.5),
     kind: z.enum(['pillow', 'torchvision']).default('pillow'),
-    sigma: interval(0.01, 100).default([0.1, 2]),
+    sigma: z
+      .union([z.number().min(LEAST_SIGMA).max(MOST_SIGMA), interval(LEAST_SIGMA, MOST_SIGMA)], {
+        error: `a number in [${LEAST_SIGMA}, ${MOST_SIGMA}], or a pair [low, high]`,
+      })
+      .default([0.1, 2]),
     kernel_size: z
       .int()
       .min(3)
@@ -30,9 +37,10 @@ const schema = z
     path: ['kernel_size'],
     error: 'kind: torchvision with it (Pillow draws its own boxes from sigma)',
   })
-  .transform(({ kernel_size, ...blur }) =>
-    blur.kind === 'torchvision' ? { ...blur, kernel_size: kernel_size ?? 9 } : blur,
-  );
+  .transform(({ p, kind, sigma, kernel_size }): Omit<GaussianBlur, 'name'> => {
+    const blur = { p, kind, sigma: typeof sigma === 'number' ? ([sigma, sigma] as [number, number]) : sigma };
+    return kind === 'torchvision' ? { ...blur, kernel_size: kernel_size ?? 9 } : blur;
+  });
 
 function blurParams({ kind, kernel_size }: GaussianBlur, sigma: number): BlurParams {
   return kernel_size === undefined ? { kind, sigma } : { kind, sigma, kernel_size };

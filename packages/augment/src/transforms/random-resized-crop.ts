@@ -21,7 +21,9 @@ export const DEFAULT_RATIO: [number, number] = [3 / 4, 4 / 3];
 
 export const randomResizedCropFields = {
   size: sizeField,
-  scale: interval(0, 1).default([0.08, 1]),
+  scale: interval(0, 1)
+    .refine(([, high]) => high > 0, { error: 'a pair [low, high] with high above 0' })
+    .default([0.08, 1]),
   ratio: interval(1e-3, 1e3).default(DEFAULT_RATIO),
   interpolation: interpolationField.default('bicubic'),
 };
@@ -57,8 +59,8 @@ function sampleBox(
   let w = W;
   let h = H;
   // At least one pixel: torchvision's own fallback rounds to an empty box for slivers such as 1 x 400.
-  if (W / H < r0) h = Math.max(1, roundHalfToEven(W / r0));
-  else if (W / H > r1) w = Math.max(1, roundHalfToEven(H * r1));
+  if (W / H < r0) h = roundHalfToEven(W / r0) || 1;
+  else if (W / H > r1) w = roundHalfToEven(H * r1) || 1;
   return [Math.floor((W - w) / 2), Math.floor((H - h) / 2), w, h];
 }
 

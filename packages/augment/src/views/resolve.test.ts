@@ -279,10 +279,10 @@ describe('errors name the field, the value and what is allowed', () => {
     ],
   ];
 
-  it.each(cases)('%s', (_what, input, field, allowed) => {
+  it.each(cases)('%s', (what, input, field, allowed) => {
     expect(() => resolve(input)).toThrow(
       expect.objectContaining({
-        code: 'SPEC_INVALID',
+        code: /^no (size|geometry)$/.test(what) ? 'SPEC_INCOMPLETE' : 'SPEC_INVALID',
         details: expect.objectContaining({ field, allowed: expect.stringMatching(allowed) }),
       }),
     );

@@ -3,7 +3,7 @@ import type { Normalization } from '@cropstream/kernels';
 import { checkViewKeys } from '../random/view-key.js';
 import type { Recipe } from '../recipes/recipe.js';
 import { entryName, type TransformEntry, type TransformRegistry } from '../transforms/registry.js';
-import { invalid, parseField } from '../validation.js';
+import { invalid, nearest, parseField } from '../validation.js';
 import { resolveChain } from './chain.js';
 import {
   type ListedView,
@@ -122,6 +122,7 @@ function override(
   const first = concerned[0];
   if (first === undefined) {
     if (view === null) throw invalid(field, null, removable(drafts));
+    checkNewView(name, view, drafts, registry);
     return [...drafts, ...expand(name, view, field, registry)];
   }
   const replaced = view === null ? [] : regroup(concerned, name, view, field, registry);
@@ -133,6 +134,21 @@ function override(
 function removable(drafts: readonly Draft[]): string {
   if (drafts.length === 0) return "a view's fields: there is no recipe to remove one from";
   return `a view to remove: ${drafts.map(({ name }) => name).join(', ')}`;
+}
+
+/** A new view beside the recipe's that has no size is most likely one of theirs, misspelt. */
+function checkNewView(
+  name: string,
+  view: ViewInput,
+  drafts: readonly Draft[],
+  registry: TransformRegistry,
+): void {
+  const field = `views.${name}`;
+  if (view.size !== undefined || fixGeometry(view.transforms ?? [], field, registry)) return;
+  const known = drafts.flatMap((draft) => [groupOf(draft.name) ?? draft.name, draft.name]);
+  if (known.length === 0) return;
+  const meant = nearest(name, [...new Set(known)]);
+  throw invalid(`${field}.size`, undefined, `the size of a new view in pixels; or, as the name, ${meant}`);
 }
 
 /** The views of a group, or a single view, with an entry merged into each and `count` honoured. */
@@ -181,14 +197,11 @@ function merge(
   );
   const given = Object.keys(crop)[0];
   const transforms = view.transforms ?? draft.transforms;
-  const ownGeometry = transforms.some((entry, index) => {
-    const at = `${field}.transforms[${index}]`;
-    return registry.get(entryName(entry, at), at).place === 'geometry';
-  });
+  const ownGeometry = fixGeometry(transforms, field, registry);
   if (ownGeometry && given !== undefined) {
     throw invalid(
       `${field}.${given}`,
-      view[given as keyof Crop],
+      asWritten(view[given as keyof Crop]),
       'no size, scale, ratio or interpolation beside transforms that fix the geometry themselves; write them there',
     );
   }
@@ -199,6 +212,22 @@ function merge(
     crop: ownGeometry ? {} : { ...draft.crop, ...crop },
     transforms,
   };
+}
+
+function fixGeometry(
+  transforms: readonly TransformEntry[],
+  field: string,
+  registry: TransformRegistry,
+): boolean {
+  return transforms.some((entry, index) => {
+    const at = `${field}.transforms[${index}]`;
+    return registry.get(entryName(entry, at), at).place === 'geometry';
+  });
+}
+
+/** A square's size is parsed to a pair, and written as one number. */
+function asWritten(value: unknown): unknown {
+  return Array.isArray(value) && value.length === 2 && value[0] === value[1] ? value[0] : value;
 }
 
 const CROP_FIELDS = ['size', 'scale', 'ratio', 'interpolation'] as const;

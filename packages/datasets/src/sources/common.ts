@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { SampleField } from '../manifest.js';
 
 /** Schema fields that every source has. */
-export const datasetUrl = z.string().min(1);
+export const datasetUrl = z.string({ error: 'a folder or a URL (on the command line: --data)' }).min(1);
 
 const sampleId = z.int().min(0);
 

@@ -8,7 +8,12 @@ import { cifar10, cifar10Schema } from './cifar10.js';
 import { imageFolder, imageFolderSchema } from './image-folder.js';
 
 /** The `dataset:` part of a run spec. */
-export const datasetSchema = z.discriminatedUnion('source', [imageFolderSchema, cifar10Schema]);
+export const datasetSchema = z.discriminatedUnion('source', [imageFolderSchema, cifar10Schema], {
+  error: ({ input }) =>
+    typeof input === 'object' && input !== null
+      ? undefined
+      : 'a mapping, such as { source: image-folder, url: /data/train }',
+});
 
 export type DatasetConfig = z.infer<typeof datasetSchema>;
 /** As a user may write it: fields with defaults may be absent. */
