@@ -33,6 +33,25 @@ test('an unknown flag and a wrong value exit with 2, a missing folder with 1', a
   expect(JSON.parse(missing.stdout)).toMatchObject({ error: { code: 'DATASET_NOT_FOUND' } });
 });
 
+test.each<[[string, ...string[]], string, string | RegExp, RegExp]>([
+  [['serve', '--port', 'abc'], '--port', 'abc', /^an integer of at least 0, at most 65535$/],
+  [['bench', '--decoder', 'fast'], '--decoder', 'fast', /^one of auto, turbojpeg, sharp$/],
+  [['stats', '--dta', 'x'], 'flag', '--dta', /^--data \(did you mean it\?\)/],
+  [['srve'], 'command', 'srve', /^serve \(did you mean it\?\)/],
+  [['pull', '--steps'], '--steps', 'nothing', /^a value: --steps <n>$/],
+  [['pull', 'x'], 'the command line', /too many arguments/, /--help/],
+])('%j is told as every other error, and in JSON', async (args, field, value, allowed) => {
+  const { code, stdout, stderr } = await start(args[0], '--json', ...args.slice(1)).done;
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/^error: .*\n {2}help: .*\n {2}code: SPEC_INVALID\n$/);
+  expect(JSON.parse(stdout)).toMatchObject({
+    error: {
+      code: 'SPEC_INVALID',
+      details: { field, value: expect.stringMatching(value), allowed: expect.stringMatching(allowed) },
+    },
+  });
+});
+
 test('an interrupted command ends by itself with 130', async () => {
   const data = await mkdtemp(join(tmpdir(), 'cropstream-main-'));
   onTestFinished(() => rm(data, { recursive: true, force: true }));

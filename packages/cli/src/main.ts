@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander';
 import { exitCodeOf, printFailure } from './failures.js';
 import { createProgram } from './program.js';
+import { usageFailure } from './usage.js';
 
 // `cropstream stats | head` closes our stdout: nobody reads on, so there is nothing left to do.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -11,11 +12,12 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 try {
   await createProgram().parseAsync();
 } catch (thrown) {
-  if (thrown instanceof CommanderError) {
-    // commander has printed its message; --help and --version end here as well, with 0.
+  // --help and --version end here as well, and so does `cropstream` alone; commander has printed them.
+  if (thrown instanceof CommanderError && (thrown.exitCode === 0 || thrown.code === 'commander.help')) {
     process.exitCode = thrown.exitCode === 0 ? 0 : 2;
   } else {
-    printFailure(thrown, { json: process.argv.includes('--json') });
-    process.exitCode = exitCodeOf(thrown);
+    const error = thrown instanceof CommanderError ? usageFailure(thrown) : thrown;
+    printFailure(error, { json: process.argv.includes('--json') });
+    process.exitCode = exitCodeOf(error);
   }
 }

@@ -18,7 +18,8 @@ export function createProgram(): Command {
   const program = new Command('cropstream')
     .description('Seeded multi-crop batches of an image dataset, byte for byte the same anywhere, over gRPC.')
     .version(version)
-    .showHelpAfterError('(add --help for what there is)')
+    // main tells of its errors in the way of all others.
+    .configureOutput({ outputError: () => {} })
     .exitOverride()
     .addHelpText(
       'after',

@@ -20,6 +20,7 @@ export interface RunOptions {
   readonly seed?: number;
   readonly globalBatchSize?: number;
   readonly shuffle?: boolean;
+  readonly dropLast?: boolean;
   readonly exifRotation?: boolean;
   readonly onBadSample?: string;
   readonly transform?: readonly string[];
@@ -39,6 +40,7 @@ export function addRunOptions(command: Command): Command {
     .option('--subset <file>', 'a file of sample numbers, one a line: only these')
     .option('--global-batch-size <n>', 'samples in a step over all ranks (default: min(64, N))', integer(1))
     .option('--no-shuffle', "keep the dataset's own order")
+    .option('--no-drop-last', 'keep the tail of an epoch that fills no step')
     .addOption(
       new Option('--on-bad-sample <what>', 'put a good sample in its place, or end the run').choices([
         'substitute',
@@ -89,9 +91,8 @@ export async function runInput(options: RunOptions, output: Output): Promise<Rec
   }
   const dataset = datasetInput(options, input.dataset, output);
   if (dataset === undefined) {
-    throw failure('SPEC_INVALID', {
+    throw failure('SPEC_INCOMPLETE', {
       field: '--data',
-      value: 'nothing',
       allowed: 'a folder of images, or a --spec that names a dataset',
     });
   }
@@ -104,8 +105,9 @@ export async function runInput(options: RunOptions, output: Output): Promise<Rec
   }
   if (options.seed !== undefined) input.seed = options.seed;
   if (options.globalBatchSize !== undefined) input.global_batch_size = options.globalBatchSize;
-  // commander sets `shuffle` to true where --no-shuffle is absent.
+  // commander sets these to true where their --no- is absent.
   if (options.shuffle === false) input.shuffle = false;
+  if (options.dropLast === false) input.drop_last = false;
   if (options.onBadSample !== undefined) input.on_bad_sample = options.onBadSample;
   if (options.exifRotation) input.decode = { ...asRecord(input.decode), exif_rotation: true };
   return input;

@@ -46,7 +46,7 @@ export const ERROR_TABLE = {
     retryable: false,
     when: 'A run spec, a command-line flag or a request has a field that the schema does not allow.',
     message: '{field}: {value} is not allowed; expected {allowed}',
-    help: 'Correct the field named. docs/recipes.md lists every field with its default.',
+    help: 'Correct what is named. docs/recipes.md lists every field of a spec with its default, --help every flag.',
   }),
   SPEC_INCOMPLETE: row({
     grpc: 'INVALID_ARGUMENT',
@@ -54,7 +54,7 @@ export const ERROR_TABLE = {
     retryable: false,
     when: 'A run spec, a command-line flag or a request lacks a field that it must have.',
     message: '{field} is missing; expected {allowed}',
-    help: 'Add the field named. docs/recipes.md lists every field with its default.',
+    help: 'Add what is named. docs/recipes.md lists every field of a spec with its default, --help every flag.',
   }),
   SPEC_UNREADABLE: row({
     grpc: 'INVALID_ARGUMENT',

@@ -53,9 +53,8 @@ export interface ParamsFile {
 async function augment(options: AugmentOptions, signal: AbortSignal): Promise<void> {
   const output = new Output(options);
   if (options.image === undefined && options.data === undefined && options.spec === undefined) {
-    throw failure('SPEC_INVALID', {
+    throw failure('SPEC_INCOMPLETE', {
       field: '--image',
-      value: 'nothing',
       allowed: 'an image file, or --data with a folder of them',
     });
   }

@@ -234,6 +234,11 @@ describe('replay', () => {
     expect((await sizeOf(out('batch/batch.png'))).format).toBe('png');
   });
 
+  test('keeps a tail where the flag asks for it', async () => {
+    const whole = await replay('--epoch', '0', '--step-in-epoch', '2', '--no-drop-last');
+    expect(whole.batches[0]?.samples).toBe(1);
+  });
+
   test('refuses a rank outside its world', async () => {
     await expect(replay('--rank', '2', '--world', '2')).rejects.toMatchObject({ code: 'RANK_OUT_OF_RANGE' });
   });
@@ -321,7 +326,7 @@ describe('errors', () => {
 
   test('a command without a dataset says how to name one', async () => {
     await expect(cropstream('stats')).rejects.toMatchObject({
-      code: 'SPEC_INVALID',
+      code: 'SPEC_INCOMPLETE',
       details: { field: '--data' },
     });
   });

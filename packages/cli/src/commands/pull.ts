@@ -1,5 +1,5 @@
-import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { integer } from '../flags.js';
 import { interruptible } from '../interrupt.js';
@@ -71,33 +71,33 @@ async function pull(options: PullOptions): Promise<void> {
       const epoch = Number(loader.run.stepsPerEpoch);
       const steps = options.steps ?? epoch * (options.epochs ?? 1);
       const digest = new StreamDigest();
-      const digests = options.digests === undefined ? null : createWriteStream(options.digests);
+      const digests = options.digests === undefined ? null : await open(options.digests, 'w');
       const bar = await progressBar('batches', steps);
       const sum = { steps: 0, images: 0, bytes: 0, substituted: 0 };
       const began = performance.now();
-      for await (const batch of loader) {
-        digest.update(batch);
-        sum.steps += 1;
-        sum.images += batch.length;
-        sum.bytes += batch.byteLength;
-        sum.substituted += batch.substitutions.length;
-        if (digests) {
-          const own = new StreamDigest();
-          own.update(batch);
-          if (!digests.write(`${batch.globalStep} ${own.hex()}\n`)) await once(digests, 'drain');
+      try {
+        for await (const batch of loader) {
+          digest.update(batch);
+          sum.steps += 1;
+          sum.images += batch.length;
+          sum.bytes += batch.byteLength;
+          sum.substituted += batch.substitutions.length;
+          if (digests) {
+            const own = new StreamDigest();
+            own.update(batch);
+            await digests.write(`${batch.globalStep} ${own.hex()}\n`);
+          }
+          for (const { path, code, reason } of batch.substitutions)
+            output.note(`substituted: ${path}: ${code}: ${reason}`);
+          bar.update(sum.steps);
+          if (options.stepMs > 0) await sleep(options.stepMs);
+          if (sum.steps === steps) break;
         }
-        for (const { path, code, reason } of batch.substitutions)
-          output.note(`substituted: ${path}: ${code}: ${reason}`);
-        bar.update(sum.steps);
-        if (options.stepMs > 0) await new Promise((resolve) => setTimeout(resolve, options.stepMs));
-        if (sum.steps === steps) break;
+      } finally {
+        bar.stop();
+        await digests?.close();
       }
       const seconds = (performance.now() - began) / 1000;
-      bar.stop();
-      if (digests) {
-        digests.end();
-        await once(digests, 'close');
-      }
       const crops = loader.run.views.length;
       const result = {
         run: loader.run.name,
