@@ -37,7 +37,9 @@ export function fromStatus(error: unknown, target: string): CropstreamError {
   const wire = wireOf(error);
   if (wire !== null) return CropstreamError.fromWire(wire);
   const cause = { cause: error };
-  const reason = error.details || `gRPC status ${status[error.code]}`;
+  // grpc-js ends its text with the resolver's note, which is mostly empty.
+  const reason =
+    error.details.replace(/\.?\s*Resolution note:\s*$/, '') || `gRPC status ${status[error.code]}`;
   switch (error.code) {
     case status.UNAVAILABLE:
       return failure('UNREACHABLE', { target, reason }, cause);
