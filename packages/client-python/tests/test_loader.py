@@ -310,6 +310,12 @@ def test_what_loops_touch(fleet: Fleet) -> None:
         next(iter(loader))
 
 
+def test_checkpoints_take_it_as_stateful(fleet: Fleet) -> None:
+    stateful = pytest.importorskip("torch.distributed.checkpoint.stateful")
+    with open_loader(fleet) as loader:
+        assert isinstance(loader, stateful.Stateful)
+
+
 def test_a_loader_that_nobody_holds_detaches(fleet: Fleet) -> None:
     loader = open_loader(fleet)
     next(iter(loader))

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 
+from ..errors import Cancelled
 from ..v1 import coordinator_pb2, run_pb2, worker_pb2
 from . import process
 from .run import PROTOCOL_VERSION
@@ -73,6 +74,7 @@ class Transport:
         self._lock = threading.Lock()
         self._workers: dict[str, _WorkerChannel] = {}
         self._streams: set[Any] = set()
+        self._closed = False
         self._coordinator = grpc.insecure_channel(target, OPTIONS)
         self._open_run = self._coordinator.unary_unary(
             _COORDINATOR + "OpenRun",
@@ -117,6 +119,8 @@ class Transport:
     def fetch(self, address: str, request: worker_pb2.FetchChunkRequest) -> Any:
         """The call: an iterator of frames as bytes."""
         with self._lock:
+            if self._closed:
+                raise Cancelled(what="the loader")
             worker = self._workers.get(address)
             if worker is None:
                 worker = self._workers[address] = _WorkerChannel(address)
@@ -147,6 +151,7 @@ class Transport:
                     break
             time.sleep(0.005)
         with self._lock:
+            self._closed = True
             workers = list(self._workers.values())
             self._workers.clear()
         for worker in workers:
