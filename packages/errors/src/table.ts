@@ -113,6 +113,14 @@ export const ERROR_TABLE = {
     message: 'no image was found under {url} ({found})',
     help: 'image-folder reads .jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp, in class folders or not.',
   }),
+  NO_GOOD_IMAGE: row({
+    grpc: 'FAILED_PRECONDITION',
+    http: 422,
+    retryable: false,
+    when: 'Of all the images that a command was to show or measure, none can be decoded.',
+    message: 'none of the images looked at under {url} can be decoded ({count} of {count} are bad); the first: {reason}',
+    help: '`cropstream index --data` counts the files of a folder by kind, each with its fix.',
+  }),
   DATASET_CHANGED: row({
     grpc: 'FAILED_PRECONDITION',
     http: 409,
@@ -178,6 +186,14 @@ export const ERROR_TABLE = {
     when: 'No open run has that name.',
     message: 'no run is named {run}',
     help: 'Open it from its spec; `cropstream serve` opens one at start. Known: {known}.',
+  }),
+  RUN_AMBIGUOUS: row({
+    grpc: 'FAILED_PRECONDITION',
+    http: 409,
+    retryable: false,
+    when: 'No run was named, and several are open.',
+    message: 'several runs are open: {known}',
+    help: 'Name the one to draw from: `--run NAME`, or `run` in a loader.',
   }),
   RUN_CONFLICT: row({
     grpc: 'ALREADY_EXISTS',
@@ -404,6 +420,14 @@ export const ERROR_TABLE = {
     when: 'A port to listen on is busy.',
     message: 'port {port} is in use',
     help: 'Port {free} is free: set {flag} {free}.',
+  }),
+  OUTPUT_UNWRITABLE: row({
+    grpc: 'FAILED_PRECONDITION',
+    http: 500,
+    retryable: false,
+    when: 'A file or folder that a command was to write cannot be written.',
+    message: 'cannot write {path}: {reason}',
+    help: 'Give another place (--out, --digests), or make room and permission there.',
   }),
   CANCELLED: row({
     grpc: 'CANCELLED',
