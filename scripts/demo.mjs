@@ -9,6 +9,12 @@ import { pathToFileURL } from 'node:url';
 import { build, install, must, root } from './setup.mjs';
 
 const given = process.argv[2];
+if (given?.startsWith('-')) {
+  console.log(
+    'npm run demo                 with pictures that it draws\nnpm run demo -- FOLDER       with yours',
+  );
+  process.exit(given === '--help' || given === '-h' ? 0 : 2);
+}
 const folder = given === undefined ? undefined : resolve(process.env.INIT_CWD ?? process.cwd(), given);
 if (folder !== undefined && !existsSync(folder)) {
   console.error(`${folder} does not exist. Give a folder of images, or none and the demo draws some.`);
@@ -26,7 +32,8 @@ const show = (args) => console.log(`\n$ cropstream ${args.join(' ')}`);
 
 const data = folder ?? (await drawImages(join(out, 'images')));
 const server = await serve([
-  ...['serve', '--data', data, '--recipe', 'dino', '--global-batch-size', '16'],
+  ...['serve', '--data', data, '--recipe', 'dino'],
+  ...(folder === undefined ? ['--global-batch-size', '16'] : []),
   ...['--port', '0', '--http-port', '0', '--log-level', 'warn', '--json'],
 ]);
 try {
@@ -47,9 +54,9 @@ for (const args of [
 console.log(`
 Look at demo/crops.png (every view of some images) and demo/effects.png (what each step does).
 Next:
-  npx cropstream serve --data ${data}      serve it, and in another terminal
-  npx cropstream pull                      draw an epoch from it
-  npx cropstream --help                    everything else`);
+  npx cropstream serve --data ${data}
+  npx cropstream pull       in another terminal: a trainer that draws an epoch
+  npx cropstream --help     everything else`);
 
 async function drawImages(target) {
   const { makeDemoImages } = await import(
@@ -70,7 +77,7 @@ async function serve(args) {
   process.on('exit', () => child.kill());
   const first = once(createInterface({ input: child.stdout }), 'line').then(([line]) => line);
   const line = await Promise.race([first, once(child, 'exit').then(() => null)]);
-  if (line === null) process.exit(1); // it has said why
-  const { target } = JSON.parse(line);
+  const { target } = JSON.parse(line ?? '{}');
+  if (target === undefined) process.exit(1); // it has said why
   return { process: child, target };
 }

@@ -77,11 +77,15 @@ export interface Served {
   stop(): Promise<number | null>;
 }
 
-/** `cropstream serve` on free ports, once it is ready. */
-export async function serve(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Served> {
+/** `cropstream serve` on free ports unless one is given, once it is ready. */
+export async function serve(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  port = '0',
+): Promise<Served> {
   const child = spawn(
     process.execPath,
-    [cropstream, 'serve', ...args, '--port', '0', '--http-port', '0', '--json'],
+    [cropstream, 'serve', ...args, '--port', port, '--http-port', '0', '--json'],
     { env: { ...process.env, ...env } },
   );
   let log = '';

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Batch, MultiCropLoader, StreamDigest } from '@cropstream/client';
+import { freePort } from '@cropstream/runtime';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeImages, run, runJson, type Served, serve, temporaryFolder } from './harness.js';
 
@@ -269,6 +270,38 @@ describe('the service as its operator meets it', () => {
     expect(code).toBe(1);
     expect(stderr).toMatch(new RegExp(`port ${port} is in use`));
     expect(stderr).toMatch(/set --port \d+/);
+  });
+
+  test('an address of another machine is refused, naming the flag', async () => {
+    const { code, stderr } = await run([
+      'serve',
+      ...recipe,
+      '--host',
+      '192.0.2.1',
+      '--port',
+      '0',
+      '--http-port',
+      '0',
+    ]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/host: 192\.0\.2\.1 is not allowed; expected an address of this machine/);
+  });
+
+  test('a trainer that comes before the run is open waits for it', async () => {
+    const port = String(await freePort('127.0.0.1'));
+    const waiting = pull(`127.0.0.1:${port}`, '--steps', '2');
+    const child = await serve(recipe, {}, port);
+    expect(await waiting).toMatchObject({ steps: 2, images: 16 });
+    await child.stop();
+  });
+
+  test('a folder of files that are no images is refused at once', async () => {
+    const none = join(folder.path, 'none');
+    mkdirSync(none);
+    for (const name of ['a.jpg', 'b.jpg']) writeFileSync(join(none, name), 'text');
+    const { code, stderr } = await run(['serve', '--data', none, '--port', '0', '--http-port', '0']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/2 files, none of which can be decoded/);
   });
 
   test('probes and metrics answer, and the limits are among them', async () => {

@@ -10,6 +10,7 @@ import {
 } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
+import { type Clock, systemClock } from './clock.js';
 import { freePort } from './ports.js';
 
 export interface GrpcServerOptions {
@@ -30,6 +31,8 @@ export interface GrpcServerOptions {
   readonly healthNames?: readonly string[];
   /** What reflection serves, so that grpcurl works without the .proto files. */
   readonly reflection: ConstructorParameters<typeof ReflectionService>[0];
+  /** @default the system's */
+  readonly clock?: Clock;
 }
 
 /** A gRPC server with health checking and reflection, and an orderly end. */
@@ -44,6 +47,7 @@ export class GrpcServer {
     names: readonly string[],
     /** The port it listens on. */
     readonly port: number,
+    private readonly clock: Clock,
   ) {
     this.#server = server;
     this.#health = health;
@@ -71,7 +75,7 @@ export class GrpcServer {
           error ? reject(error) : resolve(bound),
         );
       });
-      return new GrpcServer(server, health, names, port);
+      return new GrpcServer(server, health, names, port, options.clock ?? systemClock);
     } catch (cause) {
       server.forceShutdown();
       if (!String(cause).includes('EADDRINUSE')) throw cause;
@@ -89,12 +93,12 @@ export class GrpcServer {
   async stop(graceMs: number): Promise<void> {
     this.notServing();
     await new Promise<void>((resolve) => {
-      const force = setTimeout(() => {
+      const force = this.clock.timer(graceMs, () => {
         this.#server.forceShutdown();
         resolve();
-      }, graceMs);
+      });
       this.#server.tryShutdown(() => {
-        clearTimeout(force);
+        force.cancel();
         resolve();
       });
     });

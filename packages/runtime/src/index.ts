@@ -6,7 +6,7 @@ export { type Clock, sleep, systemClock, type Timer } from './clock.js';
 export { type ConfigSchema, configTable, configVariables, loadConfig, type VariableInfo } from './config.js';
 export { createLogger, LOG_LEVELS, type Logger, type LogLevel, type LogOptions } from './log.js';
 export { createRegistry } from './metrics.js';
-export { freePort } from './ports.js';
+export { freePort, requireFreePort } from './ports.js';
 export { type Randomness, systemRandomness } from './randomness.js';
 export { redactUrl } from './redact.js';
 export { defaultThreads, type Resources, type ResourcesOptions, readResources } from './resources.js';

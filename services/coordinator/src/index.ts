@@ -12,4 +12,10 @@ export {
 export { type CoordinatorLimits, DEFAULT_LIMITS } from './limits.js';
 export { OpenRun } from './open-run.js';
 export { type OpenedRun, RunCatalog, type RunCatalogOptions } from './runs.js';
-export { type CoordinatorService, type CoordinatorServiceOptions, startCoordinator } from './service.js';
+export {
+  type CoordinatorService,
+  type CoordinatorServiceOptions,
+  type PreparedCoordinator,
+  prepareCoordinator,
+  startCoordinator,
+} from './service.js';

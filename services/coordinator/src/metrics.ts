@@ -45,7 +45,8 @@ export function observe(registry: Registry, log: Logger, limits: CoordinatorLimi
     attached(record) {
       attachments.inc();
       const { runName: run, consumer, rank, worldSize, nextStep, host, pid } = record;
-      log.info({ run, consumer, rank, worldSize, nextStep, host, pid }, 'a trainer attached');
+      const trainer = `${host}:${pid}`;
+      log.info({ run, consumer, rank, worldSize, nextStep, trainer }, 'a trainer attached');
     },
     detached({ runName: run, consumer, rank, nextStep }, error) {
       attachments.dec();

@@ -79,4 +79,12 @@ describe('opening runs', () => {
     await expect(f.current.open('one-too-many')).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
     await expect(f.current.open('run-3', { seed: 3 })).resolves.toBeDefined();
   });
+
+  test('without a name the only run is found; of several, their names are told', async () => {
+    await expect(f.current.catalog.byName('')).rejects.toMatchObject({ code: 'RUN_NOT_FOUND' });
+    const run = await f.current.open('run');
+    expect(await f.current.catalog.byName('')).toBe(run);
+    await f.current.open('other', { seed: 2 });
+    await expect(f.current.catalog.byName('')).rejects.toThrow(/several runs are open: run, other/);
+  });
 });

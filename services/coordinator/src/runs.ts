@@ -107,18 +107,17 @@ export class RunCatalog {
   /**
    * The open run of that name; of an empty name, the only one.
    *
-   * @throws RUN_NOT_FOUND
+   * @throws RUN_NOT_FOUND, RUN_AMBIGUOUS
    */
   async byName(name: string): Promise<OpenRun> {
     const { store } = this.#options;
     let record = name === '' ? null : await store.runByName(name);
     if (!record) {
       const all = await store.runs();
-      if (name === '' && all.length === 1) record = all[0] ?? null;
-      if (!record) {
-        const known = all.map((run) => run.name).join(', ') || 'none';
-        throw failure('RUN_NOT_FOUND', { run: name || '(not given)', known });
-      }
+      const known = all.map((run) => run.name).join(', ') || 'none';
+      if (name === '' && all.length > 1) throw failure('RUN_AMBIGUOUS', { known });
+      if (name === '') record = all[0] ?? null;
+      if (!record) throw failure('RUN_NOT_FOUND', { run: name || '(the only one)', known });
     }
     return this.#context(record);
   }

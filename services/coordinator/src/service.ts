@@ -1,9 +1,8 @@
 import type { TransformRegistry } from '@cropstream/augment';
 import type { Broker, Store } from '@cropstream/broker';
-import type { IndexProgress } from '@cropstream/datasets';
 import { CoordinatorService as coordinatorDefinition, SERVER_OPTIONS } from '@cropstream/protocol';
 import { reflectionPackage } from '@cropstream/protocol/reflection';
-import type { Clock, Randomness } from '@cropstream/runtime';
+import { type Clock, type Randomness, requireFreePort } from '@cropstream/runtime';
 import { GrpcServer } from '@cropstream/runtime/grpc';
 import { startHttpServer } from '@cropstream/runtime/http';
 import type { Logger } from 'pino';
@@ -13,7 +12,7 @@ import { dialWorker, Gate } from './gate.js';
 import { coordinatorHandlers } from './grpc-service.js';
 import { type CoordinatorLimits, DEFAULT_LIMITS } from './limits.js';
 import { observe } from './metrics.js';
-import { type OpenedRun, RunCatalog } from './runs.js';
+import { RunCatalog } from './runs.js';
 
 export interface CoordinatorServiceOptions {
   readonly store: Store;
@@ -38,25 +37,50 @@ const FLAGS = { port: '--port', httpPort: '--http-port' };
 export interface CoordinatorService {
   readonly port: number;
   readonly httpPort: number | null;
-  /** Opens a run from a spec, as OpenRun does. */
-  openRun(spec: unknown, report?: (progress: IndexProgress) => void): Promise<OpenedRun>;
   /** Ends attachments, then calls under way within `graceMs`. */
   close(graceMs: number): Promise<void>;
 }
 
+/** A coordinator that does not listen yet: runs opened now are there for the first trainer. */
+export interface PreparedCoordinator {
+  readonly catalog: RunCatalog;
+  listen(): Promise<CoordinatorService>;
+}
+
 /** A coordinator that listens: gRPC for trainers, HTTP for probes and metrics. */
 export async function startCoordinator(options: CoordinatorServiceOptions): Promise<CoordinatorService> {
-  const { store, broker, clock, transforms, fingerprint, host, port, httpPort, registry, log } = options;
-  const { port: portFlag, httpPort: httpPortFlag } = options.flags ?? FLAGS;
+  return (await prepareCoordinator(options)).listen();
+}
+
+/**
+ * The first half of `startCoordinator`: its ports are free.
+ *
+ * @throws PORT_IN_USE, SPEC_INVALID for a host that is no address of this machine
+ */
+export async function prepareCoordinator(options: CoordinatorServiceOptions): Promise<PreparedCoordinator> {
+  const { store, transforms, fingerprint, clock, host, port, httpPort } = options;
+  const flags = options.flags ?? FLAGS;
+  await requireFreePort(host, port, flags.port);
+  if (httpPort !== null) await requireFreePort(host, httpPort, flags.httpPort);
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const catalog = new RunCatalog({ store, transforms, fingerprint, limits, wall: () => clock.wall() });
+  return { catalog, listen: () => listen(options, flags, limits, catalog) };
+}
+
+async function listen(
+  options: CoordinatorServiceOptions,
+  flags: typeof FLAGS,
+  limits: CoordinatorLimits,
+  catalog: RunCatalog,
+): Promise<CoordinatorService> {
+  const { store, broker, clock, host, port, httpPort, registry, log } = options;
   const observer = observe(registry, log, limits);
   const id = options.randomness.id();
   const coordinator = new Coordinator({ id, catalog, store, broker, clock, limits, observer });
   const grpc = await GrpcServer.listen({
     host,
     port,
-    portFlag,
+    portFlag: flags.port,
     channel: SERVER_OPTIONS,
     services: {
       'cropstream.v1.Coordinator': {
@@ -80,7 +104,7 @@ export async function startCoordinator(options: CoordinatorServiceOptions): Prom
   const http =
     httpPort === null
       ? null
-      : await startHttpServer({ host, port: httpPort, portFlag: httpPortFlag, registry, ready }).catch(
+      : await startHttpServer({ host, port: httpPort, portFlag: flags.httpPort, registry, ready }).catch(
           async (error) => {
             await closeGrpc(0);
             throw error;
@@ -89,7 +113,6 @@ export async function startCoordinator(options: CoordinatorServiceOptions): Prom
   return {
     port: grpc.port,
     httpPort: http?.port ?? null,
-    openRun: (spec, report) => catalog.open(spec, report),
     async close(graceMs) {
       await closeGrpc(graceMs);
       await http?.close();

@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
-import type { CoordinatorService, OpenRun } from '@cropstream/coordinator';
+import type { CoordinatorService, OpenRun, RunCatalog } from '@cropstream/coordinator';
 import type { Cells, DecoderChoice } from '@cropstream/crop-worker';
+import type { Inspection } from '@cropstream/datasets';
+import { type CropstreamError, failure } from '@cropstream/errors';
 import type { Logger } from '@cropstream/runtime';
 import { type Command, Option } from 'commander';
 import { integer } from '../flags.js';
@@ -66,13 +68,15 @@ export function register(program: Command): void {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
-  const [augment, broker, runtime, { startCoordinator }, { startCells, workerMetrics }] = await Promise.all([
-    import('@cropstream/augment'),
-    import('@cropstream/broker'),
-    import('@cropstream/runtime'),
-    import('@cropstream/coordinator'),
-    import('@cropstream/crop-worker'),
-  ]);
+  const [augment, broker, runtime, { prepareCoordinator }, { startCells, workerMetrics }] = await Promise.all(
+    [
+      import('@cropstream/augment'),
+      import('@cropstream/broker'),
+      import('@cropstream/runtime'),
+      import('@cropstream/coordinator'),
+      import('@cropstream/crop-worker'),
+    ],
+  );
   const output = new Output(options);
   const input = await runInput(options, output);
   if (options.name !== undefined) input.name = options.name;
@@ -87,7 +91,7 @@ async function serve(options: ServeOptions): Promise<void> {
   const threads = options.threads ?? runtime.defaultThreads();
   const graceMs = options.grace * 1000;
 
-  const coordinator = await startCoordinator({
+  const prepared = await prepareCoordinator({
     ...shared,
     clock,
     randomness: runtime.systemRandomness,
@@ -99,7 +103,9 @@ async function serve(options: ServeOptions): Promise<void> {
     port: options.port,
     httpPort: options.httpPort,
   });
-  let cells: Cells | undefined;
+  const run = await open(prepared.catalog, input, output);
+  const coordinator = await prepared.listen();
+  let cells: Cells;
   try {
     cells = await startCells({
       ...shared,
@@ -114,16 +120,14 @@ async function serve(options: ServeOptions): Promise<void> {
       ...(options.cells !== undefined && { cells: options.cells }),
       ...(options.outboxBytes !== undefined && { limits: { outboxBytes: options.outboxBytes } }),
     });
-    const run = await open(coordinator, input, output);
-    announce(output, run, { host: options.host, coordinator, cells, threads });
   } catch (error) {
-    await Promise.allSettled([cells?.close(0), coordinator.close(0)]);
+    await coordinator.close(0);
     throw error;
   }
-  const started = cells;
+  announce(output, run, { host: options.host, coordinator, cells, threads });
   const shutdown = new runtime.Shutdown({ log, clock, graceMs: 2 * graceMs + 5000 });
   // The last added ends first: trainers are told before the workers they draw from go away.
-  shutdown.add('cells', () => started.close(graceMs));
+  shutdown.add('cells', () => cells.close(graceMs));
   shutdown.add('coordinator', () => coordinator.close(graceMs));
   shutdown.listen();
 }
@@ -144,6 +148,16 @@ function announce(output: Output, { name, digest, info, sampleBytes }: OpenRun, 
   const samples = Number(info.samples);
   const steps = Number(info.stepsPerEpoch);
   const batch = Number(info.globalBatchSize);
+  const step = `${formatCount(batch)} samples, ${formatBytes(batch * sampleBytes)}`;
+  output.line(
+    `run        ${name}: ${formatCount(samples)} samples, ${formatCount(steps)} steps an epoch of ${step} each`,
+  );
+  output.line(`views      ${viewsLine(info.views)}`);
+  output.line(`digest     ${digest}`);
+  output.line(`trainers   ${target}   (try: cropstream pull --target ${target})`);
+  output.line(`http       ${http}/metrics, /healthz, /readyz`);
+  output.line(`workers    ${workers.join(', ')} on ${threads} threads`);
+  // Last, so that a script that waits for it has everything before it.
   output.json({
     target,
     http,
@@ -156,31 +170,42 @@ function announce(output: Output, { name, digest, info, sampleBytes }: OpenRun, 
     workers,
     fingerprint: info.fingerprint,
   });
-  const step = `${formatCount(batch)} samples, ${formatBytes(batch * sampleBytes)}`;
-  output.line(
-    `run        ${name}: ${formatCount(samples)} samples, ${formatCount(steps)} steps an epoch of ${step} each`,
-  );
-  output.line(`digest     ${digest}`);
-  output.line(`trainers   ${target}   (try: cropstream pull --target ${target})`);
-  output.line(`http       ${http}/metrics, /healthz, /readyz`);
-  output.line(`workers    ${workers.join(', ')} on ${threads} threads`);
+}
+
+/** `2 x 224x224, 8 x 96x96 uint8`: what a person would notice first if a view were missing or double. */
+function viewsLine(views: OpenRun['info']['views']): string {
+  const counts = new Map<string, number>();
+  for (const { dtype, shape } of views) {
+    const [height, width] = shape[0] === 3 ? shape.slice(1) : shape;
+    const kind = `${height}x${width} ${dtype}`;
+    counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  return [...counts].map(([kind, count]) => `${count} of ${kind}`).join(', ');
 }
 
 /** Opens the run with a bar while it is indexed, and says what the user should know of the data. */
-async function open(coordinator: CoordinatorService, input: unknown, output: Output) {
+async function open(catalog: RunCatalog, input: unknown, output: Output): Promise<OpenRun> {
   const { inspectDataset, inspectionNotices, openDataset } = await import('@cropstream/datasets');
   const { sniff } = await import('@cropstream/augment');
   const bar = await progressCount('indexing', 'files');
-  const { run, notices, manifest } = await coordinator
-    .openRun(input, ({ files }) => bar.update(files))
+  const { run, notices, manifest } = await catalog
+    .open(input, ({ files }) => bar.update(files))
     .finally(() => bar.stop());
   for (const notice of notices) output.note(`note: ${notice}`);
   if (manifest.length <= INSPECT_FILES) {
     const reader = openDataset(run.spec.dataset, manifest);
     const inspection = await inspectDataset(manifest, reader, { sniff }).finally(() => reader.close());
     for (const notice of inspectionNotices(inspection)) output.note(`note: ${notice}`);
+    if (inspection.bad === manifest.length) throw noneGood(run.spec.dataset.url, inspection);
   }
   return run;
+}
+
+function noneGood(url: string, { total }: Inspection): CropstreamError {
+  return failure('DATASET_EMPTY', {
+    url,
+    found: `${formatCount(total)} files, none of which can be decoded`,
+  });
 }
 
 /** Without tokens or TLS, whoever reaches the port may draw and open runs: said loudly beyond loopback. */
