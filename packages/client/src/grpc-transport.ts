@@ -11,6 +11,7 @@ import {
   type RunInfo,
   WorkerClient,
 } from '@cropstream/protocol';
+import { type Clock, systemClock, type Timer } from '@cropstream/runtime';
 import { type ClientReadableStream, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import type { AttachHandlers, AttachStream, FetchCall, FetchHandlers, Transport } from './core/transport.js';
 
@@ -30,7 +31,7 @@ interface Cancellable {
 interface WorkerChannel {
   readonly client: WorkerClient;
   calls: number;
-  idle: NodeJS.Timeout | null;
+  idle: Timer | null;
 }
 
 /** Calls over gRPC: one channel to the coordinator, and one to each worker address while it is used. */
@@ -44,29 +45,34 @@ export class GrpcTransport implements Transport {
   #ended = () => {};
 
   /** @param target the coordinator's `host:port` */
-  constructor(readonly target: string) {
+  constructor(
+    readonly target: string,
+    private readonly clock: Clock = systemClock,
+  ) {
     this.#coordinator = new CoordinatorClient(target, credentials.createInsecure(), CLIENT_OPTIONS);
   }
 
   openRun(specJson: string): Promise<RunInfo> {
     const request = { protocolVersion: PROTOCOL_VERSION, specJson };
-    const deadline = Date.now() + OPEN_RUN_MS;
+    const deadline = this.clock.wall() + OPEN_RUN_MS;
     return this.#unary((done) => this.#coordinator.openRun(request, new Metadata(), { deadline }, done));
   }
 
   getRun(name: string): Promise<RunInfo> {
     const request = { protocolVersion: PROTOCOL_VERSION, name };
-    const deadline = Date.now() + GET_RUN_MS;
+    const deadline = this.clock.wall() + GET_RUN_MS;
     return this.#unary((done) => this.#coordinator.getRun(request, new Metadata(), { deadline }, done));
   }
 
   attach(handlers: AttachHandlers): AttachStream {
     const call = this.#coordinator.attach();
     this.#streams.add(call);
+    let linger: Timer | null = null;
     const stream = follow<AttachResponse>(call, this.target, {
       data: (message) => handlers.message(message),
       ended: (error) => handlers.ended(error),
       settled: () => {
+        linger?.cancel();
         this.#streams.delete(call);
         this.#ended();
       },
@@ -79,7 +85,7 @@ export class GrpcTransport implements Transport {
         if (!stream.open) return;
         stream.open = false;
         call.end();
-        setTimeout(() => call.cancel(), LINGER_MS).unref();
+        linger = this.clock.timer(LINGER_MS, () => call.cancel());
       },
     };
   }
@@ -109,17 +115,17 @@ export class GrpcTransport implements Transport {
     for (const call of this.#calls) call.cancel();
     if (this.#streams.size > 0) {
       await new Promise<void>((resolve) => {
-        const limit = setTimeout(resolve, LINGER_MS);
+        const limit = this.clock.timer(LINGER_MS, resolve);
         this.#ended = () => {
           if (this.#streams.size > 0) return;
-          clearTimeout(limit);
+          limit.cancel();
           resolve();
         };
       });
     }
     for (const stream of this.#streams) stream.cancel();
     for (const { client, idle } of this.#workers.values()) {
-      if (idle !== null) clearTimeout(idle);
+      idle?.cancel();
       client.close();
     }
     this.#workers.clear();
@@ -144,7 +150,7 @@ export class GrpcTransport implements Transport {
       channel = { client, calls: 0, idle: null };
       this.#workers.set(address, channel);
     }
-    if (channel.idle !== null) clearTimeout(channel.idle);
+    channel.idle?.cancel();
     channel.idle = null;
     return channel;
   }
@@ -152,10 +158,10 @@ export class GrpcTransport implements Transport {
   #leave(address: string, channel: WorkerChannel): void {
     channel.calls--;
     if (channel.calls > 0 || this.#workers.get(address) !== channel) return;
-    channel.idle = setTimeout(() => {
+    channel.idle = this.clock.timer(IDLE_MS, () => {
       this.#workers.delete(address);
       channel.client.close();
-    }, IDLE_MS).unref();
+    });
   }
 }
 

@@ -41,7 +41,7 @@ export class MultiCropLoader implements AsyncIterable<Batch> {
     const settings = resolveOptions(options, process.env);
     const state = options.state === undefined ? null : parseState(options.state);
     const { signal } = options;
-    const own = options.transport === undefined ? new GrpcTransport(settings.target) : null;
+    const own = options.transport === undefined ? new GrpcTransport(settings.target, options.clock) : null;
     const transport = options.transport ?? (own as GrpcTransport);
     let stream: BatchStream | null = null;
     const release = async () => {

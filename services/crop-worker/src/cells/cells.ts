@@ -2,7 +2,7 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import type { Broker, Store } from '@cropstream/broker';
 import { exposeBroker, exposeStore } from '@cropstream/broker';
 import { CropstreamError, failure, type WireError } from '@cropstream/errors';
-import { defaultThreads, readResources } from '@cropstream/runtime';
+import { type Clock, defaultThreads, readResources, systemClock, type Timer } from '@cropstream/runtime';
 import { openPeer } from '@cropstream/runtime/threads';
 import { DEFAULT_CHUNK_LIMITS } from '../chunk/chunk-limits.js';
 import { type DecodeElsewhere, sharpHere } from '../chunk/shared-parts.js';
@@ -41,6 +41,8 @@ export interface CellsOptions extends Omit<CellOptions, 'port' | 'threads'> {
   readonly threads?: number;
   /** @default one for each 8 threads, begun ones included */
   readonly cells?: number;
+  /** Of this thread; cells have the system's. @default the system's */
+  readonly clock?: Clock;
 }
 
 export interface Cells {
@@ -67,14 +69,16 @@ interface Running {
  * caller's loop decodes by sharp for them and carries store and broker; it computes no pixels.
  */
 export async function startCells(options: CellsOptions): Promise<Cells> {
-  const { log, threads = defaultThreads() } = options;
+  const { log, clock = systemClock, threads = defaultThreads() } = options;
   const count = Math.min(threads, options.cells ?? Math.ceil(threads / THREADS_PER_CELL));
   const decode = sharpHere();
   const running = new Map<number, Running>();
+  const restarts = new Set<Timer>();
   let closing = false;
 
   async function start(index: number): Promise<void> {
     const cell = await startCell(index, optionsOf(options, threads, index, count), options, decode);
+    if (closing) return endCell(cell, clock, 0);
     running.set(index, cell);
     void cell.ended.then(() => {
       if (closing) return;
@@ -85,18 +89,20 @@ export async function startCells(options: CellsOptions): Promise<Cells> {
 
   function restart(index: number): void {
     running.delete(index);
-    setTimeout(() => {
-      if (closing) return;
+    const timer = clock.timer(RESTART_MS, () => {
+      restarts.delete(timer);
       start(index).catch((err) => {
         log.error({ err, cell: index }, 'a cell could not be started again');
-        restart(index);
+        if (!closing) restart(index);
       });
-    }, RESTART_MS).unref();
+    });
+    restarts.add(timer);
   }
 
   async function close(graceMs: number): Promise<void> {
     closing = true;
-    await Promise.all([...running.values()].map((cell) => endCell(cell, graceMs)));
+    for (const timer of restarts) timer.cancel();
+    await Promise.all([...running.values()].map((cell) => endCell(cell, clock, graceMs)));
   }
 
   const started = await Promise.allSettled(Array.from({ length: count }, (_, index) => start(index)));
@@ -201,12 +207,12 @@ async function startCell(
 }
 
 /** Asks a cell to close, and ends its thread if it does not. */
-async function endCell({ calls, thread, ended }: Running, graceMs: number): Promise<void> {
-  const late = setTimeout(() => void thread.terminate(), graceMs + CLOSE_MS);
+async function endCell({ calls, thread, ended }: Running, clock: Clock, graceMs: number): Promise<void> {
+  const late = clock.timer(graceMs + CLOSE_MS, () => void thread.terminate());
   // A cell that died meanwhile has closed.
   await calls.close(graceMs).catch(() => {});
   await ended;
-  clearTimeout(late);
+  late.cancel();
 }
 
 /** The fields with `err` an error again. */

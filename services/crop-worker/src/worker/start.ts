@@ -98,6 +98,7 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
         },
       },
       reflection: reflectionPackage(),
+      clock,
     });
     const address = hostPort(options.advertise ?? advertised(host), grpc.port);
     const admission = new Admission({ ...options, id, address });
