@@ -78,6 +78,8 @@ describe('extends', () => {
       'extends: base/root.yaml\ndataset: { url: "s3://bucket/x", subset: [1, 2] }',
     );
     expect((await loadSpecFile(far)).spec.dataset).toMatchObject({ url: 's3://bucket/x', subset: [1, 2] });
+    const home = file('home.yaml', 'dataset: { source: image-folder, url: ~/photos }');
+    expect((await loadSpecFile(home)).spec.dataset).toMatchObject({ url: '~/photos' });
   });
 
   it('puts later files on top of earlier ones', async () => {

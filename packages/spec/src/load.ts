@@ -89,7 +89,7 @@ async function readDocument(path: string): Promise<Mapping> {
 function fromItsFolder(document: Mapping, folder: string): Mapping {
   const absolute = (mapping: unknown, keys: readonly string[]) => {
     if (!isMapping(mapping)) return mapping;
-    const paths = keys.filter((key) => typeof mapping[key] === 'string' && !isUrl(String(mapping[key])));
+    const paths = keys.filter((key) => typeof mapping[key] === 'string' && !isAbsolute(String(mapping[key])));
     return {
       ...mapping,
       ...Object.fromEntries(paths.map((key) => [key, resolve(folder, String(mapping[key]))])),
@@ -103,7 +103,8 @@ function fromItsFolder(document: Mapping, folder: string): Mapping {
   };
 }
 
-const isUrl = (path: string) => /^[a-z][a-z0-9+.-]*:\/\//i.test(path);
+/** A URL, or a path from the home folder, which the dataset's storage knows: as it is. */
+const isAbsolute = (path: string) => /^([a-z][a-z0-9+.-]*:\/\/|~(\/|$))/i.test(path);
 
 /**
  * A null under `views` removes a view of the recipe. Where the recipe has no such view, an extended file's was meant,
