@@ -4,13 +4,14 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { findPython } from './python.mjs';
+import { findRedis, findRedisServer } from './redis.mjs';
 import { build, cache, install, root } from './setup.mjs';
 
 const strict = process.argv.includes('--strict');
 const filters = process.argv.slice(2).filter((argument) => argument !== '--strict');
 
-/** @typedef {{ missing: string } | { env: Record<string, string> }} Need */
-/** @type {{ name: string, paths: string[], need: () => Need }[]} */
+/** @typedef {{ missing: string } | { env: Record<string, string>, stop?: () => Promise<unknown> }} Need */
+/** @type {{ name: string, paths: string[], need: () => Need | Promise<Need> }[]} */
 const groups = [
   { name: 'packages and services', paths: ['packages/', 'services/'], need: () => ({ env: {} }) },
   {
@@ -26,6 +27,22 @@ const groups = [
       return 'missing' in python ? python : { env: { CROPSTREAM_PYTHON: python.path } };
     },
   },
+  {
+    name: 'broker and store on Redis',
+    paths: ['tests/redis/contract'],
+    async need() {
+      const redis = await findRedis();
+      return 'missing' in redis ? redis : { env: { REDIS_URL: redis.url }, stop: redis.stop };
+    },
+  },
+  {
+    name: 'Redis killed, stopped and restarted',
+    paths: ['tests/redis/outage'],
+    need() {
+      const server = findRedisServer();
+      return 'missing' in server ? server : { env: {} };
+    },
+  },
 ];
 
 install();
@@ -35,7 +52,7 @@ mkdirSync(cache, { recursive: true });
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const notRun = [];
 for (const { name, paths, need } of groups) {
-  const met = need();
+  const met = await need();
   if ('missing' in met) {
     notRun.push(`NOT RUN  ${name}: ${met.missing}`);
     continue;
@@ -59,6 +76,7 @@ for (const { name, paths, need } of groups) {
     ],
     { cwd: root, stdio: 'inherit', env: { ...process.env, ...met.env } },
   );
+  await met.stop?.();
   const result = readReport(report);
   totals.passed += result.numPassedTests;
   totals.failed += result.numFailedTests;

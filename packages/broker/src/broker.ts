@@ -9,8 +9,9 @@ export interface Broker {
   /** Adds jobs; a job whose id is waiting or active already is left as it is. Jobs with `urgent` go first. */
   add(queue: string, jobs: readonly ChunkJob[]): Promise<void>;
   /**
-   * The next job, or null once `waitMs` has passed without one, or when the broker closes. A job that its taker did
-   * not finish in time goes to another worker, and to the same one only when no other took it for as long again.
+   * The next job, or null once `waitMs` has passed without one, or when the broker closes. A job whose taker is gone
+   * goes to another worker: in one process when it was not finished in time (and to the same worker only when no other
+   * took it for as long again), in a fleet when the taker's process has not been heard for a while.
    */
   take(queue: string, worker: string, waitMs: number): Promise<ChunkJob | null>;
   /** Ends a taken job, done or failed; it is forgotten in either case. */

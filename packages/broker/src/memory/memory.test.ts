@@ -7,7 +7,13 @@ describe('MemoryBroker', () => {
   brokerContract(async () => {
     const clock = new VirtualClock();
     const broker = new MemoryBroker({ clock, lockMs: 5_000 });
-    return { broker, lockMs: 5_000, advance: (ms) => clock.advance(ms), end: () => broker.close() };
+    return {
+      broker,
+      lockMs: 5_000,
+      other: async () => ({ broker, vanish: async () => undefined }),
+      advance: (ms) => clock.advance(ms),
+      end: () => broker.close(),
+    };
   });
 
   it('hands a stalled job to its former taker too where no other takes it', async () => {

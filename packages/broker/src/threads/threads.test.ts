@@ -32,6 +32,7 @@ describe('a broker in another thread', () => {
     return {
       broker,
       lockMs: 5_000,
+      other: async () => ({ broker, vanish: async () => undefined }),
       async advance(ms) {
         // Calls arrive in order: once this one is answered, those before it are on their way.
         await broker.counts('any');

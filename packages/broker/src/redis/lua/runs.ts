@@ -1,0 +1,87 @@
+import { script } from '../link.js';
+import { PRELUDE } from './prelude.js';
+
+/**
+ * The catalog of runs, which all live in one slot: `runs`, a hash by name of records; `ends`, a sorted set of names by
+ * when each expires; `version`, which changes with every change of a record, so that readers fetch only what is new.
+ */
+const CATALOG = `${PRELUDE}
+local function changed() redis.call('SET', version, int(micros), 'KEEPTTL') end
+local function sweep()
+  local ended = redis.call('ZRANGEBYSCORE', ends, '-inf', int(now))
+  if #ended == 0 then return end
+  redis.call('HDEL', runs, unpack(ended))
+  redis.call('ZREM', ends, unpack(ended))
+  changed()
+end
+local function touch(name, ms)
+  redis.call('ZADD', ends, 'GT', int(now + ms), name)
+  for i = 1, #KEYS do redis.call('PEXPIRE', KEYS[i], int(2 * ms)) end
+end
+`;
+
+const KEYS = ['runs', 'ends', 'version'] as const;
+
+/** ARGV: name, record, how long an idle run is kept. Returns the record that is open now, and whether it is new. */
+export const OPEN_RUN = script(
+  KEYS,
+  `${CATALOG}
+sweep()
+local name, ms = ARGV[1], tonumber(ARGV[3])
+local given = cjson.decode(ARGV[2])
+local known = redis.call('HGET', runs, name)
+local open = known and cjson.decode(known)
+if open and open.digest ~= given.digest then
+  touch(name, ms)
+  return {known, 0}
+end
+if open then given.openedAt = open.openedAt end
+for _, value in ipairs(redis.call('HVALS', runs)) do
+  local sibling = cjson.decode(value)
+  if sibling.digest == given.digest then
+    given.chunkSize, given.fingerprint = sibling.chunkSize, sibling.fingerprint
+    break
+  end
+end
+local record = cjson.encode(given)
+if record ~= known then
+  redis.call('HSET', runs, name, record)
+  changed()
+end
+touch(name, ms)
+return {record, open and 0 or 1}
+`,
+);
+
+/** ARGV: the version that the reader has. Returns the version, and all records where it is another. */
+export const LIST_RUNS = script(
+  KEYS,
+  `${CATALOG}
+sweep()
+local at = redis.call('GET', version) or '0'
+if at == ARGV[1] then return {at} end
+return {at, redis.call('HVALS', runs)}
+`,
+);
+
+/** ARGV: name, digest, how long an idle run is kept. */
+export const TOUCH_RUN = script(
+  KEYS,
+  `${CATALOG}
+local known = redis.call('HGET', runs, ARGV[1])
+if known and cjson.decode(known).digest == ARGV[2] then touch(ARGV[1], tonumber(ARGV[3])) end
+`,
+);
+
+/** ARGV: name, digest. */
+export const CLOSE_RUN = script(
+  KEYS,
+  `${CATALOG}
+local known = redis.call('HGET', runs, ARGV[1])
+if known and cjson.decode(known).digest == ARGV[2] then
+  redis.call('HDEL', runs, ARGV[1])
+  redis.call('ZREM', ends, ARGV[1])
+  changed()
+end
+`,
+);

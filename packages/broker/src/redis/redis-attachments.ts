@@ -1,0 +1,73 @@
+import type { AttachmentRecord } from '../records.js';
+import type { Keys } from './keys.js';
+import type { RedisLink } from './link.js';
+import { ATTACH, ATTACHMENTS, CURSOR, DETACH, RENEW } from './lua/attachments.js';
+import type { RedisRuns } from './redis-runs.js';
+
+const rankOf = ({ runName, rank, consumer }: Pick<AttachmentRecord, 'runName' | 'rank' | 'consumer'>) =>
+  JSON.stringify([runName, rank, consumer]);
+
+/** As scripts keep it: `<lease> <fencing> <record>`. */
+function parse(value: string): AttachmentRecord {
+  const [, fencing = '', json = ''] = /^\d+ (\d+) (.*)$/s.exec(value) ?? [];
+  return { ...(JSON.parse(json) as Omit<AttachmentRecord, 'fencing'>), fencing: Number(fencing) };
+}
+
+/** Who draws, each with a lease. */
+export class RedisAttachments {
+  constructor(
+    private readonly link: RedisLink,
+    private readonly keys: Keys,
+    private readonly runs: RedisRuns,
+    private readonly idleMs: number,
+  ) {}
+
+  async attach(
+    attachment: Omit<AttachmentRecord, 'fencing'>,
+    leaseMs: number,
+    takeover: boolean,
+  ): Promise<
+    | { readonly ok: true; readonly fencing: number }
+    | { readonly ok: false; readonly holder: AttachmentRecord }
+  > {
+    const { runName, runDigest, process, nextStep } = attachment;
+    const args = [runName, rankOf(attachment), process, nextStep, JSON.stringify(attachment)];
+    const answer = await this.link.run(ATTACH, this.keys.run(runDigest), [
+      ...args,
+      leaseMs,
+      this.idleMs,
+      takeover ? 1 : 0,
+    ]);
+    const [kind, value = ''] = answer as [string, string?];
+    if (kind === 'closed') throw await this.runs.notOpen(runName);
+    if (kind === 'held') return { ok: false, holder: parse(value) };
+    await this.runs.touch(runName, runDigest, leaseMs);
+    return { ok: true, fencing: Number(value) };
+  }
+
+  async renew({ fencing, ...attachment }: AttachmentRecord, leaseMs: number): Promise<boolean> {
+    const { runName, runDigest, nextStep } = attachment;
+    const args = [runName, rankOf(attachment), fencing, nextStep, JSON.stringify(attachment)];
+    const answer = await this.link.run(RENEW, this.keys.run(runDigest), [...args, leaseMs, this.idleMs]);
+    if (answer === 'closed') throw await this.runs.notOpen(runName);
+    if (answer === 'due') await this.runs.touch(runName, runDigest, leaseMs);
+    return answer !== 'superseded';
+  }
+
+  async detach(attachment: AttachmentRecord): Promise<void> {
+    const { runDigest, fencing, nextStep } = attachment;
+    await this.link.run(DETACH, this.keys.run(runDigest), [rankOf(attachment), fencing, nextStep]);
+  }
+
+  async of(runDigest: string): Promise<readonly AttachmentRecord[]> {
+    return ((await this.link.run(ATTACHMENTS, this.keys.run(runDigest), [])) as string[]).map(parse);
+  }
+
+  async cursor(runName: string, consumer: string, rank: number): Promise<number | null> {
+    const run = await this.runs.byName(runName);
+    if (run === null) return null;
+    const field = rankOf({ runName, rank, consumer });
+    const value = (await this.link.run(CURSOR, this.keys.run(run.digest), [runName, field])) as string | null;
+    return value === null ? null : Number(value.split(' ')[1]);
+  }
+}

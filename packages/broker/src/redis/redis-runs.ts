@@ -1,0 +1,80 @@
+import { failure } from '@cropstream/errors';
+import type { RunRecord } from '../records.js';
+import type { Keys } from './keys.js';
+import type { RedisLink } from './link.js';
+import { CLOSE, OPEN, TOUCH } from './lua/attachments.js';
+import { CLOSE_RUN, LIST_RUNS, OPEN_RUN, TOUCH_RUN } from './lua/runs.js';
+import type { RedisManifests } from './redis-manifests.js';
+
+/**
+ * The runs. Their records lie in the catalog, in one slot; that a run is open under a name is also known beside its
+ * chunks, in the slot of its digest. A crash between the two leaves a run that looks closed in one place: whoever has
+ * its spec opens it again.
+ */
+export class RedisRuns {
+  /** As of `#version`: a run's spec is kilobytes, and every worker asks twice a second. */
+  #known: readonly RunRecord[] = [];
+  #version = '';
+
+  constructor(
+    private readonly link: RedisLink,
+    private readonly keys: Keys,
+    private readonly manifests: RedisManifests,
+    private readonly idleMs: number,
+  ) {}
+
+  async open(given: RunRecord): Promise<{ readonly run: RunRecord; readonly created: boolean }> {
+    const { link, keys, idleMs } = this;
+    const args = [given.name, JSON.stringify(given), idleMs];
+    const [json, created] = (await link.run(OPEN_RUN, keys.catalog, args)) as [string, number];
+    const run = JSON.parse(json) as RunRecord;
+    if (run.digest === given.digest) {
+      await link.run(OPEN, keys.run(run.digest), [run.name, idleMs]);
+      await this.manifests.touch(run.manifestDigest, idleMs);
+    }
+    return { run, created: created === 1 };
+  }
+
+  async all(): Promise<readonly RunRecord[]> {
+    const answer = await this.link.run(LIST_RUNS, this.keys.catalog, [this.#version]);
+    const [version, records] = answer as [string, string[]?];
+    if (records) {
+      this.#known = records.map((json) => JSON.parse(json) as RunRecord);
+      this.#version = version;
+    }
+    return this.#known;
+  }
+
+  async byName(name: string): Promise<RunRecord | null> {
+    return (await this.all()).find((run) => run.name === name) ?? null;
+  }
+
+  async byDigest(digest: string): Promise<RunRecord | null> {
+    return (await this.all()).find((run) => run.digest === digest) ?? null;
+  }
+
+  async close(name: string): Promise<void> {
+    const run = await this.byName(name);
+    if (run === null) return;
+    await this.link.run(CLOSE, this.keys.run(run.digest), [name]);
+    await this.link.run(CLOSE_RUN, this.keys.catalog, [name, run.digest]);
+  }
+
+  /** Keeps a run that is in use, its record and its manifest. */
+  async touch(name: string, digest: string, leaseMs: number): Promise<void> {
+    const { link, keys } = this;
+    const ms = Math.max(leaseMs, this.idleMs);
+    const run = await this.byName(name);
+    await Promise.all([
+      link.run(TOUCH, keys.run(digest), [name, ms]),
+      link.run(TOUCH_RUN, keys.catalog, [name, digest, ms]),
+      ...(run?.digest === digest ? [this.manifests.touch(run.manifestDigest, ms)] : []),
+    ]);
+  }
+
+  /** RUN_NOT_FOUND, with the runs that there are. */
+  async notOpen(run: string): Promise<Error> {
+    const known = (await this.all()).map(({ name }) => name).join(', ');
+    return failure('RUN_NOT_FOUND', { run, known: known || 'none' });
+  }
+}

@@ -1,0 +1,16 @@
+export interface FoundRedis {
+  readonly url: string;
+  stop(): Promise<unknown>;
+}
+
+export interface RedisServer extends FoundRedis {
+  /** Starts it again after `kill`, on the same port and files; resolves when it answers. */
+  start(): Promise<void>;
+  /** Resolves when the process is gone. @default 'SIGKILL' */
+  kill(signal?: NodeJS.Signals): Promise<void>;
+  signal(signal: NodeJS.Signals): boolean;
+}
+
+export function findRedis(): Promise<FoundRedis | { readonly missing: string }>;
+export function findRedisServer(): { readonly path: string } | { readonly missing: string };
+export function startRedisServer(options?: { readonly args?: readonly string[] }): Promise<RedisServer>;

@@ -1,0 +1,153 @@
+// Finds or starts the Redis that tests run against: REDIS_URL, a container where a Docker engine answers, or a
+// redis-server process, which Debian's root can have from apt.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
+import { createServer, connect as openSocket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** What docker-compose.yml runs. */
+const IMAGE = 'redis:7-alpine';
+const PERSISTENT = ['--appendonly', 'yes', '--appendfsync', 'everysec'];
+
+/** Redis in a container or a process, to be stopped after use; or what is missing. */
+export async function findRedis() {
+  const given = process.env.REDIS_URL;
+  if (given) {
+    if (await answers(given)) return { url: given, stop: async () => undefined };
+    return { missing: `nothing answers at REDIS_URL=${given.replace(/\/\/.*@/, '//')}` };
+  }
+  if (await dockerAnswers()) {
+    try {
+      return await startContainer();
+    } catch (error) {
+      console.error(`No Redis container (${error.message}); trying redis-server`);
+    }
+  }
+  const found = findRedisServer();
+  return 'missing' in found ? found : startRedisServer();
+}
+
+/** The redis-server on the PATH, installed first where that can be done. */
+export function findRedisServer() {
+  const works = () => spawnSync('redis-server', ['--version'], { stdio: 'ignore' }).status === 0;
+  if (works() || (installDebianRedis() && works())) return { path: 'redis-server' };
+  return { missing: 'install redis-server 6.2 or newer, start a Docker engine, or set REDIS_URL' };
+}
+
+/** Debian's service of that name is left as it is: only the program is wanted. */
+function installDebianRedis() {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get'))
+    return false;
+  console.error('Installing redis-server ...');
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
+  const apt = (...args) => spawnSync('apt-get', args, { stdio: 'ignore', env }).status === 0;
+  return apt('update', '-qq') && apt('install', '-y', '-qq', '--no-install-recommends', 'redis-server');
+}
+
+/**
+ * A redis-server of one's own on a free port of the loopback, with AOF in a temporary folder.
+ *
+ * @param {{ args?: string[] }} [options] further arguments
+ */
+export async function startRedisServer({ args = [] } = {}) {
+  const port = await freePort();
+  const url = `redis://127.0.0.1:${port}`;
+  const folder = mkdtempSync(join(tmpdir(), 'cropstream-redis-'));
+  const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', ''];
+  let child = null;
+
+  async function start() {
+    child = spawn('redis-server', [...settings, ...PERSISTENT, ...args], { stdio: 'ignore' });
+    let ended = false;
+    child.once('exit', () => {
+      ended = true;
+    });
+    child.once('error', () => {
+      ended = true;
+    });
+    while (!(await answers(url))) {
+      if (ended) throw new Error(`redis-server ended at its start on port ${port}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  /** Resolves when the process is gone. */
+  async function kill(signal = 'SIGKILL') {
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    await gone;
+  }
+
+  const killAtExit = () => child?.kill('SIGKILL');
+  process.once('exit', killAtExit);
+  await start();
+  return {
+    url,
+    start,
+    kill,
+    /** SIGSTOP and SIGCONT, say. */
+    signal: (signal) => child.kill(signal),
+    async stop() {
+      process.off('exit', killAtExit);
+      await kill();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function startContainer() {
+  process.env.TESTCONTAINERS_RYUK_DISABLED = 'true';
+  const { RedisContainer } = await import('@testcontainers/redis');
+  const container = await new RedisContainer(IMAGE)
+    .withCommand(['redis-server', '--save', '', ...PERSISTENT])
+    .start();
+  return { url: container.getConnectionUrl(), stop: () => container.stop() };
+}
+
+function dockerAnswers() {
+  const { DOCKER_HOST: host } = process.env;
+  const at = host?.startsWith('tcp://')
+    ? { host: new URL(host).hostname, port: new URL(host).port || 2375 }
+    : { socketPath: host?.replace('unix://', '') ?? '/var/run/docker.sock' };
+  return new Promise((resolve) => {
+    const ping = request({ ...at, path: '/_ping', timeout: 2_000 }, (response) => {
+      response.resume();
+      resolve(response.statusCode === 200);
+    });
+    ping.on('timeout', () => ping.destroy());
+    ping.on('error', () => resolve(false));
+    ping.end();
+  });
+}
+
+/** Whether a Redis there has started; one that wants a password has. */
+function answers(url) {
+  const { hostname, port, protocol } = new URL(url);
+  // A Redis behind TLS is not asked here: its clients say what is wrong.
+  if (protocol === 'rediss:') return Promise.resolve(true);
+  return new Promise((resolve) => {
+    const socket = openSocket(Number(port || 6379), hostname);
+    socket.setTimeout(1_000, () => socket.destroy());
+    socket.once('connect', () => socket.write('PING\r\n'));
+    socket.once('data', (data) => {
+      resolve(/^(\+PONG|-NOAUTH)/.test(data.toString()));
+      socket.destroy();
+    });
+    socket.once('error', () => resolve(false));
+    socket.once('close', () => resolve(false));
+  });
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
