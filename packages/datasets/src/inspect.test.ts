@@ -48,8 +48,8 @@ describe('inspectDataset', () => {
     ]);
     expect(inspectionNotices(inspection)).toEqual([
       '3 files cannot be decoded: HEIC. Convert it. ("c/3.jpg", "c/4.jpg", "c/9.jpg")',
-      expect.stringMatching(/^1 files cannot be decoded: empty\. .* \("c\/5\.jpg"\)$/),
-      expect.stringMatching(/^1 files cannot be decoded: not an image of a known kind\./),
+      expect.stringMatching(/^1 file cannot be decoded: empty\. .* \("c\/5\.jpg"\)$/),
+      expect.stringMatching(/^1 file cannot be decoded: not an image of a known kind\./),
     ]);
   });
 

@@ -1,4 +1,5 @@
 import { CropstreamError, failure } from '@cropstream/errors';
+import { counted } from './counted.js';
 import { inLanes } from './lanes.js';
 import type { Manifest } from './manifest.js';
 import type { SampleReader } from './source.js';
@@ -100,7 +101,7 @@ export function inspectionNotices({ inspected, total, groups }: Inspection): str
     .filter(({ kind }) => kind !== 'supported')
     .map(({ count, format, fix, examples }) => {
       const named = examples.map((path) => JSON.stringify(path)).join(', ');
-      return `${count} files${of} cannot be decoded: ${format}. ${fix} (${named}${count > examples.length ? ', ...' : ''})`;
+      return `${counted(count, 'file', 'files')}${of} cannot be decoded: ${format}. ${fix} (${named}${count > examples.length ? ', ...' : ''})`;
     });
 }
 

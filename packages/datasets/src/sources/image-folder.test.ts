@@ -81,7 +81,7 @@ describe('image-folder, where torchvision raises or says nothing', () => {
   it('says how many images beside class folders it leaves out', async () => {
     const { manifest, notices } = await index(await folderOf(['stray.jpg', 'a/1.jpg']));
     expect(manifest.length).toBe(1);
-    expect(notices.join('\n')).toMatch(/^1 images lie beside the class folders.*labels: none/);
+    expect(notices.join('\n')).toMatch(/^1 image lies beside the class folders.*labels: none/);
   });
 
   it('keeps the label of a class folder without images, and names it', async () => {
@@ -90,9 +90,7 @@ describe('image-folder, where torchvision raises or says nothing', () => {
       ['a/1.jpg', 0],
       ['c/1.jpg', 2],
     ]);
-    expect(notices).toEqual([
-      expect.stringMatching(/^1 class folders have no images and keep their labels: b$/),
-    ]);
+    expect(notices).toEqual([expect.stringMatching(/^1 class folder has no images and keeps its label: b$/)]);
   });
 
   it('counts what it leaves out by kind, with the fix', async () => {
@@ -109,8 +107,8 @@ describe('image-folder, where torchvision raises or says nothing', () => {
     expect(manifest.length).toBe(1);
     expect(notices).toEqual([
       expect.stringMatching(/^2 \.heic files are not read: convert to JPEG/),
-      expect.stringMatching(/^1 \.gif files are not read/),
-      expect.stringMatching(/^1 entries were left out because the link leads nowhere, "c\/gone\.jpg"/),
+      expect.stringMatching(/^1 \.gif file is not read/),
+      expect.stringMatching(/^1 entry was left out because the link leads nowhere, "c\/gone\.jpg"/),
       expect.stringMatching(/: 2 \.heic, 1 without extension, 1 \.gif, 1 \.txt$/),
     ]);
   });
@@ -140,7 +138,10 @@ describe('image-folder, where torchvision raises or says nothing', () => {
 
   it('refuses a folder without images, naming what is there', async () => {
     const empty = index(await folderOf(['c/a.heic', 'c/b.heic', 'd/']));
-    await expect(empty).rejects.toMatchObject({ code: 'DATASET_EMPTY', details: { found: '2 .heic' } });
+    await expect(empty).rejects.toMatchObject({
+      code: 'DATASET_EMPTY',
+      problem: expect.stringContaining('2 .heic; .heic: convert to JPEG: `heif-convert'),
+    });
     await expect(index(await folderOf([]))).rejects.toMatchObject({ code: 'DATASET_EMPTY' });
   });
 

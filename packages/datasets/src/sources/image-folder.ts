@@ -1,5 +1,6 @@
 import { failure } from '@cropstream/errors';
 import * as z from 'zod';
+import { counted } from '../counted.js';
 import { ManifestBuilder } from '../manifest.js';
 import { compareCodePoints, encodePath, joinPath } from '../paths.js';
 import { ProgressMeter } from '../progress.js';
@@ -62,24 +63,24 @@ export const imageFolder: DatasetSource<Config> = {
     }
 
     if (builder.length === 0) {
-      throw failure('DATASET_EMPTY', { url: config.url, found: leftOut.summary() || 'it has no files' });
+      throw failure('DATASET_EMPTY', { url: config.url, found: leftOut.explanation() || 'it has no files' });
     }
     if (!labelled && config.labels === 'folders') {
       notices.push(
-        `${config.url} has no class folders with images: all ${builder.length} images have label -1`,
+        `${config.url} has no class folders with images: ${counted(builder.length, 'image has', 'images have')} label -1`,
       );
     }
     const beside = labelled ? folders[0]!.names.length : 0;
     if (beside > 0) {
       notices.push(
-        `${beside} images lie beside the class folders and were left out, as torchvision's ImageFolder does; ` +
+        `${counted(beside, 'image lies beside the class folders and was', 'images lie beside the class folders and were')} left out, as torchvision's ImageFolder does; ` +
           'dataset.labels: none reads every image under the folder, with label -1',
       );
     }
     const empty = classes.filter((_, label) => samplesOfClass[label] === 0);
     if (empty.length > 0) {
       notices.push(
-        `${empty.length} class folders have no images and keep their labels: ${empty.slice(0, 5).join(', ')}` +
+        `${counted(empty.length, 'class folder has no images and keeps its label', 'class folders have no images and keep their labels')}: ${empty.slice(0, 5).join(', ')}` +
           (empty.length > 5 ? ', ...' : ''),
       );
     }

@@ -1,3 +1,5 @@
+import { counted } from '../counted.js';
+
 /** Image and container kinds that people put into image folders, and what to do with them. */
 const FIXES: Readonly<Record<string, string>> = {
   heic: 'convert to JPEG: `heif-convert in.heic out.jpg`',
@@ -5,8 +7,8 @@ const FIXES: Readonly<Record<string, string>> = {
   avif: 'convert to JPEG or PNG: `avifdec in.avif out.png`',
   jxl: 'convert to JPEG or PNG: `djxl in.jxl out.png`',
   jp2: 'convert to PNG: `magick in.jp2 out.png`',
-  jfif: 'they are JPEGs: rename them to .jpg',
-  jpe: 'they are JPEGs: rename them to .jpg',
+  jfif: 'a JPEG under another name: rename it to .jpg',
+  jpe: 'a JPEG under another name: rename it to .jpg',
   gif: "not one of ImageFolder's extensions: convert to PNG with `magick in.gif[0] out.png`",
   svg: 'render to PNG: `rsvg-convert in.svg -o out.png`',
   pdf: 'render to PNG: `pdftoppm -png in.pdf out`',
@@ -43,18 +45,32 @@ export class LeftOut {
     const sorted = [...this.#byExtension].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
     const named = sorted.slice(0, OTHERS_NAMED).map(([extension, count]) => `${count} ${label(extension)}`);
     const rest = sorted.slice(OTHERS_NAMED).reduce((sum, [, count]) => sum + count, 0);
-    return [...named, ...(rest > 0 ? [`${rest} others`] : [])].join(', ');
+    return [...named, ...(rest > 0 ? [counted(rest, 'other', 'others')] : [])].join(', ');
+  }
+
+  /** The counts, with what to do about each kind that can be fixed: `214 .heic; .heic: convert to JPEG ...`. */
+  explanation(): string {
+    const fixes = [...this.#byExtension.keys()].flatMap((extension) => {
+      const fix = fixOf(extension);
+      return fix === undefined ? [] : [`.${extension}: ${fix}`];
+    });
+    return [this.summary(), ...fixes].filter((part) => part !== '').join('; ');
   }
 
   /** One sentence a kind that can be fixed, one for the others, one a reason. */
   notices(): string[] {
     const notices: string[] = [];
     for (const [extension, count] of this.#byExtension) {
-      const fix = Object.hasOwn(FIXES, extension) ? FIXES[extension] : undefined;
-      if (fix) notices.push(`${count} .${extension} files are not read: ${fix}`);
+      const fix = fixOf(extension);
+      if (fix !== undefined) {
+        notices.push(
+          `${counted(count, `.${extension} file is`, `.${extension} files are`)} not read: ${fix}`,
+        );
+      }
     }
     for (const [reason, { count, example }] of this.#byReason) {
-      notices.push(`${count} entries were left out because ${reason}, ${JSON.stringify(example)} for one`);
+      const entries = counted(count, 'entry was', 'entries were');
+      notices.push(`${entries} left out because ${reason}, ${JSON.stringify(example)} for one`);
     }
     if (this.#byExtension.size > 0) {
       notices.push(`left out because their names are not those of images: ${this.summary()}`);
@@ -62,6 +78,9 @@ export class LeftOut {
     return notices;
   }
 }
+
+const fixOf = (extension: string): string | undefined =>
+  Object.hasOwn(FIXES, extension) ? FIXES[extension] : undefined;
 
 function label(extension: string): string {
   // Extensions come from file names: quoted when they are longer or stranger than extensions are.
