@@ -31,5 +31,6 @@ export { CompiledView, compileViews, type SampleAddress } from './views/compile.
 export { PARAM_COLUMNS, paramsToRow, rowToParams } from './views/param-table.js';
 export type { BlurParams, ColorJitterParams, JitterFactor, ViewParams } from './views/params.js';
 export { resolveViews } from './views/resolve.js';
+export { viewNotices } from './views/slips.js';
 export { type Stage, StageTimings } from './views/timings.js';
 export { MAX_VIEWS, type ResolvedView, type ViewInput, type ViewsInput, viewsInput } from './views/view.js';

@@ -1,4 +1,4 @@
-import { type CropstreamError, failure } from '@cropstream/errors';
+import { CropstreamError, failure } from '@cropstream/errors';
 import { distance } from 'fastest-levenshtein';
 import { z } from 'zod';
 
@@ -31,12 +31,36 @@ export const probability = z.number().min(0).max(1);
 /** Integers that random keys take: [0, 2^53). */
 export const seedField = z.int().min(0);
 
-/** Parses `input`, or throws the first thing that is wrong with it as SPEC_INVALID or LIMIT_EXCEEDED. */
+/**
+ * Parses `input`, or throws what is wrong with it.
+ * @throws SPEC_INVALID, SPEC_INCOMPLETE or LIMIT_EXCEEDED, as `together` joins them
+ */
 export function parseField<T>(schema: z.ZodType<T>, input: unknown, field = ''): T {
   checkKeys(input, field);
   const result = schema.safeParse(input, { error: allowedPhrase });
   if (result.success) return result.data;
-  throw asFailure(worst(result.error.issues, input), input, field);
+  const issues = result.error.issues.flatMap(eachKey);
+  const first = worst(issues, input);
+  const ordered = [first, ...issues.filter((issue) => issue !== first)];
+  throw together(ordered.map((issue) => asFailure(issue, input, field)));
+}
+
+/** The most that one error tells of. */
+const MOST_TOLD = 10;
+
+/**
+ * Several errors as one: it is the first, and its problem tells of all, a line each.
+ * @param errors at least one
+ */
+export function together(errors: readonly CropstreamError[]): CropstreamError {
+  const [first] = errors;
+  if (first === undefined) throw new RangeError('no errors to put together');
+  const problems = [...new Set(errors.map(({ problem }) => problem))];
+  if (problems.length === 1) return first;
+  const told = problems.slice(0, MOST_TOLD);
+  const more = problems.length - told.length;
+  if (more > 0) told.push(`and ${more} more`);
+  return new CropstreamError(first.code, told.join('\n'), first.help, first.details);
 }
 
 /** SPEC_INVALID, or for a value that is undefined SPEC_INCOMPLETE, in the words that `parseField` uses. */
@@ -60,6 +84,13 @@ export function checkKeys(input: unknown, field = ''): void {
 }
 
 type Issue = z.core.$ZodIssue;
+
+/** An issue for each unknown key; the phrases of all stand in the one message. */
+function eachKey(issue: Issue): Issue[] {
+  if (issue.code !== 'unrecognized_keys') return [issue];
+  const phrases = issue.message.split('\n');
+  return issue.keys.map((key, i) => ({ ...issue, keys: [key], message: phrases[i] ?? issue.message }));
+}
 
 function asFailure(issue: Issue, input: unknown, field: string): CropstreamError {
   const path = pathOf(issue);
@@ -97,7 +128,8 @@ function worst(issues: readonly Issue[], input: unknown): Issue {
 /** Of a union's branches the one whose issue lies deepest, with the fewest others: what was most likely meant. */
 function nearestBranch(union: z.core.$ZodIssueInvalidUnion, input: unknown): Issue | undefined {
   let best: { issue: Issue; depth: number; count: number } | undefined;
-  for (const issues of union.errors) {
+  for (const branch of union.errors) {
+    const issues = branch.flatMap(eachKey);
     if (issues.length === 0) continue;
     const issue = worst(
       issues.map((relative) => ({ ...relative, path: [...union.path, ...relative.path] })),
@@ -114,7 +146,12 @@ function nearestBranch(union: z.core.$ZodIssueInvalidUnion, input: unknown): Iss
 
 function unionPhrase(issue: z.core.$ZodIssueInvalidUnion): string {
   if (issue.message !== UNION) return issue.message;
-  const phrases = issue.errors.flatMap((issues) => (issues[0] === undefined ? [] : [issues[0].message]));
+  const phrases = issue.errors.flatMap((issues) =>
+    issues
+      .flatMap(eachKey)
+      .slice(0, 1)
+      .map(({ message }) => message),
+  );
   return [...new Set(phrases)].join(', or ');
 }
 
@@ -128,8 +165,9 @@ function allowedPhrase(issue: z.core.$ZodRawIssue): string | undefined {
     case 'too_big':
       return `${SIZED[issue.origin] ?? 'a number'} of at most ${issue.maximum}`;
     case 'invalid_value':
-      return issue.values.length === 1
-        ? String(issue.values[0])
+      if (issue.values.length === 1) return String(issue.values[0]);
+      return typeof issue.input === 'string'
+        ? nearest(issue.input, issue.values.map(String))
         : `one of ${issue.values.map(String).join(', ')}`;
     case 'invalid_format':
       return `text that matches ${issue.pattern ?? issue.format}`;
@@ -137,7 +175,7 @@ function allowedPhrase(issue: z.core.$ZodRawIssue): string | undefined {
       return issue.discriminator === undefined ? UNION : discriminators(issue.inst, issue.discriminator);
     case 'unrecognized_keys': {
       const shape = (issue.inst as z.ZodObject | undefined)?.shape ?? {};
-      return nearest(issue.keys[0] ?? '', Object.keys(shape));
+      return issue.keys.map((key) => nearest(key, Object.keys(shape))).join('\n');
     }
     default:
       return undefined;

@@ -1,4 +1,5 @@
 import { loadTransforms, RECIPES } from '@cropstream/augment';
+import { CropstreamError } from '@cropstream/errors';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseSpec, runDigest } from './index.js';
@@ -103,7 +104,7 @@ describe('parseSpec', () => {
 
   const errors: [object | null, string, RegExp][] = [
     [{ ...base, recipie: 'dino' }, 'recipie', /^recipe \(did you mean it\?\)/],
-    [{ ...base, recipe: 'dinov4' }, 'recipe', /^one of dino, /],
+    [{ ...base, recipe: 'dinov4' }, 'recipe', /^dinov[23] \(did you mean it\?\), or one of dino, /],
     [{ ...base, dataset: '/data/train' }, 'dataset', /^a mapping, such as \{ source: image-folder, url/],
     [{ ...base, dataset: { source: 'folder', url: '/x' } }, 'dataset.source', /image-folder, cifar10/],
     [{ ...base, dataset: { source: 'image-folder', ur: '/x' } }, 'dataset.ur', /^url \(did you mean it\?\)/],
@@ -147,6 +148,43 @@ describe('parseSpec', () => {
         details: expect.objectContaining({ field, allowed: expect.stringMatching(allowed) }),
       }),
     );
+  });
+
+  it('tells of all that is wrong at once, ten at most', () => {
+    const views = { local: { size: 0 } };
+    const problemOf = (input: object): string => {
+      try {
+        parseSpec(input);
+      } catch (error) {
+        if (error instanceof CropstreamError) return error.problem;
+      }
+      return '';
+    };
+    expect(problemOf({ ...base, sed: 1, shufle: true, seed: 'x', chunk_size: 0, views }).split('\n')).toEqual(
+      [
+        expect.stringMatching(/^seed: "x" is not allowed; expected a number/),
+        expect.stringMatching(/^chunk_size: 0 is not allowed/),
+        expect.stringMatching(/^views\.local\.size: 0 is not allowed/),
+        expect.stringMatching(/^sed: 1 is not allowed; expected seed \(did you mean it\?\)/),
+        expect.stringMatching(/^shufle: true is not allowed; expected shuffle \(did/),
+      ],
+    );
+    const chain = [{ grayscale: { p: 2 } }];
+    const local = { transforms: chain };
+    expect(
+      problemOf({ ...base, views: { global_0: { transforms: [{ solarize: { p: 3 } }] }, local } }).split(
+        '\n',
+      ),
+    ).toEqual([
+      expect.stringMatching(/^views\.global_0\.transforms\[0\]/),
+      expect.stringMatching(/^views\.local\.transforms\[0\]/),
+    ]);
+    const many = Object.fromEntries(Array.from({ length: 14 }, (_, i) => [`field${i}`, 0]));
+    expect(
+      problemOf({ ...base, ...many })
+        .split('\n')
+        .at(-1),
+    ).toBe('and 4 more');
   });
 
   it('names a size as it was written', () => {

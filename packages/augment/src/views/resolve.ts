@@ -1,9 +1,9 @@
-import { failure } from '@cropstream/errors';
+import { CropstreamError, failure } from '@cropstream/errors';
 import type { Normalization } from '@cropstream/kernels';
 import { checkViewKeys } from '../random/view-key.js';
 import type { Recipe } from '../recipes/recipe.js';
 import { entryName, type TransformEntry, type TransformRegistry } from '../transforms/registry.js';
-import { invalid, nearest, parseField } from '../validation.js';
+import { invalid, nearest, parseField, together } from '../validation.js';
 import { resolveChain } from './chain.js';
 import {
   type ListedView,
@@ -54,15 +54,22 @@ export function resolveViews(
   if (drafts.length > MAX_VIEWS) {
     throw failure('LIMIT_EXCEEDED', { field: 'views', value: drafts.length, limit: MAX_VIEWS });
   }
-  const views = drafts.map((draft): ResolvedView => {
-    const { name, field, seed, copy, crop, transforms } = draft;
-    return {
-      name,
-      ...(seed !== undefined && { seed }),
-      ...(seed !== undefined && copy !== undefined && { copy }),
-      transforms: resolveChain({ crop, transforms, field }, context),
-    };
-  });
+  const views: ResolvedView[] = [];
+  const errors: CropstreamError[] = [];
+  for (const { name, field, seed, copy, crop, transforms } of drafts) {
+    try {
+      views.push({
+        name,
+        ...(seed !== undefined && { seed }),
+        ...(seed !== undefined && copy !== undefined && { copy }),
+        transforms: resolveChain({ crop, transforms, field }, context),
+      });
+    } catch (error) {
+      if (!(error instanceof CropstreamError)) throw error;
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw together(errors);
   checkViewKeys(views);
   return views;
 }
