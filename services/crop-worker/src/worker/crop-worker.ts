@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import {
   type Broker,
   type ChunkJob,
@@ -62,6 +63,8 @@ export class CropWorker {
   constructor(options: CropWorkerOptions) {
     const { store, clock, log, limits, maxChunkBytes } = options;
     this.#options = options;
+    // Every call that waits for the store to come back listens: many at a time are no leak.
+    setMaxListeners(0, this.#draining.signal, this.#closing.signal);
     const insist = insistUntil(this.#closing.signal, clock, log);
     this.outbox = new Outbox({
       limitBytes: limits.outboxBytes,
