@@ -15,6 +15,11 @@ const filters = process.argv.slice(2).filter((argument) => argument !== '--stric
 const groups = [
   { name: 'packages and services', paths: ['packages/', 'services/'], need: () => ({ env: {} }) },
   {
+    name: 'simulation: the fleet in virtual time under seeded faults',
+    paths: ['tests/simulation/'],
+    need: () => ({ env: {} }),
+  },
+  {
     name: 'integration: real processes over real gRPC',
     paths: ['tests/integration/'],
     need: () => ({ env: {} }),

@@ -116,8 +116,8 @@ export function drawScenario(chance: Chance): Scenario {
       makeMs: chance.spread(2, 60),
     },
     latencyMs: chance.spread(0.5, 20),
-    keepAliveMs: 10_000,
-    lockMs: 10_000,
+    keepAliveMs: 6_000,
+    lockMs: 4_000,
     hostileMs: chance.integer(1_500, 9_000),
     hostility: drawHostility(chance),
   };

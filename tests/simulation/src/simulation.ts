@@ -14,7 +14,7 @@ const STALL_MS = 30_000;
 /** Enough for all the batches of a run, if none stalls. */
 const PROGRESS_MS = 600_000;
 /** After the last batch: leases run out, what is unwanted is dropped, stalled jobs come round once more. */
-const QUIET_MS = 25_000;
+const QUIET_MS = 16_000;
 
 export interface Outcome {
   readonly seed: number;
