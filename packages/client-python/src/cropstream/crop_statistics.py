@@ -35,7 +35,8 @@ class CropStatistics:
 
 def analyze_crop_statistics(dataloader: Any, n_batches: int = 10) -> CropStatistics:
     """Prints the sizes and numbers of the next batches' crops, and of a loader with `return_params` the share of the
-    source that they cover, beside the range that the spec gives.
+    source that they cover, beside the range that the spec gives. Boxes are whole pixels, so those of small images go a
+    little beyond the range.
 
     A MultiCropLoader is put back to where it was.
 

@@ -282,7 +282,7 @@ def _pyplot() -> Any:
 
 def _grid(rows: int, columns: int, figsize: tuple[float, float], *, frame: bool = False) -> tuple[Any, Any]:
     """A figure and its axes [rows, columns], without ticks and frames unless asked for."""
-    figure, axes = _pyplot().subplots(rows, columns, figsize=figsize, squeeze=False)
+    figure, axes = _pyplot().subplots(rows, columns, figsize=figsize, squeeze=False, layout="constrained")
     for axis in axes.flat if not frame else ():
         axis.axis("off")
     return figure, axes
@@ -296,7 +296,6 @@ def _label_row(axis: Any, text: str) -> None:
 def _finish(figure: Any, title: str, save_path: Path) -> None:
     if title:
         figure.suptitle(title, fontsize=14, fontweight="bold")
-    figure.tight_layout()
     if save_path is not None:
         figure.savefig(save_path, dpi=_DPI, bbox_inches="tight")
     with warnings.catch_warnings():
