@@ -14,4 +14,5 @@ function step(command, args, cwd = root) {
 
 step(process.execPath, ['packages/protocol/scripts/generate.mjs']);
 step(process.execPath, ['packages/kernels/scripts/build-wasm.mjs']);
-step(bin('tsc'), ['-b']);
+// Everything, or the projects named.
+step(bin('tsc'), ['-b', ...process.argv.slice(2)]);

@@ -48,6 +48,14 @@ const groups = [
       return 'missing' in server ? server : { env: {} };
     },
   },
+  {
+    name: 'a fleet of processes: killed, refused, drained',
+    paths: ['tests/fleet/'],
+    need() {
+      const server = findRedisServer();
+      return 'missing' in server ? server : { env: {} };
+    },
+  },
 ];
 
 install();

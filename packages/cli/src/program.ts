@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { register as registerAugment } from './commands/augment.js';
 import { register as registerBench } from './commands/bench.js';
+import { register as registerCoordinator } from './commands/coordinator.js';
 import { register as registerDoctor } from './commands/doctor.js';
 import { register as registerIndex } from './commands/index-dataset.js';
 import { register as registerPreview } from './commands/preview.js';
@@ -9,6 +10,7 @@ import { register as registerPull } from './commands/pull.js';
 import { register as registerReplay } from './commands/replay.js';
 import { register as registerServe } from './commands/serve.js';
 import { register as registerStats } from './commands/stats.js';
+import { register as registerWorker } from './commands/worker.js';
 
 /** The command line. Commands import what they need when they run, so that `--help` is instant. */
 export function createProgram(): Command {
@@ -29,6 +31,8 @@ Every command's flags and examples: docs/cli.md.`,
     );
   for (const register of [
     registerServe,
+    registerCoordinator,
+    registerWorker,
     registerPull,
     registerPreview,
     registerAugment,

@@ -14,7 +14,8 @@ export interface AdvertiseOptions {
   readonly redisUrl: string;
   readonly clock: Clock;
   readonly log: Pick<Log, 'info' | 'warn'>;
-  readonly signal: AbortSignal;
+  /** @default waits for ever */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -27,7 +28,7 @@ export async function advertisedHost(options: AdvertiseOptions): Promise<string>
   if (advertise !== undefined) return advertise;
   if (!WILDCARDS.has(host)) return host;
   for (let warned = false; ; warned = true) {
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     try {
       const address = await ownAddressTowards(new URL(redisUrl));
       log.info(

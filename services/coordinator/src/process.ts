@@ -1,0 +1,94 @@
+import { resolve } from 'node:path';
+import { loadTransforms, pixelFingerprint } from '@cropstream/augment';
+import { connectFleet } from '@cropstream/broker/redis';
+import { CropstreamError } from '@cropstream/errors';
+import {
+  type Clock,
+  createLogger,
+  createRegistry,
+  Shutdown,
+  sleep,
+  systemClock,
+  systemRandomness,
+} from '@cropstream/runtime';
+import { coordinatorConfig } from './config.js';
+import type { OpenedRun, RunCatalog } from './runs.js';
+import { type CoordinatorService, prepareCoordinator } from './service.js';
+
+export interface CoordinatorProcess {
+  readonly service: CoordinatorService;
+  /** Where it listens. */
+  readonly host: string;
+  /** The run that it was started with. */
+  readonly run: OpenedRun | null;
+}
+
+/** A start without Redis fails after so long: whoever started it starts it again. */
+const CONNECT_MS = 60_000;
+/** Between tries to open the first run, while Redis is away. */
+const RETRY_MS = 1_000;
+/** Ending takes so long beyond the grace at most. */
+const END_MS = 5_000;
+
+/**
+ * A coordinator of a fleet as a process: configured by its environment, ended by SIGTERM or SIGINT. With a spec it
+ * opens that run before it listens.
+ * @throws CONFIG_INVALID, PORT_IN_USE, TRANSFORM_INVALID, STORE_UNAVAILABLE, and what opening a run throws
+ */
+export async function runCoordinator(
+  env: NodeJS.ProcessEnv,
+  spec: unknown = null,
+): Promise<CoordinatorProcess> {
+  const config = coordinatorConfig(env);
+  const { CROPSTREAM_HOST: host, CROPSTREAM_GRACE: graceMs } = config;
+  const clock = systemClock;
+  const log = createLogger({ name: 'coordinator', level: config.CROPSTREAM_LOG_LEVEL });
+  const transforms = await loadTransforms((config.CROPSTREAM_TRANSFORMS ?? []).map((path) => resolve(path)));
+  const fingerprint = await pixelFingerprint();
+  const fleet = await connectFleet({
+    url: config.REDIS_URL,
+    prefix: config.CROPSTREAM_PREFIX,
+    log,
+    connectMs: CONNECT_MS,
+  });
+  try {
+    const prepared = await prepareCoordinator({
+      ...fleet,
+      clock,
+      randomness: systemRandomness,
+      log,
+      registry: createRegistry(),
+      transforms,
+      fingerprint: async () => fingerprint,
+      host,
+      port: config.CROPSTREAM_PORT,
+      httpPort: config.CROPSTREAM_HTTP_PORT,
+      flags: { port: 'CROPSTREAM_PORT', httpPort: 'CROPSTREAM_HTTP_PORT' },
+      limits: config.limits,
+    });
+    const run = spec === null ? null : await openRun(prepared.catalog, spec, clock);
+    for (const notice of run?.notices ?? []) log.info({ run: run?.run.name }, notice);
+    const service = await prepared.listen();
+    const shutdown = new Shutdown({ log, clock, graceMs: graceMs + END_MS });
+    shutdown.add('Redis', () => fleet.close());
+    shutdown.add('coordinator', () => service.close(graceMs));
+    shutdown.listen();
+    log.info({ host, port: service.port, httpPort: service.httpPort, fingerprint }, 'coordinating');
+    return { service, host, run };
+  } catch (error) {
+    await fleet.close();
+    throw error;
+  }
+}
+
+/** However long Redis is away. */
+async function openRun(catalog: RunCatalog, spec: unknown, clock: Clock): Promise<OpenedRun> {
+  for (;;) {
+    try {
+      return await catalog.open(spec);
+    } catch (error) {
+      if (!(error instanceof CropstreamError) || error.code !== 'STORE_UNAVAILABLE') throw error;
+      await sleep(clock, RETRY_MS);
+    }
+  }
+}

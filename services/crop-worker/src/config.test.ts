@@ -1,0 +1,33 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+import { workerConfig } from './config.js';
+import { DEFAULT_CHUNK_LIMITS } from './index.js';
+
+const REDIS_URL = 'redis://localhost:6379';
+
+it('has the defaults of the limits, and sets those that are given', () => {
+  const config = workerConfig({ REDIS_URL, CROPSTREAM_JOBS: '3', CROPSTREAM_OUTBOX_BYTES: '2GiB' });
+  expect(config.limits).toMatchObject({ jobs: 3, outboxBytes: 2 ** 31, beatMs: 500 });
+  expect(config.chunkLimits).toEqual(DEFAULT_CHUNK_LIMITS);
+  // It depends on the machine's memory where nobody sets it.
+  expect(workerConfig({ REDIS_URL }).limits).not.toHaveProperty('outboxBytes');
+});
+
+it.each([
+  [{}, /REDIS_URL is not set/],
+  [{ REDIS_URL: 'http://localhost' }, /REDIS_URL is "http:/],
+  [
+    { REDIS_URL, CROPSTREAM_THREADS: '0' },
+    /CROPSTREAM_THREADS is "0"; expected a whole number from 1 to 1024/,
+  ],
+  [{ REDIS_URL, CROPSTREAM_PREFIX: 'a:b' }, /CROPSTREAM_PREFIX is "a:b"; expected letters, digits, - and _/],
+])('refuses %o, naming the variable', (env, message) => {
+  expect(() => workerConfig(env)).toThrow(message);
+});
+
+it("is, with the coordinator's, what docs/operations.md shows", () => {
+  const script = fileURLToPath(new URL('../../../scripts/docs-operations.mjs', import.meta.url));
+  const checked = spawnSync(process.execPath, [script, '--check'], { encoding: 'utf8' });
+  expect(checked.stderr).toBe('');
+});
