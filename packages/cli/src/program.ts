@@ -9,6 +9,7 @@ import { register as registerPreview } from './commands/preview.js';
 import { register as registerPull } from './commands/pull.js';
 import { register as registerReplay } from './commands/replay.js';
 import { register as registerServe } from './commands/serve.js';
+import { register as registerSpec } from './commands/spec.js';
 import { register as registerStats } from './commands/stats.js';
 import { register as registerWorker } from './commands/worker.js';
 
@@ -40,6 +41,7 @@ Every command's flags and examples: docs/cli.md.`,
     registerBench,
     registerReplay,
     registerIndex,
+    registerSpec,
     registerDoctor,
   ]) {
     register(program);

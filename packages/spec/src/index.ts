@@ -7,4 +7,5 @@ export { digestDifference, runDigest, STREAM_FORMAT } from './digest.js';
 export { specJsonSchema } from './json-schema.js';
 export { type LoadedSpec, loadSpecFile } from './load.js';
 export { type ParseOptions, parseSpec } from './parse.js';
+export { printSpec } from './print.js';
 export { decodeLimits, type ResolvedSpec, type RunSpecInput, runSpecSchema, SPEC_LIMITS } from './schema.js';
