@@ -14,6 +14,7 @@ import {
   type ViewParams,
 } from '@cropstream/augment';
 import type { Manifest, Sample, SampleReader } from '@cropstream/datasets';
+import { failure } from '@cropstream/errors';
 import { PixelKernels } from '@cropstream/kernels';
 import { decodeLimits, type ResolvedSpec } from '@cropstream/spec';
 import type { Rgb } from './pictures/sheet.js';
@@ -43,9 +44,16 @@ export class Darkroom {
 
   /**
    * Reads a sample of a dataset, unless its size alone refuses it.
-   * @throws SAMPLE_OVER_LIMIT, SAMPLE_IO, DATASET_CHANGED
+   * @throws SAMPLE_OVER_LIMIT, SAMPLE_IO, DATASET_CHANGED; SPEC_INVALID for a sample that there is not
    */
-  read({ manifest, reader }: OpenDataset, id: number, signal?: AbortSignal): Promise<Sample> {
+  async read({ manifest, reader }: OpenDataset, id: number, signal?: AbortSignal): Promise<Sample> {
+    if (id >= manifest.length) {
+      throw failure('SPEC_INVALID', {
+        field: '--index',
+        value: id,
+        allowed: `a sample below ${manifest.length}`,
+      });
+    }
     this.checkBytes(manifest.pathOf(id), manifest.sizeOf(id));
     return reader.read(id, signal);
   }

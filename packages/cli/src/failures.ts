@@ -7,9 +7,10 @@ export function exitCodeOf(thrown: unknown): number {
   return failure.row.grpc === 'INVALID_ARGUMENT' ? 2 : 1;
 }
 
-/** One block: what was wrong, what to do, the code that docs/errors.md explains. */
+/** One block: what was wrong (a line each, where that is several things), what to do, the code that docs/errors.md explains. */
 export function failureBlock(failure: CropstreamError): string {
-  return [`error: ${failure.problem}`, `  help: ${failure.help}`, `  code: ${failure.code}`].join('\n');
+  const problem = failure.problem.replaceAll('\n', '\n       ');
+  return [`error: ${problem}`, `  help: ${failure.help}`, `  code: ${failure.code}`].join('\n');
 }
 
 /**

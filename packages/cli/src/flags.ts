@@ -25,6 +25,12 @@ export function integerList(value: string): number[] {
   return list;
 }
 
+/** A parser of paths and names: an empty one is an unset variable of a script, not the current folder. */
+export function given(value: string): string {
+  if (value !== '') return value;
+  throw new InvalidArgumentError('Expected a name or path that is not empty.');
+}
+
 /** For flags that may be given several times. */
 export function collect(value: string, before: string[] | undefined): string[] {
   return [...(before ?? []), value];

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -29,7 +29,7 @@ test('an unknown flag and a wrong value exit with 2, a missing folder with 1', a
   expect(await start('stats', '--data', '.', '--recipe', 'dno').done).toMatchObject({ code: 2, stdout: '' });
   const missing = await start('stats', '--data', './nowhere', '--json').done;
   expect(missing.code).toBe(1);
-  expect(missing.stderr).toMatch(/^error: .*nowhere/);
+  expect(missing.stderr).toMatch(/^error: .*nowhere/m);
   expect(JSON.parse(missing.stdout)).toMatchObject({ error: { code: 'DATASET_NOT_FOUND' } });
 });
 
@@ -40,6 +40,11 @@ test.each<[[string, ...string[]], string, string | RegExp, RegExp]>([
   [['srve'], 'command', 'srve', /^serve \(did you mean it\?\)/],
   [['pull', '--steps'], '--steps', 'nothing', /^a value: --steps <n>$/],
   [['pull', 'x'], 'the command line', /too many arguments/, /--help/],
+  [['serve', '/photos'], 'the command line', '/photos', /--data \/photos$/],
+  [['serve', '--batch-size', '8'], 'flag', '--batch-size', /^--global-batch-size \(did you mean it\?\)/],
+  [['pull', '--world-size', '8'], 'flag', '--world-size', /^--world \(did you mean it\?\)/],
+  [['stats', '--data', ''], '--data', '""', /not empty/],
+  [['pull', '--steps', '3', '--epochs', '2'], '--epochs', 'together with --steps', /^one of the two$/],
 ])('%j is told as every other error, and in JSON', async (args, field, value, allowed) => {
   const { code, stdout, stderr } = await start(args[0], '--json', ...args.slice(1)).done;
   expect(code).toBe(2);
@@ -50,6 +55,15 @@ test.each<[[string, ...string[]], string, string | RegExp, RegExp]>([
       details: { field, value: expect.stringMatching(value), allowed: expect.stringMatching(allowed) },
     },
   });
+});
+
+test.runIf(existsSync('/dev/full'))('a full disk behind stdout is told in one block', async () => {
+  const full = await open('/dev/full', 'w');
+  onTestFinished(() => full.close());
+  const child = spawn(process.execPath, [bin, '--help'], { stdio: ['ignore', full.fd, 'pipe'] });
+  const [[code], stderr] = await Promise.all([once(child, 'close'), text(child.stderr!)]);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^error: cannot write to stdout: .*\n {2}help: .*\n {2}code: OUTPUT_UNWRITABLE\n$/);
 });
 
 test('an interrupted command ends by itself with 130', async () => {

@@ -5,7 +5,7 @@ import type { DatasetConfig, IndexedDataset, Manifest } from '@cropstream/datase
 import { failure } from '@cropstream/errors';
 import type { ResolvedSpec } from '@cropstream/spec';
 import { type Command, Option } from 'commander';
-import { collect, integer } from './flags.js';
+import { collect, given, integer } from './flags.js';
 import type { Output } from './output.js';
 import { progressCount } from './progress.js';
 
@@ -15,6 +15,7 @@ export interface RunOptions {
   readonly source?: string;
   readonly split?: string;
   readonly subset?: string;
+  readonly labels?: string;
   readonly spec?: string;
   readonly recipe?: string;
   readonly seed?: number;
@@ -31,13 +32,23 @@ export const DEFAULT_RECIPE = 'dino';
 /** 224 pixels out of 32 are a waste; the lesson's own factory function chooses by dataset as well. */
 const CIFAR_RECIPE = 'lesson-cifar10';
 
-/** Adds them. `--spec` gives a whole run; the other flags then override its fields. */
-export function addRunOptions(command: Command): Command {
-  return addViewOptions(command)
-    .option('--data <path>', 'a folder of images, or of CIFAR-10 binaries (which one is guessed)')
+/**
+ * Adds them. `--spec` gives a whole run; the other flags then override its fields.
+ * @param unused attribute names of flags that change nothing in what this command says: they are taken all the same,
+ *   so that a line of flags serves every command, but --help leaves them out
+ */
+export function addRunOptions(command: Command, unused: readonly (keyof RunOptions)[] = []): Command {
+  addViewOptions(command)
+    .option('--data <path>', 'a folder of images, or of CIFAR-10 binaries (which one is guessed)', given)
     .option('--source <name>', 'dataset source, if the guess is wrong: image-folder, cifar10')
     .option('--split <name>', 'of cifar10: train or test')
-    .option('--subset <file>', 'a file of sample numbers, one a line: only these')
+    .option('--subset <file>', 'a file of sample numbers, one a line: only these', given)
+    .addOption(
+      new Option(
+        '--labels <how>',
+        "of image-folder: the root's folders are the classes, or none: every image below, label -1",
+      ).choices(['folders', 'none']),
+    )
     .option('--global-batch-size <n>', 'samples in a step over all ranks (default: min(64, N))', integer(1))
     .option('--no-shuffle', "keep the dataset's own order")
     .option('--no-drop-last', 'keep the tail of an epoch that fills no step')
@@ -47,12 +58,16 @@ export function addRunOptions(command: Command): Command {
         'fail',
       ]),
     );
+  for (const option of command.options) {
+    if (unused.some((name) => name === option.attributeName())) option.hideHelp();
+  }
+  return command;
 }
 
 /** The flags that say how a view is made, for commands that need no dataset. */
 export function addViewOptions(command: Command): Command {
   return command
-    .option('--spec <file>', 'a run spec, YAML or JSON; flags override its fields')
+    .option('--spec <file>', 'a run spec, YAML or JSON; flags override its fields', given)
     .option('--recipe <name>', `a preset of views (default: ${DEFAULT_RECIPE}; for cifar10 ${CIFAR_RECIPE})`)
     .option('--seed <n>', 'seed of the run', integer(0))
     .option('--exif-rotation', 'turn images upright by their EXIF orientation')
@@ -101,8 +116,11 @@ export async function runInput(options: RunOptions, output: Output): Promise<Rec
   if (input.recipe === undefined && input.views === undefined) {
     const cifar = dataset.source === 'cifar10';
     input.recipe = cifar ? CIFAR_RECIPE : DEFAULT_RECIPE;
-    if (cifar) output.note(`recipe: ${CIFAR_RECIPE}, the default for cifar10`);
+    const whose = cifar ? 'for cifar10' : 'of the command line';
+    output.note(`recipe: ${input.recipe}, the default ${whose} (--recipe, or recipe and views of a spec)`);
   }
+  const { viewNotices } = await import('@cropstream/augment');
+  for (const notice of viewNotices(input)) output.note(`note: ${notice}`);
   if (options.seed !== undefined) input.seed = options.seed;
   if (options.globalBatchSize !== undefined) input.global_batch_size = options.globalBatchSize;
   // commander sets these to true where their --no- is absent.
@@ -121,8 +139,8 @@ function datasetInput(
   before: unknown,
   output: Output,
 ): Record<string, unknown> | undefined {
-  const { data, source, split, subset } = options;
-  if (data === undefined && source === undefined && split === undefined && subset === undefined) {
+  const { data, source, split, subset, labels } = options;
+  if ([data, source, split, subset, labels].every((flag) => flag === undefined)) {
     return before === undefined ? undefined : asRecord(before);
   }
   const dataset = asRecord(before);
@@ -133,14 +151,17 @@ function datasetInput(
     const guess = guessSource(data);
     dataset.url = guess.url;
     dataset.source = source ?? guess.source;
-    if (source === undefined && guess.source !== 'image-folder') {
-      output.note(`data: ${guess.url} as ${guess.source} (${guess.why})`);
+    const named = asRecord(before).source;
+    const other = named !== undefined && named !== guess.source ? `, not the spec's ${named}` : '';
+    if (source === undefined && (guess.source !== 'image-folder' || other !== '')) {
+      output.note(`data: ${guess.url} as ${guess.source}${other} (${guess.why})`);
     }
   } else if (source !== undefined) {
     dataset.source = source;
   }
   if (split !== undefined) dataset.split = split;
   if (subset !== undefined) dataset.subset = resolve(subset);
+  if (labels !== undefined) dataset.labels = labels;
   return dataset;
 }
 

@@ -1,13 +1,14 @@
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { ViewParams } from '@cropstream/augment';
 import type { Manifest } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Darkroom, SourceFacts } from '../darkroom.js';
-import { integer, integerList } from '../flags.js';
+import { given, integer, integerList } from '../flags.js';
 import { interruptible } from '../interrupt.js';
 import { Output, plural } from '../output.js';
+import { checkOutputFolder, makeOutputFolder, writeOutput } from '../outputs.js';
 import { progressBar } from '../progress.js';
 import { addRunOptions, openRun, type RunOptions, runInput } from '../run-options.js';
 
@@ -20,19 +21,23 @@ interface AugmentOptions extends RunOptions {
 }
 
 export function register(program: Command): void {
-  addRunOptions(program.command('augment'))
+  addRunOptions(program.command('augment'), ['globalBatchSize', 'shuffle', 'dropLast', 'onBadSample'])
     .summary("one image's crops and their parameters")
     .description(
       'Writes every view of an image as <view>.png, and the parameters that made it as params.json. Applying those\nwith Pillow gives the same pixels. With --data: every image of a dataset, or those of --index, each into a\nfolder of its own.',
     )
-    .option('--image <file>', 'the image')
+    .addOption(
+      new Option('--image <file>', 'the image')
+        .argParser(given)
+        .conflicts(['data', 'source', 'split', 'subset', 'labels']),
+    )
     .option('--epoch <n>', 'the epoch whose crops to make', integer(0), 0)
     .option(
       '--index <n>',
       "the sample's number in its dataset (with --data: a list, such as 0,5,9-12)",
       integerList,
     )
-    .option('--out <folder>', 'where to write', 'augmented')
+    .option('--out <folder>', 'where to write', given, 'augmented')
     .option('--json', 'print what was written as one JSON object')
     .action((options: AugmentOptions) => interruptible((signal) => augment(options, signal)));
 }
@@ -58,6 +63,7 @@ async function augment(options: AugmentOptions, signal: AbortSignal): Promise<vo
       allowed: 'an image file, or --data with a folder of them',
     });
   }
+  await checkOutputFolder(options.out);
   if (options.image !== undefined) await augmentImage(options.image, options, output);
   else await augmentDataset(options, output, signal);
 }
@@ -71,8 +77,13 @@ async function augmentImage(image: string, options: AugmentOptions, output: Outp
   const registry = await loadTransforms([...(options.transform ?? [])]);
   // A run needs a dataset; here it is the image's own folder, of which nothing else is read.
   const input = await runInput({ ...options, data: dirname(image), source: 'image-folder' }, output);
+  input.dataset = { source: 'image-folder', url: dirname(image) };
   const spec = parseSpec(input, { transforms: registry, samples: 1 });
-  const index = options.index?.[0] ?? 0;
+  const [index = 0, ...more] = options.index ?? [];
+  if (more.length > 0) {
+    const allowed = 'one number beside --image: its own in its dataset';
+    throw failure('SPEC_INVALID', { field: '--index', value: options.index?.join() ?? '', allowed });
+  }
   const path = basename(image);
   const darkroom = new Darkroom(spec, registry);
   const sample = { encoded: await readImage(image, darkroom), path };
@@ -113,9 +124,9 @@ async function augmentDataset(options: AugmentOptions, output: Output, signal: A
   try {
     for (const [done, index] of ids.entries()) {
       signal.throwIfAborted();
-      const folder = join(options.out, outputFolder(manifest, index));
       try {
         const sample = await darkroom.read({ manifest, reader }, index, signal);
+        const folder = join(options.out, outputFolder(manifest, index));
         await develop(darkroom, sample, folder, { index, epoch: options.epoch, spec });
         folders.push(folder);
       } catch (error) {
@@ -161,15 +172,14 @@ async function develop(
 ): Promise<ParamsFile> {
   const { default: sharp } = await import('sharp');
   const source: SourceFacts = await darkroom.load(sample);
-  await mkdir(folder, { recursive: true });
+  await makeOutputFolder(folder);
   const views: Record<string, ViewParams> = {};
   for (const view of darkroom.views) {
     const { params, image } = darkroom.develop(view, { epoch, sampleId: index });
     views[view.name] = params;
     const raw = { width: image.width, height: image.height, channels: 3 as const };
-    await sharp(image.data, { raw })
-      .png({ compressionLevel: 3 })
-      .toFile(join(folder, `${view.name}.png`));
+    const png = await sharp(image.data, { raw }).png({ compressionLevel: 3 }).toBuffer();
+    await writeOutput(join(folder, `${view.name}.png`), png);
   }
   const file: ParamsFile = {
     image: sample.path,
@@ -181,7 +191,7 @@ async function develop(
     exif: { orientation: source.orientation, applied: spec.exif_rotation },
     views,
   };
-  await writeFile(join(folder, 'params.json'), `${inlineArrays(JSON.stringify(file, null, 2))}\n`);
+  await writeOutput(join(folder, 'params.json'), `${inlineArrays(JSON.stringify(file, null, 2))}\n`);
   return file;
 }
 

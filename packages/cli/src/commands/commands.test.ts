@@ -1,11 +1,9 @@
 import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CommanderError } from 'commander';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeDemoImages } from '../demo/demo-images.js';
-import { exitCodeOf, failureBlock } from '../failures.js';
 import { cropstream, cropstreamJson } from '../testing/cli.js';
 import type { ParamsFile } from './augment.js';
 
@@ -239,6 +237,11 @@ describe('replay', () => {
     expect(whole.batches[0]?.samples).toBe(1);
   });
 
+  test('cuts a batch unevenly only where that is allowed, as pull does', async () => {
+    await expect(replay('--world', '3')).rejects.toMatchObject({ code: 'WORLD_INDIVISIBLE' });
+    expect((await replay('--world', '3', '--uneven')).batches[0]?.samples).toBe(2);
+  });
+
   test('refuses a rank outside its world', async () => {
     await expect(replay('--rank', '2', '--world', '2')).rejects.toMatchObject({ code: 'RANK_OUT_OF_RANGE' });
   });
@@ -259,6 +262,16 @@ test('index counts samples, classes and files that cannot be decoded', async () 
   } finally {
     await rm(join(data, 'fish', 'page.jpg'));
   }
+});
+
+test('spec prints a spec that is the same run again', async () => {
+  const printed = await cropstream('spec', '--data', data, '--recipe', 'swav', '--seed', '7');
+  const file = out('printed.yaml');
+  await writeFile(file, printed.stdout);
+  expect(printed.stdout).toContain('scale: [0.14, 1]');
+  const again = await cropstreamJson<{ run_digest: string; spec: object }>('spec', '--spec', file);
+  expect(printed.stdout).toContain(`# run digest ${again.run_digest}, `);
+  expect(again.spec).toMatchObject({ recipe: 'swav', seed: 7, global_batch_size: 9 });
 });
 
 test('bench prints exactly the documented object', async () => {
@@ -303,31 +316,4 @@ test('doctor looks at machine and dataset, and fails where a service does not an
     decoding: 'ok',
   });
   for (const check of checks) if (check.status !== 'ok') expect(check.fix).toBeTruthy();
-});
-
-describe('errors', () => {
-  test('unknown flags suggest the right one', async () => {
-    await expect(cropstream('preview', '--dta', 'x')).rejects.toThrow(CommanderError);
-    await expect(cropstream('preview', '--dta', 'x')).rejects.toThrow(/Did you mean --data/);
-  });
-
-  test('a wrong value is asked for wrongly, a missing folder failed; both say what to do', async () => {
-    const wrong = await cropstream('preview', '--data', data, '--recipe', 'dno').catch(
-      (error: unknown) => error,
-    );
-    expect(exitCodeOf(wrong)).toBe(2);
-    const missing = await cropstream('preview', '--data', out('nowhere')).catch((error: unknown) => error);
-    expect(exitCodeOf(missing)).toBe(1);
-    expect(missing).toMatchObject({ code: 'DATASET_NOT_FOUND' });
-    expect(failureBlock(missing as Parameters<typeof failureBlock>[0])).toMatch(
-      /^error: .*\n {2}help: .*\n {2}code: DATASET_NOT_FOUND$/,
-    );
-  });
-
-  test('a command without a dataset says how to name one', async () => {
-    await expect(cropstream('stats')).rejects.toMatchObject({
-      code: 'SPEC_INCOMPLETE',
-      details: { field: '--data' },
-    });
-  });
 });

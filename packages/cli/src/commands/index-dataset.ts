@@ -1,8 +1,9 @@
 import type { Inspection, Manifest } from '@cropstream/datasets';
 import type { Command } from 'commander';
-import { integer } from '../flags.js';
+import { given, integer } from '../flags.js';
 import { interruptible } from '../interrupt.js';
 import { formatBytes, formatCount, Output } from '../output.js';
+import { checkOutputFile, writeOutput } from '../outputs.js';
 import { progressBar } from '../progress.js';
 import { addRunOptions, openRun, type RunOptions } from '../run-options.js';
 
@@ -13,25 +14,31 @@ interface IndexOptions extends RunOptions {
 }
 
 export function register(program: Command): void {
-  addRunOptions(program.command('index'))
+  addRunOptions(program.command('index'), [
+    'recipe',
+    'seed',
+    'globalBatchSize',
+    'shuffle',
+    'dropLast',
+    'exifRotation',
+    'onBadSample',
+  ])
     .summary("a dataset's manifest: counts, classes, digest, bad files")
     .description(
       'Indexes a dataset as a service would, prints what its manifest says, and looks at the first bytes of its files:\nthose that cannot be decoded are counted by kind, each with its fix.',
     )
     .option('--inspect <n>', 'files to look into, spread over the dataset; 0 for none', integer(0), 50_000)
-    .option('--out <file>', 'write the manifest itself (binary)')
+    .option('--out <file>', 'write the manifest itself (binary)', given)
     .option('--json', 'print the facts as one JSON object')
     .action((options: IndexOptions) => interruptible((signal) => index(options, signal)));
 }
 
 async function index(options: IndexOptions, signal: AbortSignal): Promise<void> {
   const output = new Output(options);
+  if (options.out !== undefined) await checkOutputFile(options.out);
   const { spec, manifest } = await openRun(options, output, signal);
   const inspection = await inspect(manifest, spec.dataset, options.inspect, signal);
-  if (options.out !== undefined) {
-    const { writeFile } = await import('node:fs/promises');
-    await writeFile(options.out, manifest.encode());
-  }
+  if (options.out !== undefined) await writeOutput(options.out, manifest.encode());
   const classes = countClasses(manifest);
   let bytes = 0;
   for (let i = 0; i < manifest.length; i++) bytes += manifest.sizeOf(i);

@@ -1,12 +1,12 @@
-import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Sample, SampleReader } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Darkroom } from '../darkroom.js';
-import { integer, integerList } from '../flags.js';
+import { given, integer, integerList } from '../flags.js';
 import { interruptible } from '../interrupt.js';
 import { Output, plural } from '../output.js';
+import { checkOutputFile, writeOutput } from '../outputs.js';
 import { addRunOptions, type OpenedRun, openRun, type RunOptions } from '../run-options.js';
 
 interface PreviewOptions extends RunOptions {
@@ -21,22 +21,30 @@ interface PreviewOptions extends RunOptions {
 }
 
 export function register(program: Command): void {
-  addRunOptions(program.command('preview'))
+  addRunOptions(program.command('preview'), ['globalBatchSize', 'dropLast', 'onBadSample'])
     .summary('a PNG contact sheet: a row a view, a column an image')
     .description(
       'Draws what a trainer would get: a row a view, a column an image, the sources with their crop boxes on top.\n--effects shows what each step of a view does on its own; --epochs shows one image over epochs.',
     )
-    .option('--images <n>', 'how many images (default: 6; with --effects: 4)', integer(1, 64))
+    .addOption(
+      new Option('--images <n>', 'how many images (default: 6; with --effects: 4)')
+        .argParser(integer(1, 64))
+        .conflicts(['index', 'epochs']),
+    )
     .option(
       '--index <list>',
       "samples by their number, such as 0,5,9-12 (default: the epoch's first)",
       integerList,
     )
     .option('--epoch <n>', 'the epoch', integer(0), 0)
-    .option('--epochs <n>', 'one image over so many epochs, a column an epoch', integer(1, 64))
+    .addOption(
+      new Option('--epochs <n>', 'one image over so many epochs, a column an epoch')
+        .argParser(integer(1, 64))
+        .conflicts('effects'),
+    )
     .option('--effects', 'a row an image, a column a step: crop, flip, jitter, ...')
     .option('--view <name>', 'of --effects: which view (default: the longest chain)')
-    .option('--out <file>', 'where to write', 'cropstream-preview.png')
+    .option('--out <file>', 'where to write', given, 'cropstream-preview.png')
     .option('--json', 'print what was drawn as one JSON object')
     .action((options: PreviewOptions) => interruptible((signal) => preview(options, signal)));
 }
@@ -52,11 +60,20 @@ interface Session extends OpenedRun {
   readonly darkroom: Darkroom;
   readonly reader: SampleReader;
   readonly output: Output;
+  /** What was wrong with each sample that was passed over. */
+  readonly bad: string[];
   readonly signal: AbortSignal;
 }
 
 async function preview(options: PreviewOptions, signal: AbortSignal): Promise<void> {
   const output = new Output(options);
+  if (options.view !== undefined && !options.effects) {
+    throw failure('SPEC_INCOMPLETE', {
+      field: '--effects',
+      allowed: 'it beside --view, which says of which view',
+    });
+  }
+  await checkOutputFile(options.out);
   const [{ Darkroom }, { openDataset }, { drawSheet }] = await Promise.all([
     import('../darkroom.js'),
     import('@cropstream/datasets'),
@@ -66,10 +83,10 @@ async function preview(options: PreviewOptions, signal: AbortSignal): Promise<vo
   const darkroom = new Darkroom(run.spec, run.registry);
   const reader = openDataset(run.spec.dataset, run.manifest);
   try {
-    const session: Session = { ...run, darkroom, reader, output, signal };
+    const session: Session = { ...run, darkroom, reader, output, bad: [], signal };
     const exif = await rotatedFiles(session);
     const drawn = options.effects ? await effects(session, options) : await contact(session, options);
-    await writeFile(options.out, await drawSheet(drawn.sheet));
+    await writeOutput(options.out, await drawSheet(drawn.sheet));
     output.line(
       `${options.out}: ${plural(drawn.samples.length, 'image')}, ${plural(run.spec.views.length, 'view')}`,
     );
@@ -125,7 +142,7 @@ async function* goodSamples(
     import('@cropstream/augment'),
     import('@cropstream/schedule'),
   ]);
-  const { manifest, spec, darkroom, reader, output, signal } = session;
+  const { manifest, spec, darkroom, reader, output, bad, signal } = session;
   const order = new EpochOrder({
     seed: spec.seed,
     epoch: options.epoch,
@@ -136,25 +153,22 @@ async function* goodSamples(
   for (let i = 0; i < wanted; i++) {
     signal.throwIfAborted();
     const id = options.index?.[i] ?? order.at(i);
-    if (id >= manifest.length) {
-      throw failure('SPEC_INVALID', {
-        field: '--index',
-        value: id,
-        allowed: `a sample below ${manifest.length}`,
-      });
-    }
     let sample: Sample;
     try {
       sample = await darkroom.read({ manifest, reader }, id, signal);
       await darkroom.load(sample);
     } catch (error) {
       if (!isBadSample(error)) throw error;
+      bad.push(error.problem);
       output.note(`passed over: ${error.problem} (${error.code})`);
       continue;
     }
     yield { id, sample };
   }
 }
+
+const noGoodImage = ({ spec, bad }: Session) =>
+  failure('NO_GOOD_IMAGE', { url: spec.dataset.url, count: bad.length, reason: bad[0] ?? 'none' });
 
 type Drawn = {
   sheet: Parameters<typeof import('../pictures/sheet.js').drawSheet>[0];
@@ -165,7 +179,7 @@ async function contact(session: Session, options: PreviewOptions): Promise<Drawn
   const { previewColumn, previewSheet } = await import('../pictures/preview-sheet.js');
   const { runTitle } = await import('../pictures/sheet.js');
   const { darkroom, spec, manifest } = session;
-  const images = options.epochs === undefined ? (options.images ?? 6) : 1;
+  const images = options.epochs === undefined ? (options.images ?? options.index?.length ?? 6) : 1;
   const columns: ReturnType<typeof previewColumn>[] = [];
   const samples: { index: number; path: string }[] = [];
   for await (const { id, sample } of goodSamples(session, options)) {
@@ -180,8 +194,7 @@ async function contact(session: Session, options: PreviewOptions): Promise<Drawn
     if (samples.length >= images) break;
   }
   const first = samples[0];
-  if (first === undefined)
-    throw failure('DATASET_EMPTY', { url: spec.dataset.url, found: 'no good image among those asked for' });
+  if (first === undefined) throw noGoodImage(session);
   const what =
     options.epochs === undefined ? `epoch ${options.epoch}` : `sample ${first.index}, ${first.path}`;
   const text = {
@@ -220,9 +233,8 @@ async function effects(session: Session, options: PreviewOptions): Promise<Drawn
       ],
     };
     sheet = effectsSheet(darkroom, sure, at, rows, text);
-    if (samples.length >= (options.images ?? 4)) break;
+    if (samples.length >= (options.images ?? options.index?.length ?? 4)) break;
   }
-  if (sheet === undefined)
-    throw failure('DATASET_EMPTY', { url: spec.dataset.url, found: 'no good image among those asked for' });
+  if (sheet === undefined) throw noGoodImage(session);
   return { sheet, samples };
 }

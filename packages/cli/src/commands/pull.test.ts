@@ -22,6 +22,12 @@ vi.mock('@cropstream/client', async (original) => {
   return { ...client, MultiCropLoader: { open: async () => loader } };
 });
 
+test('a file of digests that cannot be written is refused at once', async () => {
+  await expect(cropstream('pull', '--digests', '/nowhere/digests.txt')).rejects.toMatchObject({
+    code: 'OUTPUT_UNWRITABLE',
+  });
+});
+
 test('what was drawn before an error is in the file of digests', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'cropstream-pull-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));

@@ -1,9 +1,9 @@
-import { open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Command } from 'commander';
-import { integer } from '../flags.js';
+import { type Command, Option } from 'commander';
+import { given, integer } from '../flags.js';
 import { interruptible } from '../interrupt.js';
-import { formatBytes, formatCount, Output } from '../output.js';
+import { formatBytes, formatCount, Output, plural } from '../output.js';
+import { checkOutputFile, openOutput } from '../outputs.js';
 import { DEFAULT_PORT } from '../ports.js';
 import { progressBar } from '../progress.js';
 
@@ -35,14 +35,18 @@ export function register(program: Command): void {
     .option('--world <n>', 'the world size (default: WORLD_SIZE, else 1)', integer(1))
     .option('--from-step <n>', 'the global step to begin at', integer(0), 0)
     .option('--steps <n>', 'steps to draw (default: one epoch)', integer(1))
-    .option('--epochs <n>', 'epochs to draw, instead of --steps', integer(1))
+    .addOption(
+      new Option('--epochs <n>', 'epochs to draw, instead of --steps')
+        .argParser(integer(1))
+        .conflicts('steps'),
+    )
     .option('--prefetch <n>', 'steps to hold ahead', integer(1))
     .option('--consumer <id>', 'the job id that the ranks of one job share (default: CROPSTREAM_CONSUMER)')
     .option('--takeover', 'end a live attachment of the same rank')
     .option('--uneven', 'accept batches that differ by one sample between ranks')
     .option('--step-ms <n>', "milliseconds that a step 'trains': a slow trainer", integer(0), 0)
     .option('--timeout <seconds>', 'give up when no batch came for so long', integer(1), 60)
-    .option('--digests <file>', "write each batch's step and own digest, a line a batch")
+    .option('--digests <file>', "write each batch's step and own digest, a line a batch", given)
     .option('--json', 'print one JSON object')
     .action(pull);
 }
@@ -50,6 +54,8 @@ export function register(program: Command): void {
 async function pull(options: PullOptions): Promise<void> {
   const { MultiCropLoader, StreamDigest } = await import('@cropstream/client');
   const output = new Output(options);
+  const { digests: digestsFile } = options;
+  if (digestsFile !== undefined) await checkOutputFile(digestsFile);
   await interruptible(async (signal) => {
     const loader = await MultiCropLoader.open({
       target: options.target,
@@ -71,7 +77,7 @@ async function pull(options: PullOptions): Promise<void> {
       const epoch = Number(loader.run.stepsPerEpoch);
       const steps = options.steps ?? epoch * (options.epochs ?? 1);
       const digest = new StreamDigest();
-      const digests = options.digests === undefined ? null : await open(options.digests, 'w');
+      const digests = digestsFile === undefined ? null : await openOutput(digestsFile);
       const bar = await progressBar('batches', steps);
       const sum = { steps: 0, images: 0, bytes: 0, substituted: 0 };
       const began = performance.now();
@@ -130,9 +136,9 @@ interface PullResult {
 }
 
 function report(output: Output, r: PullResult, stepsPerEpoch: number): void {
-  output.line(`run              ${r.run} (${formatCount(stepsPerEpoch)} steps an epoch)`);
+  output.line(`run              ${r.run} (${plural(stepsPerEpoch, 'step')} an epoch)`);
   output.line(
-    `drawn            ${formatCount(r.steps)} batches, ${formatCount(r.images)} images, ${formatBytes(r.bytes)} in ${r.seconds.toFixed(2)} s`,
+    `drawn            ${plural(r.steps, 'batch', 'batches')}, ${plural(r.images, 'image')}, ${formatBytes(r.bytes)} in ${r.seconds.toFixed(2)} s`,
   );
   output.line(
     `throughput       ${r.images_per_second.toFixed(1)} images/s, ${r.crops_per_second.toFixed(1)} crops/s, ${r.ms_per_batch.toFixed(1)} ms a batch`,

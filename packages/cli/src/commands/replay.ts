@@ -1,13 +1,14 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Batch } from '@cropstream/client';
 import type { ChunkMaker } from '@cropstream/crop-worker';
+import { failure } from '@cropstream/errors';
 import type { EpochPlan } from '@cropstream/schedule';
 import type { ResolvedSpec } from '@cropstream/spec';
-import type { Command } from 'commander';
-import { decoderOption, integer } from '../flags.js';
+import { type Command, Option } from 'commander';
+import { decoderOption, given, integer } from '../flags.js';
 import { interruptible } from '../interrupt.js';
 import { Output, plural } from '../output.js';
+import { checkOutputFolder, makeOutputFolder, writeOutput } from '../outputs.js';
 import { progressBar } from '../progress.js';
 import { addRunOptions, openRun, type RunOptions } from '../run-options.js';
 
@@ -18,6 +19,7 @@ interface ReplayOptions extends RunOptions {
   readonly steps: number;
   readonly rank: number;
   readonly world: number;
+  readonly uneven?: boolean;
   readonly threads?: number;
   readonly decoder: 'auto' | 'turbojpeg' | 'sharp';
   readonly out?: string;
@@ -30,15 +32,20 @@ export function register(program: Command): void {
     .description(
       'Makes a batch of a run again, in this process, without any service: its digest is that of the batch that a trainer\ndrew (compare with `pull --digests`). Give the spec, or the flags, that the run was served with.',
     )
-    .option('--step <n>', 'the global step (default: 0)', integer(0))
+    .addOption(
+      new Option('--step <n>', 'the global step (default: 0)')
+        .argParser(integer(0))
+        .conflicts(['epoch', 'stepInEpoch']),
+    )
     .option('--epoch <n>', 'the epoch, instead of --step', integer(0))
     .option('--step-in-epoch <n>', 'with --epoch: the step within it', integer(0))
     .option('--steps <n>', 'so many steps from there on; the digest is then of all of them', integer(1), 1)
     .option('--rank <n>', 'whose slice', integer(0), 0)
     .option('--world <n>', 'of how many', integer(1), 1)
+    .option('--uneven', 'accept batches that differ by one sample between ranks, as `pull --uneven` does')
     .option('--threads <n>', 'compute threads (default: as many as the cgroup allows)', integer(1, 256))
     .addOption(decoderOption())
-    .option('--out <folder>', 'write the first batch: a .npy a tensor, fields.json, batch.png')
+    .option('--out <folder>', 'write the first batch: a .npy a tensor, fields.json, batch.png', given)
     .option('--json', 'print the digests as one JSON object')
     .action((options: ReplayOptions) => interruptible((signal) => replay(options, signal)));
 }
@@ -52,20 +59,34 @@ interface ReplayedStep {
 
 async function replay(options: ReplayOptions, signal: AbortSignal): Promise<void> {
   const output = new Output(options);
-  const [{ StreamDigest }, { ChunkMaker }, { epochPlan, globalStep }, { runDigest }, { defaultThreads }] =
-    await Promise.all([
-      import('@cropstream/client'),
-      import('@cropstream/crop-worker'),
-      import('@cropstream/schedule'),
-      import('@cropstream/spec'),
-      import('@cropstream/runtime'),
-    ]);
+  if (options.out !== undefined) await checkOutputFolder(options.out);
+  if (options.stepInEpoch !== undefined && options.epoch === undefined) {
+    throw failure('SPEC_INCOMPLETE', {
+      field: '--epoch',
+      allowed: 'the epoch that --step-in-epoch counts in',
+    });
+  }
+  const [
+    { StreamDigest },
+    { ChunkMaker },
+    { checkWorld, epochPlan, globalStep },
+    { runDigest },
+    { defaultThreads },
+  ] = await Promise.all([
+    import('@cropstream/client'),
+    import('@cropstream/crop-worker'),
+    import('@cropstream/schedule'),
+    import('@cropstream/spec'),
+    import('@cropstream/runtime'),
+  ]);
   const { spec, manifest, transforms } = await openRun(options, output, signal);
   const plan = epochPlan({
     samples: manifest.length,
     globalBatchSize: spec.global_batch_size,
     dropLast: spec.drop_last,
   });
+  const { rank, world: worldSize, uneven: allowUneven = false } = options;
+  checkWorld(plan, { rank, worldSize, allowUneven });
   const first =
     options.epoch === undefined
       ? (options.step ?? 0)
@@ -155,21 +176,21 @@ async function writeBatch(folder: string, batch: Batch, spec: ResolvedSpec): Pro
     import('../pictures/batch-sheet.js'),
     import('../pictures/sheet.js'),
   ]);
-  await mkdir(folder, { recursive: true });
+  await makeOutputFolder(folder);
   for (const [name, { dtype, shape, data }] of batch.views) {
-    await writeFile(join(folder, `${name}.npy`), encodeNpy(dtype, shape, data));
+    await writeOutput(join(folder, `${name}.npy`), encodeNpy(dtype, shape, data));
   }
-  await writeFile(join(folder, '_indices.npy'), encodeNpy('int64', [batch.length], batch.indices));
-  await writeFile(join(folder, 'labels.npy'), encodeNpy('int64', [batch.length], batch.labels));
+  await writeOutput(join(folder, '_indices.npy'), encodeNpy('int64', [batch.length], batch.indices));
+  await writeOutput(join(folder, 'labels.npy'), encodeNpy('int64', [batch.length], batch.labels));
   const fields = Object.fromEntries(
     [...batch.fields].map(([name, column]) => [name, Array.from(column, plain)]),
   );
-  await writeFile(join(folder, 'fields.json'), `${JSON.stringify(fields, null, 2)}\n`);
+  await writeOutput(join(folder, 'fields.json'), `${JSON.stringify(fields, null, 2)}\n`);
   const title = `${runTitle(spec)}: step ${batch.globalStep}`;
   const subtitle = [
     `epoch ${batch.epoch}, seed ${spec.seed}; the first of ${plural(batch.length, 'sample')}, from the batch's own tensors`,
   ];
-  await writeFile(join(folder, 'batch.png'), await drawSheet(batchSheet(batch, spec, { title, subtitle })));
+  await writeOutput(join(folder, 'batch.png'), await drawSheet(batchSheet(batch, spec, { title, subtitle })));
 }
 
 const plain = (value: string | number | bigint) => (typeof value === 'bigint' ? Number(value) : value);

@@ -1,13 +1,13 @@
-import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { CompiledView } from '@cropstream/augment';
 import { failure } from '@cropstream/errors';
 import type { ResolvedSpec } from '@cropstream/spec';
 import type { Command } from 'commander';
 import type { OpenDataset } from '../darkroom.js';
-import { integer } from '../flags.js';
+import { given, integer } from '../flags.js';
 import { interruptible } from '../interrupt.js';
 import { formatBytes, formatCount, Output, plural } from '../output.js';
+import { checkOutputFile, writeOutput } from '../outputs.js';
 import { progressBar } from '../progress.js';
 import { addRunOptions, openRun, type RunOptions } from '../run-options.js';
 import { type CropStatistics, namesOf } from '../stats/crop-statistics.js';
@@ -19,7 +19,7 @@ interface StatsOptions extends RunOptions {
 }
 
 export function register(program: Command): void {
-  addRunOptions(program.command('stats'))
+  addRunOptions(program.command('stats'), ['dropLast', 'onBadSample'])
     .summary('crop statistics against the configured ranges, sizes, memory a batch')
     .description(
       'Draws boxes as a run would (from image headers alone, so it is quick), and compares scale, aspect ratio,\nposition and the rate of each step with what is configured. Writes the histograms as a PNG.',
@@ -30,7 +30,7 @@ export function register(program: Command): void {
       integer(1, 1_000_000),
       2000,
     )
-    .option('--out <file>', 'where to write', 'cropstream-stats.png')
+    .option('--out <file>', 'where to write', given, 'cropstream-stats.png')
     .option('--json', 'print the statistics as one JSON object')
     .action((options: StatsOptions) => interruptible((signal) => stats(options, signal)));
 }
@@ -40,6 +40,7 @@ const HEAD_BYTES = 64 * 1024;
 
 async function stats(options: StatsOptions, signal: AbortSignal): Promise<void> {
   const output = new Output(options);
+  await checkOutputFile(options.out);
   const [{ compileViews }, { openDataset }, { EpochOrder }, { CropStatisticsCollector }] = await Promise.all([
     import('@cropstream/augment'),
     import('@cropstream/datasets'),
@@ -82,8 +83,10 @@ async function stats(options: StatsOptions, signal: AbortSignal): Promise<void> 
     bar.stop();
     await reader.close();
   }
-  if (drawn === 0)
-    throw failure('DATASET_EMPTY', { url: spec.dataset.url, found: 'no image whose header can be read' });
+  if (drawn === 0) {
+    const reason = 'no header could be read';
+    throw failure('NO_GOOD_IMAGE', { url: spec.dataset.url, count: sizes.size, reason });
+  }
   const statistics = collector.finish();
   const memory = memoryOf(views, spec);
   const { drawStatsChart } = await import('../pictures/stats-chart.js');
@@ -93,7 +96,7 @@ async function stats(options: StatsOptions, signal: AbortSignal): Promise<void> 
   ];
   const { runTitle } = await import('../pictures/sheet.js');
   const title = `${runTitle(spec)}: crop statistics`;
-  await writeFile(options.out, await drawStatsChart(statistics, { title, subtitle }));
+  await writeOutput(options.out, await drawStatsChart(statistics, { title, subtitle }));
   report(output, statistics, memory);
   if (bad > 0)
     output.line(
