@@ -124,20 +124,24 @@ function dockerAnswers() {
 }
 
 /** Whether a Redis there has started; one that wants a password has. */
-function answers(url) {
-  const { hostname, port, protocol } = new URL(url);
+async function answers(url) {
   // A Redis behind TLS is not asked here: its clients say what is wrong.
-  if (protocol === 'rediss:') return Promise.resolve(true);
-  return new Promise((resolve) => {
+  if (new URL(url).protocol === 'rediss:') return true;
+  return /^(\+PONG|-NOAUTH)/.test(await ask(url, 'PING').catch(() => ''));
+}
+
+/** What Redis answers to a command of one line, as it comes over the wire. For short answers. */
+export function ask(url, line) {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
     const socket = openSocket(Number(port || 6379), hostname);
-    socket.setTimeout(1_000, () => socket.destroy());
-    socket.once('connect', () => socket.write('PING\r\n'));
+    socket.setTimeout(1_000, () => socket.destroy(new Error('no answer')));
+    socket.once('connect', () => socket.write(`${line}\r\n`));
     socket.once('data', (data) => {
-      resolve(/^(\+PONG|-NOAUTH)/.test(data.toString()));
+      resolve(data.toString());
       socket.destroy();
     });
-    socket.once('error', () => resolve(false));
-    socket.once('close', () => resolve(false));
+    socket.once('error', reject);
   });
 }
 

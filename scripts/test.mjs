@@ -34,15 +34,15 @@ const groups = [
   },
   {
     name: 'broker and store on Redis',
-    paths: ['tests/redis/contract'],
+    paths: ['tests/redis/fleet/'],
     async need() {
       const redis = await findRedis();
       return 'missing' in redis ? redis : { env: { REDIS_URL: redis.url }, stop: redis.stop };
     },
   },
   {
-    name: 'Redis killed, stopped and restarted',
-    paths: ['tests/redis/outage'],
+    name: 'Redis killed, stopped and restarted, and as a cluster',
+    paths: ['tests/redis/server/'],
     need() {
       const server = findRedisServer();
       return 'missing' in server ? server : { env: {} };

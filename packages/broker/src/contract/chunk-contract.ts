@@ -139,6 +139,17 @@ export function chunkContract(
       expect(await store.outstanding('d1')).toEqual([]);
     });
 
+    test('forgets failures and counts with the run', async ({ store }) => {
+      await withRun(store);
+      await store.failChunk('d1', C, '{}');
+      const { attempt } = await claim(store, '0-4-8');
+      await store.release('d1', '0-4-8', attempt, 'death');
+      await store.closeRun('one');
+      await store.openRun(exampleRun());
+      expect(await claim(store, C)).toMatchObject({ failures: 0, deaths: 0 });
+      expect(await claim(store, '0-4-8')).toMatchObject({ failures: 0, deaths: 0 });
+    });
+
     test('does not fail a chunk that was made after all', async ({ store }) => {
       await withRun(store);
       const { attempt } = await claim(store, C);

@@ -1,0 +1,3 @@
+import { contracts } from '../adapters.js';
+
+contracts(() => process.env.REDIS_URL ?? '');
