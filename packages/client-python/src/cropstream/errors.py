@@ -15,7 +15,7 @@ class SpecInvalid(CropstreamError, ValueError):
     code = "SPEC_INVALID"
     retryable = False
     problem_template = "{field}: {value} is not allowed; expected {allowed}"
-    help_template = "Correct the field named. docs/recipes.md lists every field with its default."
+    help_template = "Correct what is named. docs/recipes.md lists every field of a spec with its default, --help every flag."
 
 
 class SpecIncomplete(CropstreamError, ValueError):
@@ -24,7 +24,7 @@ class SpecIncomplete(CropstreamError, ValueError):
     code = "SPEC_INCOMPLETE"
     retryable = False
     problem_template = "{field} is missing; expected {allowed}"
-    help_template = "Add the field named. docs/recipes.md lists every field with its default."
+    help_template = "Add what is named. docs/recipes.md lists every field of a spec with its default, --help every flag."
 
 
 class SpecUnreadable(CropstreamError, ValueError):
@@ -89,6 +89,15 @@ class DatasetEmpty(CropstreamError):
     retryable = False
     problem_template = "no image was found under {url} ({found})"
     help_template = "image-folder reads .jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp, in class folders or not."
+
+
+class NoGoodImage(CropstreamError):
+    """Of all the images that a command was to show or measure, none can be decoded."""
+
+    code = "NO_GOOD_IMAGE"
+    retryable = False
+    problem_template = "none of the images looked at under {url} can be decoded ({count} of {count} are bad); the first: {reason}"
+    help_template = "`cropstream index --data` counts the files of a folder by kind, each with its fix."
 
 
 class DatasetChanged(CropstreamError):
@@ -161,6 +170,15 @@ class RunNotFound(CropstreamError):
     retryable = False
     problem_template = "no run is named {run}"
     help_template = "Open it from its spec; `cropstream serve` opens one at start. Known: {known}."
+
+
+class RunAmbiguous(CropstreamError):
+    """No run was named, and several are open."""
+
+    code = "RUN_AMBIGUOUS"
+    retryable = False
+    problem_template = "several runs are open: {known}"
+    help_template = "Name the one to draw from: `--run NAME`, or `run` in a loader."
 
 
 class RunConflict(CropstreamError):
@@ -353,6 +371,16 @@ class ProtocolMismatch(CropstreamError):
     help_template = "Upgrade the older part."
 
 
+class StoreUnavailable(CropstreamError, ConnectionError):
+    """Redis, which holds the queue and what the services know in common, does not answer or takes no
+    commands now."""
+
+    code = "STORE_UNAVAILABLE"
+    retryable = True
+    problem_template = "Redis at {target} is not available: {reason}"
+    help_template = "Is it running, and is REDIS_URL right? Nothing is lost: services and trainers go on by themselves when it is back."
+
+
 class ShuttingDown(CropstreamError, ConnectionError):
     """The service is stopping."""
 
@@ -408,6 +436,15 @@ class PortInUse(CropstreamError, ConnectionError):
     help_template = "Port {free} is free: set {flag} {free}."
 
 
+class OutputUnwritable(CropstreamError):
+    """A file or folder that a command was to write cannot be written."""
+
+    code = "OUTPUT_UNWRITABLE"
+    retryable = False
+    problem_template = "cannot write {path}: {reason}"
+    help_template = "Give another place (--out, --digests), or make room and permission there."
+
+
 class Cancelled(CropstreamError):
     """The caller aborted."""
 
@@ -436,6 +473,7 @@ ERRORS: dict[str, type[CropstreamError]] = {
     "DATASET_NOT_FOUND": DatasetNotFound,
     "IMAGE_NOT_FOUND": ImageNotFound,
     "DATASET_EMPTY": DatasetEmpty,
+    "NO_GOOD_IMAGE": NoGoodImage,
     "DATASET_CHANGED": DatasetChanged,
     "DATASET_MALFORMED": DatasetMalformed,
     "SAMPLE_IO": SampleIo,
@@ -444,6 +482,7 @@ ERRORS: dict[str, type[CropstreamError]] = {
     "SAMPLE_OVER_LIMIT": SampleOverLimit,
     "NO_GOOD_SAMPLE": NoGoodSample,
     "RUN_NOT_FOUND": RunNotFound,
+    "RUN_AMBIGUOUS": RunAmbiguous,
     "RUN_CONFLICT": RunConflict,
     "RANK_TAKEN": RankTaken,
     "WORLD_MISMATCH": WorldMismatch,
@@ -465,12 +504,14 @@ ERRORS: dict[str, type[CropstreamError]] = {
     "STATE_MISMATCH": StateMismatch,
     "FINGERPRINT_MISMATCH": FingerprintMismatch,
     "PROTOCOL_MISMATCH": ProtocolMismatch,
+    "STORE_UNAVAILABLE": StoreUnavailable,
     "SHUTTING_DOWN": ShuttingDown,
     "TRANSFORM_UNKNOWN": TransformUnknown,
     "TRANSFORM_INVALID": TransformInvalid,
     "CONFIG_INVALID": ConfigInvalid,
     "WORKER_REFUSED": WorkerRefused,
     "PORT_IN_USE": PortInUse,
+    "OUTPUT_UNWRITABLE": OutputUnwritable,
     "CANCELLED": Cancelled,
     "INTERNAL": Internal,
 }

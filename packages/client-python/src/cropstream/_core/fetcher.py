@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from ..batch import Batch
 from ..errors import Internal
@@ -73,7 +72,7 @@ class Fetcher:
     @property
     def held_bytes(self) -> int:
         """Of the tensors that are held or being filled."""
-        return sum(entry.builder.bytes for entry in self._steps.values() if entry.builder is not None)
+        return sum(entry.builder.bytes for entry in self._steps.values())
 
     def move(self, next_step: int, end: int) -> None:
         """Sets the window to begin at `next_step`, cut at `end`: steps outside are dropped, steps inside stay as they
@@ -121,7 +120,7 @@ class Fetcher:
         """Hands a complete step over."""
         entry = self._steps[step]
         self._forget(entry)
-        return entry.ready_builder().finish()
+        return entry.builder.finish()
 
     def close(self) -> None:
         """Lets go of all, and ends the threads."""
@@ -150,13 +149,17 @@ class Fetcher:
                 slot.state = SlotState.ANNOUNCED
             slots.append(slot)
             self._slots[chunk] = slot
-        count = rows.last - rows.first
-        self._steps[step] = StepSlots(step, count, slots, partial(self._build, step, count))
-
-    def _build(self, step: int, rows: int) -> BatchBuilder:
-        options = self._options
-        at = options.window.locate(step)
-        return BatchBuilder(options.run, options.selection, options.framework, step, at, rows)
+        # Allocated here, in the trainer's own thread: glibc keeps an arena for each thread that allocates, and batches
+        # from four fetching threads took twice the memory.
+        builder = BatchBuilder(
+            self._options.run,
+            self._options.selection,
+            self._options.framework,
+            step,
+            window.locate(step),
+            rows.last - rows.first,
+        )
+        self._steps[step] = StepSlots(step, slots, builder)
 
     def _drop(self, step: int) -> None:
         entry = self._steps[step]
@@ -186,7 +189,7 @@ class Fetcher:
             entry, slot, announcement, fetch = work
             try:
                 rows = slot.chunk.last - slot.chunk.first
-                outcome = fetch.run(entry.ready_builder().sink(slot.row, rows))
+                outcome = fetch.run(entry.builder.sink(slot.row, rows))
             except Exception as error:
                 with self._work:
                     self._events.defect(Internal(reason=f"a chunk could not be laid down: {error!r}"))

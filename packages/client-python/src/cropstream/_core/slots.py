@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -73,21 +71,11 @@ class Slot:
 
 @dataclass(eq=False)
 class StepSlots:
-    """One step of the window. Its tensors are allocated when its first chunk is fetched."""
+    """One step of the window, and the batch that its chunks are laid into."""
 
     step: int
-    rows: int
     slots: list[Slot]
-    make_builder: Callable[[], BatchBuilder]
-    builder: BatchBuilder | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def ready_builder(self) -> BatchBuilder:
-        """Its tensors; allocating pinned memory takes a while, so not under the stream's lock."""
-        with self._lock:
-            if self.builder is None:
-                self.builder = self.make_builder()
-            return self.builder
+    builder: BatchBuilder
 
 
 def positions_of(wire: ChunkRange) -> Positions:
