@@ -14,7 +14,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cropstream-cli-'));
   data = join(folder, 'data');
   await makeDemoImages(data, { count: 9 });
-});
+}, 60_000);
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -151,7 +151,7 @@ describe('preview', () => {
       .toFile(rotated);
     try {
       const { stderr } = await cropstream('preview', '--data', data, '--images', '1', '--out', out('r.png'));
-      expect(stderr).toContain('1 of 10 files have an EXIF orientation other than upright; it is ignored');
+      expect(stderr).toContain('1 of 10 files has an EXIF orientation other than upright; it is ignored');
     } finally {
       await rm(rotated);
     }

@@ -127,7 +127,7 @@ async function rotatedFiles({
       ? 'they are turned upright (decode.exif_rotation).'
       : 'it is ignored, as torchvision does; --exif-rotation (decode.exif_rotation: true) turns them upright.';
     output.note(
-      `note: ${rotated} of ${looked} files have an EXIF orientation other than upright; ${ignored}`,
+      `note: ${rotated} of ${plural(looked, 'file')} ${rotated === 1 ? 'has' : 'have'} an EXIF orientation other than upright; ${ignored}`,
     );
   }
   return { looked, rotated };

@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import type { OpenDataset } from '../darkroom.js';
 import { given, integer } from '../flags.js';
 import { interruptible } from '../interrupt.js';
-import { formatBytes, formatCount, Output, plural } from '../output.js';
+import { formatBytes, Output, plural } from '../output.js';
 import { checkOutputFile, writeOutput } from '../outputs.js';
 import { progressBar } from '../progress.js';
 import { addRunOptions, openRun, type RunOptions } from '../run-options.js';
@@ -100,7 +100,7 @@ async function stats(options: StatsOptions, signal: AbortSignal): Promise<void> 
   report(output, statistics, memory);
   if (bad > 0)
     output.line(
-      `\n${formatCount(bad)} draws fell on files that are no images; \`cropstream index\` names them.`,
+      `\n${plural(bad, 'draw')} fell on files that are no images; \`cropstream index\` names them.`,
     );
   output.line(`\nHistograms: ${options.out}`);
   output.json({

@@ -87,7 +87,7 @@ export function checkSizes(chunk: MadeChunk, spec: ResolvedSpec): Check {
   if (wrong.length > 0)
     return fail('view sizes', wrong.join('; '), 'This is a defect: please report it with the spec.');
   const sizes = [...new Set(spec.views.map((view) => (wantedSize(view) ?? []).join(' x ')))];
-  return ok('view sizes', `${spec.views.length} views as the spec says: ${sizes.join(', ')}`);
+  return ok('view sizes', `${plural(spec.views.length, 'view')} as the spec says: ${sizes.join(', ')}`);
 }
 
 export interface SpeedOptions {

@@ -5,6 +5,7 @@ import {
   PROTOCOL_VERSION,
 } from '@cropstream/protocol';
 import { credentials, Metadata, makeGenericClientConstructor, type ServiceError } from '@grpc/grpc-js';
+import { plural } from '../output.js';
 import { type Check, fail, ok, warn } from './check.js';
 
 const DEADLINE_MS = 5_000;
@@ -79,7 +80,8 @@ async function checkRuns(target: string): Promise<Check> {
     );
     if (runs.length === 0) return warn('runs', 'none is open', 'Trainers can open one by its spec.');
     const named = runs.map(
-      ({ name, samples, stepsPerEpoch }) => `${name} (${samples} samples, ${stepsPerEpoch} steps an epoch)`,
+      ({ name, samples, stepsPerEpoch }) =>
+        `${name} (${plural(Number(samples), 'sample')}, ${plural(Number(stepsPerEpoch), 'step')} an epoch)`,
     );
     return ok('runs', named.join(', '));
   } catch (error) {
