@@ -20,9 +20,12 @@ export function watch({ service, trainer, batches, everyMs }) {
     while (running) {
       note('serve', service.pid);
       note('trainer', trainer()?.pid);
-      const metric = await service.metrics();
-      outbox.bytes = Math.max(outbox.bytes, metric('worker_outbox_bytes'));
-      outbox.limit = metric('worker_outbox_limit_bytes');
+      // One answer may be lost; if the service is gone, its trainer fails and says so.
+      const metric = await service.metrics().catch(() => null);
+      if (metric !== null) {
+        outbox.bytes = Math.max(outbox.bytes, metric('worker_outbox_bytes'));
+        outbox.limit = metric('worker_outbox_limit_bytes');
+      }
       await sleep(everyMs);
     }
   })();
@@ -47,8 +50,9 @@ export async function until(condition, limitMs) {
 
 /** Nobody is attached, nothing is held, and no room is reserved beyond what a worker reserves before it takes a job. */
 export async function isIdle(service, reserved) {
-  const metric = await service.metrics();
+  const metric = await service.metrics().catch(() => null);
   return (
+    metric !== null &&
     metric('coordinator_attachments') === 0 &&
     metric('worker_outbox_chunks') === 0 &&
     metric('worker_outbox_bytes') <= reserved
