@@ -28,11 +28,8 @@ afterAll(async () => {
 
 beforeEach(() => fleet.settle());
 
-/** A killed worker's successor, so that each test has three. */
-afterEach(async () => {
-  while (fleet.workers.length < 3) await fleet.addWorker();
-  while (fleet.coordinators.length < 2) await fleet.addCoordinator();
-});
+// Successors of what a test has ended start while the next one runs.
+afterEach(() => fleet.replenish());
 
 async function kill(worker: Worker): Promise<number> {
   const at = performance.now();
@@ -85,6 +82,7 @@ describe('a fleet', () => {
   });
 
   test('goes on at another coordinator where one is killed', async () => {
+    await until('there are two', () => fleet.coordinators.length === 2);
     const one = await trainer();
     const drawn = one.draw();
     await one.reaches(5);

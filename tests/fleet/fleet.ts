@@ -42,6 +42,7 @@ export type Worker = Service<WorkerReady>;
 export class Fleet {
   readonly coordinators: Coordinator[] = [];
   readonly workers: Worker[] = [];
+  readonly #starting = new Map<Promise<unknown>, 'worker' | 'coordinator'>();
 
   private constructor(
     readonly folder: string,
@@ -86,6 +87,19 @@ export class Fleet {
     return worker;
   }
 
+  /** Starts successors of those that were forgotten, and does not wait for them. */
+  replenish(): void {
+    const replace = (service: 'worker' | 'coordinator', add: () => Promise<unknown>) => {
+      const started = add().finally(() => this.#starting.delete(started));
+      this.#starting.set(started, service);
+    };
+    const starting = (service: string) => [...this.#starting.values()].filter((s) => s === service).length;
+    while (this.workers.length + starting('worker') < 3) replace('worker', () => this.addWorker());
+    while (this.coordinators.length + starting('coordinator') < 2) {
+      replace('coordinator', () => this.addCoordinator());
+    }
+  }
+
   /** Forgets a process that was killed or ended. */
   forget(service: Coordinator | Worker): void {
     for (const list of [this.coordinators, this.workers] as (Coordinator | Worker)[][]) {
@@ -94,8 +108,9 @@ export class Fleet {
     }
   }
 
-  /** Until every process does its work. */
+  /** Until the processes that are there do their work, at least two workers among them. */
   async settle(): Promise<void> {
+    await until('two workers are there', () => this.workers.length >= 2 && this.coordinators.length >= 1);
     const all = [...this.coordinators, ...this.workers];
     await until('every service is ready', async () =>
       (await Promise.all(all.map(({ ready }) => isReady(ready.http)))).every(Boolean),
@@ -125,6 +140,7 @@ export class Fleet {
   }
 
   async stop(): Promise<void> {
+    await Promise.allSettled(this.#starting.keys());
     for (const { process } of [...this.coordinators, ...this.workers]) process.kill('SIGKILL');
     await this.store.close();
     await this.redis.stop();

@@ -26,7 +26,9 @@ async function coordinator(options: CoordinatorOptions): Promise<void> {
   const input = data === undefined && spec === undefined ? null : await runInput(options, output);
   if (input && name !== undefined) input.name = name;
   const { runCoordinator } = await import('@cropstream/coordinator/process');
-  announce(output, await runCoordinator(process.env, input));
+  const { transform } = options;
+  const env = transform ? { ...process.env, CROPSTREAM_TRANSFORMS: transform.join(',') } : process.env;
+  announce(output, await runCoordinator(env, input));
 }
 
 function announce(output: Output, { service, host, run }: CoordinatorProcess): void {
