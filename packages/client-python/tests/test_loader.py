@@ -233,6 +233,18 @@ def test_nhwc_runs_become_channels_last_without_a_copy() -> None:
         assert image.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_as_dinov2() -> None:
+    torch = pytest.importorskip("torch")
+    large, small = (3, 8, 8), (3, 4, 4)
+    run = FakeRun(views=(("global_0", "uint8", large), ("global_1", "uint8", large), ("local_0", "uint8", small)))
+    with Fleet(run) as fleet, open_loader(fleet, framework="torch") as loader:
+        batch = next(iter(loader.as_dinov2(mask_ratio=(0.5, 0.5), mask_probability=0.5, patch_size=4)))
+    raw = run.batch(0)
+    globals_ = np.concatenate([raw["global_0"], raw["global_1"]])
+    assert torch.equal(batch["collated_global_crops"], torch.from_numpy(normalize(globals_)))
+    assert batch["collated_masks"].shape == (32, 4)
+
+
 def test_parameters_by_name(fleet: Fleet) -> None:
     with open_loader(fleet, return_params=True) as loader:
         batch = next(iter(loader))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._core.arrays import choose_framework
 from ._core.connect import Settings, connect
@@ -17,6 +17,9 @@ from ._core.transport import Transport
 from ._core.validation import integer, optional_integer, seconds, text
 from .errors import SpecInvalid
 from .state import LoaderState, check_state, make_state, parse_state
+
+if TYPE_CHECKING:
+    from .dinov2 import Dinov2Batches
 
 
 class MultiCropLoader:
@@ -200,6 +203,19 @@ class MultiCropLoader:
         parsed = parse_state(state)
         check_state(parsed, self.run)
         self._stream.seek(parsed["global_step"])
+
+    def as_dinov2(
+        self,
+        mask_ratio: tuple[float, float] = (0.1, 0.5),
+        mask_probability: float = 0.5,
+        patch_size: int = 14,
+        *,
+        dtype: Any = "float32",
+    ) -> Dinov2Batches:
+        """This loader's batches, collated with iBOT masks as DINOv2 does: see `cropstream.dinov2.as_dinov2`."""
+        from .dinov2 import as_dinov2
+
+        return as_dinov2(self, mask_ratio, mask_probability, patch_size, dtype=dtype)
 
     def close(self) -> None:
         """Detaches, and lets go of what is held. Whoever waits for a batch gets Cancelled."""
