@@ -6,7 +6,7 @@ import { type CropstreamError, failure } from '@cropstream/errors';
 import type { Logger } from '@cropstream/runtime';
 import { type Command, Option } from 'commander';
 import { integer } from '../flags.js';
-import { formatBytes, formatCount, Output } from '../output.js';
+import { formatBytes, formatCount, Output, plural } from '../output.js';
 import { DEFAULT_HTTP_PORT, DEFAULT_PORT } from '../ports.js';
 import { progressCount } from '../progress.js';
 import { addRunOptions, type RunOptions, runInput } from '../run-options.js';
@@ -148,15 +148,15 @@ function announce(output: Output, { name, digest, info, sampleBytes }: OpenRun, 
   const samples = Number(info.samples);
   const steps = Number(info.stepsPerEpoch);
   const batch = Number(info.globalBatchSize);
-  const step = `${formatCount(batch)} samples, ${formatBytes(batch * sampleBytes)}`;
+  const step = `${plural(batch, 'sample')}, ${formatBytes(batch * sampleBytes)}`;
   output.line(
-    `run        ${name}: ${formatCount(samples)} samples, ${formatCount(steps)} steps an epoch of ${step} each`,
+    `run        ${name}: ${plural(samples, 'sample')}; an epoch is ${plural(steps, 'step')} of ${step}`,
   );
   output.line(`views      ${viewsLine(info.views)}`);
   output.line(`digest     ${digest}`);
   output.line(`trainers   ${target}   (try: cropstream pull --target ${target})`);
   output.line(`http       ${http}/metrics, /healthz, /readyz`);
-  output.line(`workers    ${workers.join(', ')} on ${threads} threads`);
+  output.line(`workers    ${workers.join(', ')} on ${plural(threads, 'thread')}`);
   // Last, so that a script that waits for it has everything before it.
   output.json({
     target,
