@@ -1,4 +1,4 @@
-// Finds or makes the Python that parity tests compare with: a virtual environment with Pillow and numpy.
+// Finds or makes the Python that tests need; parity tests compare with Pillow and numpy.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,22 +27,29 @@ function installDebianVenv() {
   );
 }
 
+/**
+ * A virtual environment under .cache/ with those packages, made once.
+ *
+ * @returns {{ path: string } | { missing: string }}
+ */
+export function makeVenv(name, packages, ready) {
+  const folder = join(cache, name);
+  const path = join(folder, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python');
+  if (ready(path)) return { path };
+  const make = () =>
+    ['python3', 'python'].some((python) => run(python, ['-m', 'venv', '--clear', folder])) &&
+    run(path, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages]);
+  console.error(`Preparing Python with ${packages.join(', ')} ...`);
+  if ((make() || (installDebianVenv() && make())) && ready(path)) return { path };
+  return {
+    missing: `install Python 3.10 or newer with venv and pip, and let it reach PyPI (${packages.join(', ')})`,
+  };
+}
+
 /** @returns {{ path: string } | { missing: string }} */
 export function findPython() {
   const given = process.env.CROPSTREAM_PYTHON;
-  if (given) {
-    if (works(given)) return { path: given };
-    return { missing: `CROPSTREAM_PYTHON=${given} does not import ${PACKAGES.join(' and ')}` };
-  }
-  const folder = join(cache, 'python');
-  const path = join(folder, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python');
-  if (works(path)) return { path };
-  const make = () =>
-    ['python3', 'python'].some((python) => run(python, ['-m', 'venv', '--clear', folder])) &&
-    run(path, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PACKAGES]);
-  console.error(`Preparing Python with ${PACKAGES.join(' and ')} ...`);
-  if ((make() || (installDebianVenv() && make())) && works(path)) return { path };
-  return {
-    missing: `install Python 3.10 or newer with venv and pip, and let it reach PyPI (${PACKAGES.join(', ')})`,
-  };
+  if (!given) return makeVenv('python', PACKAGES, works);
+  if (works(given)) return { path: given };
+  return { missing: `CROPSTREAM_PYTHON=${given} does not import ${PACKAGES.join(' and ')}` };
 }

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { findPython } from './python.mjs';
+import * as pythonClient from './python-client.mjs';
 import { findRedis, findRedisServer } from './redis.mjs';
 import { build, cache, install, root } from './setup.mjs';
 
@@ -96,6 +97,17 @@ for (const { name, paths, need } of groups) {
   totals.skipped += result.numPendingTests + result.numTodoTests;
   // A file that does not load, or an error outside a test, fails without a failed test.
   if (status !== 0 && result.numFailedTests === 0) totals.failed += 1;
+}
+
+if (filters.length === 0) {
+  const client = pythonClient.prepare();
+  if ('missing' in client) notRun.push(`NOT RUN  the Python client: ${client.missing}`);
+  else {
+    console.error('\n=== the Python client');
+    const result = pythonClient.run(client.python);
+    for (const kind of Object.keys(totals)) totals[kind] += result[kind];
+    if (client.notRun) notRun.push(`NOT RUN  the Python client's PyTorch tests: ${client.notRun}`);
+  }
 }
 
 console.log('');

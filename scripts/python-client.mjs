@@ -1,0 +1,73 @@
+// Runs the Python client's tests in an environment of their own.
+import { spawnSync } from 'node:child_process';
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeVenv } from './python.mjs';
+import { cache, root } from './setup.mjs';
+
+const folder = join(root, 'packages', 'client-python');
+const PACKAGES = [
+  'grpcio>=1.62',
+  'protobuf>=4.25',
+  'numpy>=1.26,<3',
+  'pytest>=8',
+  'pyyaml>=6',
+  'matplotlib>=3.8',
+  'Pillow==12.3.0',
+];
+/** On Linux PyPI's torch brings gigabytes of CUDA: only where it is there already, or asked for. */
+const TORCH = ['torch==2.13.0'];
+const TORCHVISION = ['--no-deps', 'torchvision==0.28.0'];
+
+const imports = (python, modules) =>
+  spawnSync(python, ['-c', `import ${modules}`], { stdio: 'ignore' }).status === 0;
+
+/** torchvision is used for its pure Python transforms alone: it has no CPU build that imports as a whole. */
+const hasTorch = (python) => imports(python, "torch, importlib.util as u; assert u.find_spec('torchvision')");
+
+/** @returns {{ python: string, notRun?: string } | { missing: string }} */
+export function prepare() {
+  const made = makeVenv('python-client', PACKAGES, (python) =>
+    imports(python, 'grpc, google.protobuf, pytest, yaml, matplotlib, PIL'),
+  );
+  if ('missing' in made) return made;
+  const python = made.path;
+  if (hasTorch(python)) return { python };
+  const pip = (...args) =>
+    spawnSync(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...args], {
+      stdio: 'inherit',
+    }).status === 0;
+  if (process.env.CROPSTREAM_TEST_TORCH === '1' && pip(...TORCH) && pip(...TORCHVISION)) return { python };
+  return {
+    python,
+    notRun: "set CROPSTREAM_TEST_TORCH=1 to install torch 2.13.0 for them (on Linux PyPI's brings CUDA)",
+  };
+}
+
+/** @returns {{ passed: number, failed: number, skipped: number }} */
+export function run(python) {
+  const report = join(cache, 'pytest.xml');
+  rmSync(report, { force: true });
+  const { status } = spawnSync(python, ['-m', 'pytest', '-q', `--junitxml=${report}`], {
+    cwd: folder,
+    stdio: 'inherit',
+  });
+  const suite = readReport(report);
+  const count = (name) => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(suite)?.[1] ?? 0);
+  const failed = count('failures') + count('errors');
+  const skipped = count('skipped');
+  return {
+    passed: count('tests') - failed - skipped,
+    failed: status !== 0 && failed === 0 ? 1 : failed,
+    skipped,
+  };
+}
+
+/** The opening tag of the report's first suite, which has its totals. */
+function readReport(path) {
+  try {
+    return /<testsuite [^>]*>/.exec(readFileSync(path, 'utf8'))?.[0] ?? '';
+  } catch {
+    return '';
+  }
+}
