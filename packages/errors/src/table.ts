@@ -118,7 +118,8 @@ export const ERROR_TABLE = {
     http: 422,
     retryable: false,
     when: 'Of all the images that a command was to show or measure, none can be decoded.',
-    message: 'none of the images looked at under {url} can be decoded ({count} of {count} are bad); the first: {reason}',
+    message:
+      'none of the images looked at under {url} can be decoded ({count} of {count} are bad); the first: {reason}',
     help: '`cropstream index --data` counts the files of a folder by kind, each with its fix.',
   }),
   DATASET_CHANGED: row({
