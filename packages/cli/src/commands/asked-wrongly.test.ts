@@ -3,7 +3,6 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CommanderError } from 'commander';
-import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeDemoImages } from '../demo/demo-images.js';
 import { exitCodeOf, failureBlock } from '../failures.js';
@@ -22,11 +21,6 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const out = (name: string) => join(folder, name);
-
-const _sizeOf = async (path: string) => {
-  const { width, height, format } = await sharp(path).metadata();
-  return { width, height, format };
-};
 
 describe('outputs', () => {
   test.each<[string[], string]>([
