@@ -197,6 +197,11 @@ def test_as_a_list_it_is_what_dino_yields(fleet: Fleet, framework: str) -> None:
     raw = fleet.run.batch(0)
     with open_loader(fleet, framework=framework, as_list=True) as loader:
         images, labels = next(iter(loader))
+        crops = loader.split_crops(images)
+        globals_, locals_ = loader.split_crops(images)
+    assert len(globals_) + len(locals_) == len(images)
+    assert len(globals_) == sum(view.name.startswith("global") for view in loader.run.views)
+    assert all(crop is image for crop, image in zip(globals_, images, strict=False)), "globals come first"
     assert [str(image.dtype).removeprefix("torch.") for image in images] == ["float32", "float32", "float16"]
     assert np.array_equal(np.asarray(images[0]), normalize(raw["global_0"]))
     assert np.array_equal(np.asarray(images[1]), raw["global_1"], equal_nan=True), "the run normalised it itself"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple
@@ -59,14 +59,17 @@ def split_crops(batch: Mapping[str, Any]) -> Crops:
     Globals are the views whose names start with `global`; where none does, those of the largest size.
     """
     views = views_of(batch)
-    named = [name for name in views if name.startswith("global")]
-    if not named:
-        largest = max((prod(view.shape[1:]) for view in views.values()), default=0)
-        named = [name for name, view in views.items() if prod(view.shape[1:]) == largest]
-    return Crops(
-        [view for name, view in views.items() if name in named],
-        [view for name, view in views.items() if name not in named],
-    )
+    return split_views(list(views), list(views.values()))
+
+
+def split_views(names: Sequence[str], views: Sequence[Any]) -> Crops:
+    """The same for views in a list, as `as_list=True` gives them, and their names."""
+    named = [name.startswith("global") for name in names]
+    if not any(named):
+        largest = max((prod(view.shape[1:]) for view in views), default=0)
+        named = [prod(view.shape[1:]) == largest for view in views]
+    pairs = list(zip(named, views, strict=True))
+    return Crops([view for is_global, view in pairs if is_global], [view for is_global, view in pairs if not is_global])
 
 
 def views_of(batch: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from ._core.run import RunInfo
 from ._core.schedule import MAX_SAFE_INTEGER
 from ._core.transport import Transport
 from ._core.validation import integer, optional_integer, seconds, text
+from .batch import Crops, split_crops, split_views
 from .errors import SpecInvalid
 from .state import LoaderState, check_state, make_state, parse_state
 
@@ -203,6 +204,15 @@ class MultiCropLoader:
         parsed = parse_state(state)
         check_state(parsed, self.run)
         self._stream.seek(parsed["global_step"])
+
+    def split_crops(self, crops: Mapping[str, Any] | Sequence[Any]) -> Crops:
+        """The globals and the locals of a batch, or of the list that `as_list=True` yields: `(globals, locals)`.
+
+        As `cropstream.split_crops`; the list's views are in the spec's order.
+        """
+        if isinstance(crops, Mapping):
+            return split_crops(crops)
+        return split_views([view.name for view in self.run.views], crops)
 
     def as_dinov2(
         self,
