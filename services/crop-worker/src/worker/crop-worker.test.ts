@@ -156,6 +156,20 @@ describe('CropWorker', () => {
     await close(fleet);
   });
 
+  it('drops what it holds of a run that was closed, opened again and wanted by nobody since', async () => {
+    const fleet = await startFleet();
+    await fleet.queue(0);
+    await until(fleet, 0, 'ready');
+    const [run] = await fleet.store.runs();
+    if (run === undefined) throw new Error('no run');
+    await fleet.store.closeRun(run.name);
+    await fleet.clock.advance(600);
+    await fleet.store.openRun(run);
+    await fleet.clock.advance(5_000);
+    expect(fleet.worker.outbox.size).toBe(0);
+    await close(fleet);
+  });
+
   it('stops making what nobody wants any more', async () => {
     const fleet = await startFleet({
       make: (_, signal) =>

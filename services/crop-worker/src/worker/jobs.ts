@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import {
   type Broker,
   type ChunkJob,
@@ -61,7 +62,10 @@ export class JobRunner {
   readonly #heldBack = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
 
-  constructor(private readonly options: JobRunnerOptions) {}
+  constructor(private readonly options: JobRunnerOptions) {
+    // Each job held back listens.
+    setMaxListeners(0, this.#stopping.signal);
+  }
 
   get active(): number {
     return this.#making.size;

@@ -39,7 +39,9 @@ export class Wants {
     const shape = this.book.shape(runDigest);
     const names = (window: AttachmentRecord) =>
       wantedChunks(shape!.plan, shape!.chunkSize, window).map(chunkName);
-    this.#wanted.set(runDigest, shape && new Set(attachments.flatMap(names)));
+    // Without attachments nothing is wanted, of a run that this worker has not opened (again) either.
+    const known = shape !== null || attachments.length === 0;
+    this.#wanted.set(runDigest, known ? new Set(attachments.flatMap(names)) : null);
     return attachments.length > 0;
   }
 
