@@ -13,7 +13,14 @@ import { FINGERPRINT, ROW_BYTES, type RunScenario } from './scenario.js';
 import type { Server } from './server.js';
 import type { World } from './world.js';
 
-const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
+/** A worker's warnings and errors, in the event log. */
+function logOf(part: Part): Log {
+  const tell = (fields: object, message: string) => {
+    const { err } = fields as { err?: unknown };
+    part.world.log?.(`${part.name}: ${message}${err === undefined ? '' : ` (${err})`}`);
+  };
+  return { debug() {}, info() {}, warn: tell, error: tell };
+}
 
 const unobserved: CoordinatorObserver = {
   scheduled() {},
@@ -168,7 +175,7 @@ export class Fleet {
       store: storeOf(part, this.server, this.wakes),
       broker: brokerOf(part, this.server),
       clock: part.clock,
-      log: silent,
+      log: logOf(part),
       emit: () => {},
       limits,
       maxChunkBytes,

@@ -42,8 +42,8 @@ export class RankSlot {
   readonly processes = new Set<TrainerProcess>();
   checkpoint: Checkpoint;
   done = false;
-  /** When it yielded last, or is excused until. */
-  lastYieldAt = 0;
+  /** When it began, yielded last, or is excused until. */
+  lastYieldAt: number;
   #incarnation = 0;
   #reported = false;
 
@@ -55,6 +55,7 @@ export class RankSlot {
     state: LoaderState | null,
   ) {
     this.checkpoint = { step: startStep, state };
+    this.lastYieldAt = job.world.clock.now();
   }
 
   get name(): string {
