@@ -74,7 +74,8 @@ export class Part {
 
   /** `run` is called where the crash is seen: not by the part itself. */
   onCrash(run: () => void): void {
-    this.#onCrash.push(run);
+    if (this.#alive) this.#onCrash.push(run);
+    else run();
   }
 
   /** Called when the part has been silent for as long as its peers' keepalive allows. */
