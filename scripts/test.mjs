@@ -1,8 +1,9 @@
 // `npm test`: installs, builds, then runs every group of tests. A group whose need cannot be met is listed last as
-// NOT RUN with what to install; with --strict that fails. Further arguments go to vitest, as a filter.
+// NOT RUN with what to install; with --strict that fails. Failed tests are told again at the end, where they are seen.
+// Further arguments choose the test files whose path holds one of them.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { findPython } from './python.mjs';
 import * as pythonClient from './python-client.mjs';
 import { findRedis, findRedisServer } from './redis.mjs';
@@ -65,7 +66,10 @@ mkdirSync(cache, { recursive: true });
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const notRun = [];
+const failures = [];
 for (const { name, paths, need } of groups) {
+  const files = filters.length === 0 ? paths : paths.flatMap(chosen);
+  if (files.length === 0) continue;
   const met = await need();
   if ('missing' in met) {
     notRun.push(`NOT RUN  ${name}: ${met.missing}`);
@@ -85,18 +89,18 @@ for (const { name, paths, need } of groups) {
       ...reporters,
       '--dir',
       '.',
-      ...paths.map((path) => join(root, path)),
-      ...filters,
+      ...files.map((path) => join(root, path)),
     ],
     { cwd: root, stdio: 'inherit', env: { ...process.env, ...met.env } },
   );
   await met.stop?.();
   const result = readReport(report);
   totals.passed += result.numPassedTests;
-  totals.failed += result.numFailedTests;
   totals.skipped += result.numPendingTests + result.numTodoTests;
-  // A file that does not load, or an error outside a test, fails without a failed test.
-  if (status !== 0 && result.numFailedTests === 0) totals.failed += 1;
+  const failed = result.testResults.flatMap(failedTests);
+  if (status !== 0 && failed.length === 0) failed.push('an error outside of a test: see above');
+  totals.failed += failed.length;
+  failures.push(...failed.map((line) => `FAILED  ${name}: ${line}`));
 }
 
 if (filters.length === 0) {
@@ -106,12 +110,13 @@ if (filters.length === 0) {
     console.error('\n=== the Python client');
     const result = pythonClient.run(client.python);
     for (const kind of Object.keys(totals)) totals[kind] += result[kind];
+    if (result.failed > 0) failures.push('FAILED  the Python client: see its summary above');
     if (client.notRun) notRun.push(`NOT RUN  the Python client's PyTorch tests: ${client.notRun}`);
   }
 }
 
 console.log('');
-for (const line of notRun) console.log(line);
+for (const line of [...failures, ...notRun]) console.log(line);
 console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
 process.exit(totals.failed > 0 || totals.passed === 0 || (strict && notRun.length > 0) ? 1 : 0);
 
@@ -119,6 +124,26 @@ function readReport(path) {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));
   } catch {
-    return { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0 };
+    return { numPassedTests: 0, numPendingTests: 0, numTodoTests: 0, testResults: [] };
   }
+}
+
+/** The test files under a group's path that the arguments choose. */
+function chosen(path) {
+  return readdirSync(join(root, path), { recursive: true })
+    .map((file) => join(path, file))
+    .filter((file) => file.endsWith('.test.ts') && !file.includes('node_modules'))
+    .filter((file) => filters.some((filter) => file.includes(filter)));
+}
+
+/** A line for each failed test of a file, or one for a file that did not load. */
+function failedTests({ name, status, message, assertionResults }) {
+  const file = relative(root, name);
+  const failed = assertionResults.filter((test) => test.status === 'failed');
+  if (status === 'failed' && failed.length === 0) return [`${file}: ${firstLine(message)}`];
+  return failed.map((test) => `${file} > ${test.fullName}: ${firstLine(test.failureMessages[0] ?? '')}`);
+}
+
+function firstLine(text) {
+  return text.split('\n', 1)[0];
 }
