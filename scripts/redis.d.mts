@@ -9,6 +9,8 @@ export interface RedisServer extends FoundRedis {
   /** Resolves when the process is gone. @default 'SIGKILL' */
   kill(signal?: NodeJS.Signals): Promise<void>;
   signal(signal: NodeJS.Signals): boolean;
+  /** Resolves when what was written so far is in the operating system's hands, so that SIGKILL cannot lose it. */
+  written(): Promise<void>;
 }
 
 export function findRedis(): Promise<FoundRedis | { readonly missing: string }>;

@@ -1,6 +1,7 @@
 // Finds or starts the Redis that tests run against: REDIS_URL, a container where a Docker engine answers, or a
 // redis-server process, which Debian's root can have from apt.
 import { spawn, spawnSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer, connect as openSocket } from 'node:net';
@@ -90,6 +91,11 @@ export async function startRedisServer({ args = [] } = {}) {
     kill,
     /** SIGSTOP and SIGCONT, say. */
     signal: (signal) => child.kill(signal),
+    async written() {
+      while (!/aof_buffer_length:0\b/.test(await ask(url, 'INFO persistence'))) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    },
     async stop() {
       process.off('exit', killAtExit);
       await kill();
@@ -145,13 +151,22 @@ export function ask(url, line) {
   });
 }
 
-function freePort() {
-  return new Promise((resolve, reject) => {
+/**
+ * A free port below those that systems give to outgoing connections: while a killed Redis is away, none of them, not
+ * even one of a client that tries to reach it, may take its port.
+ */
+async function freePort() {
+  for (let tries = 0; tries < 100; tries++) {
+    const port = randomInt(10_000, 32_000);
+    if (await isFree(port)) return port;
+  }
+  throw new Error('no free port on 127.0.0.1 between 10000 and 31999');
+}
+
+function isFree(port) {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 }

@@ -13,11 +13,11 @@ import { insist, pass, withServer } from './with-server.js';
 
 const C = '0-0-4';
 const unavailable = { code: 'STORE_UNAVAILABLE', retryable: true };
-/** AOF writes to disk once a second. */
-const written = () => pass(1_200);
+/** A command that waits for an answer fails after so long; one that fails at once takes less, on a busy machine too. */
+const COMMAND_MS = 2_000;
 
 async function restart(server: RedisServer, awayMs: number): Promise<void> {
-  await written();
+  await server.written();
   await server.kill('SIGKILL');
   await pass(awayMs);
   await server.start();
@@ -29,13 +29,13 @@ describe.concurrent('RedisStore', () => {
     async ({ server, openStore }) => {
       const store = await openStore();
       await store.openRun(exampleRun());
-      await written();
+      await server.written();
       await server.kill();
       const before = performance.now();
       await expect(store.runs()).rejects.toMatchObject(unavailable);
       await expect(store.claim('d1', C, 1)).rejects.toMatchObject(unavailable);
       await expect(store.wake('t')).rejects.toMatchObject(unavailable);
-      expect(performance.now() - before).toBeLessThan(1_000);
+      expect(performance.now() - before).toBeLessThan(COMMAND_MS);
       await insist(async () => expect(store.isReady).toBe(false));
       await server.start();
       expect(await insist(() => store.runByName('one'))).toEqual(exampleRun());
@@ -69,7 +69,7 @@ describe.concurrent('RedisStore', () => {
     const before = performance.now();
     await Promise.all([store.close(), broker.close()]);
     expect(await waiting).toBeNull();
-    expect(performance.now() - before).toBeLessThan(1_000);
+    expect(performance.now() - before).toBeLessThan(COMMAND_MS);
     await expect(store.runs()).rejects.toMatchObject({ code: 'SHUTTING_DOWN' });
   });
 
@@ -101,7 +101,7 @@ describe.concurrent('RedisStore', () => {
   withServer(
     'declares nobody gone for a lease after an outage longer than every lease',
     async ({ server, openStore }) => {
-      const [beat, lease] = [300, 1_500];
+      const [beat, lease] = [300, 4_000];
       const store = await openStore();
       await store.openRun(exampleRun());
       const living = exampleWorker();
@@ -123,7 +123,7 @@ describe.concurrent('RedisStore', () => {
       );
       const second = store.beat(dead, lease);
       await Promise.all([renewed, second]);
-      await written();
+      await server.written();
       await store.beat(dead, lease);
       await server.kill();
       await pass(2 * lease);
@@ -185,7 +185,7 @@ describe.concurrent('BullmqBroker', () => {
       await broker.take('other', 'w1', 50);
       const waiting = broker.take('other', 'w1', 60_000);
       waiting.catch(() => undefined);
-      await written();
+      await server.written();
       await server.kill();
       await expect(waiting).rejects.toMatchObject(unavailable);
       await expect(broker.take('q', 'w1', 500)).rejects.toMatchObject(unavailable);
