@@ -10,7 +10,7 @@ export function contracts(url: () => string): void {
   // Time is real here and most tests wait for some of it: side by side they take a third as long.
   describe.concurrent('BullmqBroker', () => {
     brokerContract(async () => {
-      const options = { url: url(), prefix: `test-${randomUUID()}`, lockMs: 900 };
+      const options = { url: url(), prefix: `test-${randomUUID()}`, lockMs: 1_500 };
       const broker = await BullmqBroker.open(options);
       const all = [broker];
       return {
@@ -31,7 +31,7 @@ export function contracts(url: () => string): void {
 
   describe.concurrent('RedisStore', () => {
     storeContract(async () => {
-      const idleMs = 2_000;
+      const idleMs = 3_000;
       const store = await RedisStore.open({ url: url(), prefix: `test-${randomUUID()}`, idleMs });
       return { store, idleMs, advance: pass, end: () => store.close() };
     });
