@@ -74,6 +74,15 @@ export interface OutstandingRecord {
   /** Failures that a worker reported, and deaths of workers while making it: each has its own limit. */
   readonly failures: number;
   readonly deaths: number;
+  /** The second attempt at a chunk that is late; null: there is none. */
+  readonly hedge: HedgeRecord | null;
+}
+
+/** An attempt beside the one that is late. The first completion wins; its failure and death count to nothing. */
+export interface HedgeRecord {
+  readonly attempt: number;
+  /** Never the worker that makes the chunk already; null while it waits in the queue. */
+  readonly takenBy: string | null;
 }
 
 /** A chunk that failed for good: every attachment that wants it ends with the error. */
@@ -93,6 +102,7 @@ export type ChunkState =
 export type Verdict = { readonly admitted: true } | { readonly admitted: false; readonly reason: string };
 
 export interface WorkerRecord {
+  /** Without spaces. */
   readonly id: string;
   readonly address: string;
   readonly tlsName: string;

@@ -67,8 +67,14 @@ export interface Store {
     share: number,
   ): Promise<{ readonly claimed: OutstandingRecord } | { readonly refused: 'share' } | ChunkState>;
   /**
-   * A worker begins an attempt; false: ready, failed, unclaimed, superseded or begun by another worker by now, so skip
-   * it. Beginning again what the same worker began is true.
+   * Gives a chunk that a worker makes a second attempt, for another worker to make; its number, or null where nothing
+   * was changed: that attempt is not being made any more, the chunk has two already, or more than `percent` of the run's
+   * claims have been hedged. So there is at most one hedge more than that.
+   */
+  hedge(runDigest: string, chunk: ChunkName, attempt: number, percent: number): Promise<number | null>;
+  /**
+   * A worker begins an attempt; false: ready, failed, unclaimed, superseded or begun by another worker by now, or the
+   * hedge of an attempt of its own, so skip it. Beginning again what the same worker began is true.
    */
   begin(runDigest: string, chunk: ChunkName, attempt: number, workerId: string): Promise<boolean>;
   /**
@@ -79,9 +85,10 @@ export interface Store {
   /** Forgets a ready record if it is still of that worker and attempt; true if it was. */
   retract(runDigest: string, chunk: ChunkName, workerId: string, attempt: number): Promise<boolean>;
   /**
-   * An attempt ended without a chunk. `failure` and `death` count; `abandoned` (drained, unwanted) does not.
-   * The chunk is then neither outstanding nor ready, and may be claimed again; its counts stay, for a minute where
-   * nobody does. An attempt that was superseded or released already changes nothing, so each counts once.
+   * An attempt ended without a chunk. `failure` and `death` count; `abandoned` (drained, unwanted) does not, and nothing
+   * does of a hedge. Where the chunk has another attempt, that one stands; else it is neither outstanding nor ready, and
+   * may be claimed again; its counts stay, for a minute where nobody does. An attempt that was superseded or released
+   * already changes nothing, so each counts once.
    */
   release(
     runDigest: string,

@@ -21,6 +21,12 @@ const LIMITS: LimitTable<CoordinatorLimits> = {
     'How often wanted and existing chunks are compared, if nothing wakes the coordinator',
   ],
   healMs: ['CROPSTREAM_HEAL', 'A job that nobody took for so long is put into the queue again'],
+  hedgeFactor: [
+    'CROPSTREAM_HEDGE_FACTOR',
+    "A chunk is late, and made a second time elsewhere, after so many times its run's usual time",
+  ],
+  hedgeAfterMs: ['CROPSTREAM_HEDGE_AFTER', 'No chunk is late sooner than after this; a day: never'],
+  hedgePercent: ['CROPSTREAM_HEDGE_PERCENT', 'Of 100 chunks of a run, how many may be made twice so'],
   maxDeaths: ['CROPSTREAM_MAX_DEATHS', 'Workers that may die while making one chunk before it is failed'],
   maxUnreachable: [
     'CROPSTREAM_MAX_UNREACHABLE',

@@ -18,6 +18,12 @@ export interface CoordinatorLimits {
   readonly tickMs: number;
   /** A claimed job not taken for so long is put into the queue again, under the same id. */
   readonly healMs: number;
+  /** A chunk is late that has been made for so many times as long as the run's chunks usually are. */
+  readonly hedgeFactor: number;
+  /** No chunk is late sooner than after this. */
+  readonly hedgeAfterMs: number;
+  /** Of 100 chunks of a run, how many may be hedged; one more at any time. */
+  readonly hedgePercent: number;
   /** Workers that may die while making one chunk before it is failed. */
   readonly maxDeaths: number;
   /** Fetches of one chunk that may find its living worker unreachable before the attachment is ended. */
@@ -34,6 +40,9 @@ export const DEFAULT_LIMITS: CoordinatorLimits = {
   leaseMs: 5000,
   tickMs: 1000,
   healMs: 2000,
+  hedgeFactor: 3,
+  hedgeAfterMs: 500,
+  hedgePercent: 5,
   maxDeaths: 5,
   maxUnreachable: 3,
 };

@@ -15,6 +15,8 @@ export function observe(registry: Registry, log: Logger, limits: CoordinatorLimi
   const scheduled = counter('chunks_scheduled_total', 'Chunk jobs put into the queue.');
   const announced = counter('chunks_announced_total', 'Ready chunks told to trainers.');
   const deaths = counter('worker_deaths_total', 'Chunks whose worker was gone before it made them.');
+  const hedges = counter('hedges_total', 'Late chunks given to a second worker.');
+  const hedgesWon = counter('hedges_won_total', 'Late chunks that the second worker made first.');
   const removed = counter('jobs_removed_total', 'Jobs taken back because nobody wanted them any more.');
   const failedPasses = counter('reconcile_failures_total', 'Passes of the reconcile loop that failed.');
   const attachments = gauge('attachments', 'Attached trainer processes.');
@@ -37,6 +39,8 @@ export function observe(registry: Registry, log: Logger, limits: CoordinatorLimi
   return {
     scheduled: (chunks) => scheduled.inc(chunks),
     announced: (chunks) => announced.inc(chunks),
+    hedged: () => hedges.inc(),
+    hedgeWon: () => hedgesWon.inc(),
     removed: (jobs) => removed.inc(jobs),
     workerDied() {
       deaths.inc();

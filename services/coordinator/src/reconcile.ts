@@ -16,12 +16,17 @@ import { type WantedChunk, wantedChunks } from '@cropstream/schedule';
 import type { Attachment } from './attachment.js';
 import type { CoordinatorLimits } from './limits.js';
 import type { OpenRun } from './open-run.js';
+import { type Watch, Watches } from './watches.js';
 
 /** What the reconcile loop reports; the metrics implement it. */
 export interface ReconcileObserver {
   scheduled(chunks: number): void;
   announced(chunks: number): void;
   workerDied(): void;
+  /** A late chunk was given to a second worker. */
+  hedged(): void;
+  /** The second worker was first. */
+  hedgeWon(): void;
   removed(jobs: number): void;
 }
 
@@ -35,14 +40,6 @@ export interface ReconcilerOptions {
 
 type Want = WantedChunk & { readonly name: ChunkName };
 
-/** When this coordinator first saw a chunk asked for, and last saw to it that its job is queued. */
-interface Watch {
-  readonly since: number;
-  queuedAt: number;
-  /** The attempt whose job was added again though it was claimed before; 0: none. */
-  healed: number;
-}
-
 /**
  * Compares what the attachments of one run want with what there is, and does what is missing. Level, not
  * edge: it may run at any time and any number of times, and what a lost wake or a crash left undone, the
@@ -50,7 +47,7 @@ interface Watch {
  */
 export class Reconciler {
   readonly #options: ReconcilerOptions;
-  readonly #watches = new Map<string, Watch>();
+  readonly #watches = new Watches();
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
@@ -60,40 +57,44 @@ export class Reconciler {
    * One pass over a run. `share` is how many of its chunks may wait in the queue at once.
    */
   async run(run: OpenRun, attachments: readonly Attachment[], share: number): Promise<void> {
-    const { store, broker, clock, observer } = this.#options;
+    const { store, broker, observer } = this.#options;
     const wants = inOrder(attachments);
     const names = [...wants.keys()];
     const states = await store.chunkStates(run.digest, names);
     const takers = states.some((s) => s.state === 'outstanding' && s.outstanding.takenBy !== null);
     // After the states: a worker that took a chunk has beaten before it did.
-    const living = takers
-      ? new Set((await store.workers()).map((w: WorkerRecord) => w.id))
-      : new Set<string>();
+    const living = takers ? await this.#living() : new Map<string, WorkerRecord>();
 
     const jobs: ChunkJob[] = [];
+    const late: Claimed[] = [];
     let shareLeft = true;
     for (const [at, name] of names.entries()) {
       const { want, by } = wants.get(name) as WantedBy;
       let state = states[at] as ChunkState;
-      if (state.state === 'outstanding' && isOrphan(state.outstanding, living)) {
-        state = await this.#afterDeath(run, state.outstanding);
-      }
+      if (state.state === 'outstanding') state = await this.#withoutDead(run, state.outstanding, living);
       if (state.state === 'none' && shareLeft && by.some((attachment) => attachment.awaits(name))) {
         const claim = await store.claim(run.digest, name, share);
         if ('refused' in claim) shareLeft = false;
         else if ('claimed' in claim) {
-          jobs.push(jobOf(run, want, by, claim.claimed));
-          this.#watch(run, name).queuedAt = clock.now();
+          jobs.push(this.#jobOf(run, { want, by, claim: claim.claimed }));
           continue;
         } else state = claim;
       }
       if (state.state === 'ready') observer.announced(this.#announce(run, state.ready, want, by));
       else if (state.state === 'failed') endAll(by, state.failed.errorJson);
-      else if (state.state === 'outstanding' && state.outstanding.takenBy === null) {
-        const job = await this.#heal(run, want, by, state.outstanding);
-        if (job) jobs.push(job);
+      else if (state.state === 'outstanding') {
+        const claim = waitingOf(state.outstanding);
+        if (claim) {
+          const job = await this.#heal(run, { want, by, claim });
+          if (job) jobs.push(job);
+        } else if (this.#isLate(run, { want, by, claim: state.outstanding })) {
+          late.push({ want, by, claim: state.outstanding });
+        }
       }
     }
+    // What is new goes first: a worker that makes something twice is to have nothing better to do.
+    if (late.length > 0 && jobs.length === 0 && shareLeft)
+      jobs.push(...(await this.#hedge(run, late, living)));
     if (jobs.length > 0) {
       await broker.add(run.fingerprint, jobs);
       observer.scheduled(jobs.length);
@@ -132,8 +133,8 @@ export class Reconciler {
     const { store, broker, observer } = this.#options;
     const outstanding = await store.outstanding(run.digest);
     const takers = outstanding.some(({ takenBy }) => takenBy !== null);
-    const living = takers ? new Set((await store.workers()).map(({ id }) => id)) : new Set<string>();
-    const waiting = outstanding.filter((claim) => claim.takenBy === null || isOrphan(claim, living));
+    const living = takers ? await this.#living() : new Map<string, WorkerRecord>();
+    const waiting = outstanding.filter((claim) => claim.takenBy === null || isGone(claim.takenBy, living));
     if (waiting.length === 0) return;
     const wanted = new Set(
       (await store.attachments(run.digest)).flatMap((attachment) =>
@@ -152,20 +153,23 @@ export class Reconciler {
 
   /** Forgets what it watched of chunks that no attachment here wants any more. */
   forget(attachments: Iterable<Attachment>): void {
-    const wanted = new Set<string>();
-    for (const { run, wants } of attachments) for (const { name } of wants) wanted.add(watchKey(run, name));
-    for (const key of this.#watches.keys()) if (!wanted.has(key)) this.#watches.delete(key);
+    this.#watches.forget(attachments);
   }
 
   #watch(run: OpenRun, name: ChunkName): Watch {
-    const key = watchKey(run, name);
-    let watch = this.#watches.get(key);
-    if (!watch) {
-      const now = this.#options.clock.now();
-      watch = { since: now, queuedAt: now, healed: 0 };
-      this.#watches.set(key, watch);
-    }
-    return watch;
+    return this.#watches.run(run.digest).of(name, this.#options.clock.now());
+  }
+
+  async #living(): Promise<ReadonlyMap<string, WorkerRecord>> {
+    return new Map((await this.#options.store.workers()).map((worker) => [worker.id, worker]));
+  }
+
+  /** The job of a claim that is about to be queued. */
+  #jobOf(run: OpenRun, claimed: Claimed): ChunkJob {
+    const watch = this.#watch(run, claimed.want.name);
+    watch.queuedAt = this.#options.clock.now();
+    watch.waitedAt = watch.queuedAt;
+    return jobOf(run, claimed);
   }
 
   /**
@@ -173,23 +177,74 @@ export class Reconciler {
    * again under its id. That changes nothing where a worker took the job and was never heard of it again, or never
    * learnt that it has it: then the queue runs empty while the claim stays, and the claim is given up for another.
    */
-  async #heal(
-    run: OpenRun,
-    want: Want,
-    by: readonly Attachment[],
-    claim: OutstandingRecord,
-  ): Promise<ChunkJob | null> {
+  async #heal(run: OpenRun, claimed: Claimed): Promise<ChunkJob | null> {
     const { store, broker, clock, limits } = this.#options;
+    const { want, claim } = claimed;
     const watch = this.#watch(run, want.name);
+    watch.waitedAt = clock.now();
     if (clock.now() - watch.queuedAt < limits.healMs) return null;
     watch.queuedAt = clock.now();
     if (watch.healed === claim.attempt && (await broker.counts(run.fingerprint)).waiting === 0) {
       await store.release(run.digest, want.name, claim.attempt, 'abandoned');
       const again = await store.claim(run.digest, want.name, Number.MAX_SAFE_INTEGER);
-      return 'claimed' in again ? { ...jobOf(run, want, by, again.claimed), urgent: true } : null;
+      return 'claimed' in again
+        ? { ...this.#jobOf(run, { ...claimed, claim: again.claimed }), urgent: true }
+        : null;
     }
     watch.healed = claim.attempt;
-    return jobOf(run, want, by, claim);
+    return jobOf(run, claimed);
+  }
+
+  /** Whether a chunk has been made for far longer than is usual, though somebody waits for it. */
+  #isLate(run: OpenRun, { want, by, claim }: Claimed): boolean {
+    const { clock, limits } = this.#options;
+    const watch = this.#watch(run, want.name);
+    const now = clock.now();
+    if (watch.making?.attempt !== claim.attempt) watch.making = { attempt: claim.attempt, since: now };
+    const ageMs = now - watch.making.since;
+    if (claim.hedge || ageMs < limits.hedgeAfterMs || now - watch.hedgeAt < limits.tickMs) return false;
+    if (ageMs < limits.hedgeFactor * this.#watches.run(run.digest).pace.usualMs) return false;
+    return by.some((attachment) => attachment.awaits(want.name));
+  }
+
+  /** Gives late chunks to a second worker, where one lives and has nothing else to do. */
+  async #hedge(
+    run: OpenRun,
+    late: readonly Claimed[],
+    living: ReadonlyMap<string, WorkerRecord>,
+  ): Promise<ChunkJob[]> {
+    const { store, broker, clock, limits, observer } = this.#options;
+    const able = [...living.values()].filter(({ fingerprint }) => fingerprint === run.fingerprint);
+    const isIdle = (await broker.counts(run.fingerprint)).waiting === 0;
+    const jobs: ChunkJob[] = [];
+    for (const claimed of late) {
+      const { name } = claimed.want;
+      const watch = this.#watch(run, name);
+      watch.hedgeAt = clock.now();
+      if (!isIdle || !able.some(({ id }) => id !== claimed.claim.takenBy)) continue;
+      const attempt = await store.hedge(run.digest, name, claimed.claim.attempt, limits.hedgePercent);
+      if (attempt === null) continue;
+      watch.hedge = attempt;
+      watch.queuedAt = clock.now();
+      jobs.push(
+        jobOf(run, { ...claimed, claim: hedgeOf({ ...claimed.claim, hedge: { attempt, takenBy: null } }) }),
+      );
+      observer.hedged();
+    }
+    return jobs;
+  }
+
+  /** What is left of a claim without the attempts of workers that are gone. */
+  async #withoutDead(
+    run: OpenRun,
+    claim: OutstandingRecord,
+    living: ReadonlyMap<string, unknown>,
+  ): Promise<ChunkState> {
+    if (isGone(claim.takenBy, living)) return this.#afterDeath(run, claim);
+    const { hedge } = claim;
+    if (hedge === null || !isGone(hedge.takenBy, living)) return { state: 'outstanding', outstanding: claim };
+    await this.#options.store.release(run.digest, claim.chunk, hedge.attempt, 'death');
+    return { state: 'outstanding', outstanding: { ...claim, hedge: null } };
   }
 
   async #afterDeath(run: OpenRun, { chunk, attempt }: OutstandingRecord): Promise<ChunkState> {
@@ -209,7 +264,7 @@ export class Reconciler {
 
   /** Says where a ready chunk is, to those that were not told of this attempt. Returns how many were. */
   #announce(run: OpenRun, ready: ReadyRecord, want: Want, by: readonly Attachment[]): number {
-    this.#watches.delete(watchKey(run, want.name));
+    this.#seenReady(run, ready);
     let told = 0;
     for (const attachment of by) {
       const known = attachment.announced.get(want.name);
@@ -230,11 +285,28 @@ export class Reconciler {
     }
     return told;
   }
+
+  #seenReady(run: OpenRun, { chunk, attempt }: ReadyRecord): void {
+    const { chunks, pace } = this.#watches.run(run.digest);
+    const watch = chunks.get(chunk);
+    if (!watch) return;
+    // From when it was known not to be taken yet: what is usual is rather overrated than a chunk hedged for nothing.
+    if (watch.waitedAt !== null) pace.record(this.#options.clock.now() - watch.waitedAt);
+    if (watch.hedge === attempt) this.#options.observer.hedgeWon();
+    chunks.delete(chunk);
+  }
 }
 
 interface WantedBy {
   readonly want: Want;
   readonly by: Attachment[];
+}
+
+/** A claim, and who wants its chunk. */
+interface Claimed {
+  readonly want: Want;
+  readonly by: readonly Attachment[];
+  readonly claim: OutstandingRecord;
 }
 
 /** All wants of a run, each chunk once: the earliest step first, then the ranks in turn. */
@@ -252,12 +324,21 @@ function inOrder(attachments: readonly Attachment[]): Map<ChunkName, WantedBy> {
   return wants;
 }
 
-function isOrphan({ takenBy }: OutstandingRecord, living: ReadonlySet<string>): boolean {
+function isGone(takenBy: string | null, living: ReadonlyMap<string, unknown>): boolean {
   return takenBy !== null && !living.has(takenBy);
 }
 
-function jobOf(run: OpenRun, want: Want, by: readonly Attachment[], claim: OutstandingRecord): ChunkJob {
-  const { attempt, failures, deaths } = claim;
+/** A claim as its hedge has it. */
+const hedgeOf = (claim: OutstandingRecord): OutstandingRecord => ({ ...claim, ...claim.hedge });
+
+/** The attempt of a claim that waits for a worker: its first or its hedge. */
+function waitingOf(claim: OutstandingRecord): OutstandingRecord | null {
+  if (claim.takenBy === null) return claim;
+  return claim.hedge?.takenBy === null ? hedgeOf(claim) : null;
+}
+
+function jobOf(run: OpenRun, { want, by, claim }: Claimed): ChunkJob {
+  const { attempt, failures, deaths, hedge } = claim;
   const order = run.order(want.epoch);
   const { epoch, first, last } = want;
   const indices = Array.from({ length: last - first }, (_, i) => order.at(first + i));
@@ -269,18 +350,14 @@ function jobOf(run: OpenRun, want: Want, by: readonly Attachment[], claim: Outst
     last,
     attempt,
     indices,
-    // It was tried, or even ready, before: whoever wants it is waiting for it already.
     url: run.url,
-    urgent: failures + deaths > 0 || by.some(({ announced }) => announced.has(want.name)),
+    // It was tried, or even ready, before: whoever wants it is waiting for it already.
+    urgent: failures + deaths > 0 || hedge !== null || by.some(({ announced }) => announced.has(want.name)),
   };
 }
 
 function rangeOf({ epoch, first, last }: WantedChunk) {
   return { epoch: BigInt(epoch), first: BigInt(first), last: BigInt(last) };
-}
-
-function watchKey(run: OpenRun, name: ChunkName): string {
-  return `${run.digest} ${name}`;
 }
 
 function endAll(attachments: readonly Attachment[], errorJson: string): void {

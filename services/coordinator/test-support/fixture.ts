@@ -6,7 +6,7 @@ import { MemoryBroker, MemoryStore } from '@cropstream/broker';
 import { type Attach, type ChunkReady, PROTOCOL_VERSION } from '@cropstream/protocol';
 import { VirtualClock } from '@cropstream/runtime/testing';
 import { afterEach, beforeEach } from 'vitest';
-import { Coordinator } from '../src/coordinator.js';
+import { Coordinator, type CoordinatorObserver } from '../src/coordinator.js';
 import { DEFAULT_LIMITS } from '../src/limits.js';
 import type { OpenRun } from '../src/open-run.js';
 import { RunCatalog } from '../src/runs.js';
@@ -20,6 +20,7 @@ export class Fixture {
   readonly broker = new MemoryBroker({ clock: this.clock });
   readonly catalog: RunCatalog;
   coordinator: Coordinator;
+  observer: CoordinatorObserver = silent;
 
   constructor(transforms: Awaited<ReturnType<typeof loadTransforms>>) {
     for (let i = 0; i < SAMPLES; i++) writeFileSync(join(this.folder, `${i}.jpg`), 'x');
@@ -34,8 +35,8 @@ export class Fixture {
   }
 
   newCoordinator(id: string): Coordinator {
-    const { catalog, store, broker, clock } = this;
-    return new Coordinator({ id, catalog, store, broker, clock, limits: DEFAULT_LIMITS, observer: silent });
+    const { catalog, store, broker, clock, observer } = this;
+    return new Coordinator({ id, catalog, store, broker, clock, limits: DEFAULT_LIMITS, observer });
   }
 
   specOf(name: string, more: object = {}) {

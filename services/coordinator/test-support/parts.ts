@@ -19,6 +19,8 @@ export const silent: CoordinatorObserver = {
   scheduled() {},
   announced() {},
   workerDied() {},
+  hedged() {},
+  hedgeWon() {},
   removed() {},
   attached() {},
   detached() {},

@@ -26,6 +26,8 @@ const unobserved: CoordinatorObserver = {
   scheduled() {},
   announced() {},
   workerDied() {},
+  hedged() {},
+  hedgeWon() {},
   removed() {},
   attached() {},
   detached() {},

@@ -92,6 +92,84 @@ export function chunkContract(
       expect(await store.begin('unheard-of', C, 1, 'w1')).toBe(false);
     });
 
+    test('gives a chunk that is being made one hedge, for another worker', async ({ store }) => {
+      await withRun(store);
+      const late = await claim(store, C);
+      expect(await store.hedge('d1', C, late.attempt, 100)).toBeNull();
+      await store.begin('d1', C, late.attempt, 'w1');
+      expect(await store.hedge('d1', C, late.attempt + 1, 100)).toBeNull();
+      const hedge = (await store.hedge('d1', C, late.attempt, 100))!;
+      expect(hedge).toBeGreaterThan(late.attempt);
+      expect(await store.hedge('d1', C, late.attempt, 100)).toBeNull();
+      expect(await store.hedge('d1', C, hedge, 100)).toBeNull();
+      expect(await store.chunkStates('d1', [C])).toMatchObject([
+        { outstanding: { attempt: late.attempt, takenBy: 'w1', hedge: { attempt: hedge, takenBy: null } } },
+      ]);
+      expect(await store.begin('d1', C, hedge, 'w1')).toBe(false);
+      expect(await store.begin('d1', C, hedge, 'w2')).toBe(true);
+      expect(await store.begin('d1', C, hedge, 'w2')).toBe(true);
+      expect(await store.begin('d1', C, hedge, 'w3')).toBe(false);
+      expect(await store.begin('d1', C, late.attempt, 'w1')).toBe(true);
+      expect(await store.outstanding('d1')).toMatchObject([{ hedge: { attempt: hedge, takenBy: 'w2' } }]);
+      expect(await store.publish('d1', exampleReady(C, hedge, 'w2'))).toBe(true);
+      expect(await store.publish('d1', exampleReady(C, late.attempt, 'w1'))).toBe(false);
+      expect(await store.outstanding('d1')).toEqual([]);
+      expect(await store.hedge('unheard-of', C, 1, 100)).toBeNull();
+    });
+
+    test("counts nothing of a hedge's end, and leaves the late attempt as it is", async ({ store }) => {
+      await withRun(store);
+      const late = await claim(store, C);
+      await store.begin('d1', C, late.attempt, 'w1');
+      for (const why of ['failure', 'death', 'abandoned'] as const) {
+        const hedge = (await store.hedge('d1', C, late.attempt, 1_000))!;
+        if (why !== 'abandoned') await store.begin('d1', C, hedge, 'w2');
+        expect(await store.release('d1', C, hedge, why)).toEqual({ failures: 0, deaths: 0 });
+        expect(await store.begin('d1', C, hedge, 'w2')).toBe(false);
+      }
+      const [left] = await store.outstanding('d1');
+      expect(left).toMatchObject({ attempt: late.attempt, takenBy: 'w1', hedge: null });
+      expect(await store.release('d1', C, late.attempt, 'failure')).toEqual({ failures: 1, deaths: 0 });
+      expect(await store.chunkStates('d1', [C])).toEqual([{ state: 'none' }]);
+    });
+
+    test('goes on with the hedge where the late attempt ends', async ({ store }) => {
+      await withRun(store);
+      const late = await claim(store, C);
+      await store.begin('d1', C, late.attempt, 'w1');
+      const hedge = (await store.hedge('d1', C, late.attempt, 100))!;
+      expect(await store.release('d1', C, late.attempt, 'death')).toEqual({ failures: 0, deaths: 1 });
+      // Nobody has begun it: it waits as any claim does, and the former maker may make it too.
+      expect(await store.claim('d1', '0-4-8', 1)).toEqual({ refused: 'share' });
+      expect(await store.claim('d1', C, 9)).toMatchObject({
+        outstanding: { attempt: hedge, takenBy: null, takenAt: null, deaths: 1, hedge: null },
+      });
+      expect(await store.begin('d1', C, hedge, 'w1')).toBe(true);
+      await claim(store, '0-4-8', 1);
+      const begun = await claim(store, '0-8-12');
+      await store.begin('d1', '0-8-12', begun.attempt, 'w1');
+      const other = (await store.hedge('d1', '0-8-12', begun.attempt, 100))!;
+      await store.begin('d1', '0-8-12', other, 'w2');
+      await store.release('d1', '0-8-12', begun.attempt, 'abandoned');
+      expect(await store.chunkStates('d1', ['0-8-12'])).toMatchObject([
+        { outstanding: { attempt: other, takenBy: 'w2', takenAt: expect.any(Number), hedge: null } },
+      ]);
+      expect(await store.release('d1', '0-8-12', other, 'failure')).toEqual({ failures: 1, deaths: 0 });
+    });
+
+    test('hedges a share of the claims, and one more', async ({ store }) => {
+      await withRun(store);
+      const hedges: number[] = [];
+      for (let i = 0; i < 25; i++) {
+        const chunk = `0-${i}-${i + 1}`;
+        const { attempt } = await claim(store, chunk);
+        await store.begin('d1', chunk, attempt, 'w1');
+        if ((await store.hedge('d1', chunk, attempt, 10)) !== null) hedges.push(i);
+      }
+      // Of 1, 10 and 20 claims.
+      expect(hedges).toEqual([0, 9, 19]);
+    });
+
     test('takes the first completion, of whichever attempt', async ({ store }) => {
       await withRun(store);
       await store.beat(exampleWorker({ id: 'w2' }), 10 * MINUTE);
@@ -190,7 +268,7 @@ export function chunkContract(
       const workers = ['w1', 'w2'];
       let name = 0;
       const call = fc.record({
-        what: fc.constantFrom('claim', 'begin', 'publish', 'failure', 'death', 'retract', 'fail'),
+        what: fc.constantFrom('claim', 'begin', 'hedge', 'publish', 'failure', 'death', 'retract', 'fail'),
         chunk: fc.constantFrom('0-0-4', '0-4-8', '0-8-12'),
         worker: fc.constantFrom(...workers),
         old: fc.nat(2),
@@ -213,11 +291,24 @@ export function chunkContract(
                 if ('claimed' in answer) {
                   expect(before).toEqual({ state: 'none' });
                   expect(answer.claimed.attempt).toBeGreaterThan(given.at(-1) ?? 0);
+                  const waiting = (await store.outstanding(digest)).filter(({ takenBy }) => takenBy === null);
+                  expect(waiting.length).toBeLessThanOrEqual(share);
                   attempts.set(chunk, [...given, answer.claimed.attempt]);
                 }
               } else if (what === 'begin') {
                 const begun = await store.begin(digest, chunk, attempt, worker);
-                if (begun) expect(before).toMatchObject({ state: 'outstanding', outstanding: { attempt } });
+                if (begun) {
+                  const made = before?.state === 'outstanding' ? before.outstanding : null;
+                  expect([made?.attempt, made?.hedge?.attempt]).toContain(attempt);
+                  if (made?.hedge?.attempt === attempt) expect(made.takenBy).not.toBe(worker);
+                }
+              } else if (what === 'hedge') {
+                const hedge = await store.hedge(digest, chunk, attempt, 1_000);
+                if (hedge !== null) {
+                  expect(before).toMatchObject({ outstanding: { attempt, hedge: null } });
+                  expect(hedge).toBeGreaterThan(given.at(-1) ?? 0);
+                  attempts.set(chunk, [...given, hedge]);
+                }
               } else if (what === 'publish') {
                 const won = await store.publish(digest, exampleReady(chunk, attempt, worker));
                 expect(won).toBe(before?.state === 'outstanding');
@@ -225,7 +316,6 @@ export function chunkContract(
               else if (what === 'fail') await store.failChunk(digest, chunk, '{}');
               else await store.release(digest, chunk, attempt, what);
               const outstanding = await store.outstanding(digest);
-              expect(outstanding.filter(({ takenBy }) => takenBy === null).length).toBeLessThanOrEqual(share);
               expect(new Set(outstanding.map((record) => record.chunk)).size).toBe(outstanding.length);
             }
             await store.closeRun(digest);

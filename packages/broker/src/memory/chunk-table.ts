@@ -29,6 +29,8 @@ export class ChunkTable {
   readonly #attempts = new Attempts();
   /** Outstanding and not taken. */
   #waiting = 0;
+  #claims = 0;
+  #hedges = 0;
 
   constructor(
     private readonly clock: Clock,
@@ -80,14 +82,32 @@ export class ChunkTable {
       takenAt: null,
       failures,
       deaths,
+      hedge: null,
     };
     this.#outstanding.set(chunk, claimed);
     this.#waiting++;
+    this.#claims++;
     return { claimed };
+  }
+
+  hedge(chunk: ChunkName, attempt: number, percent: number): number | null {
+    const outstanding = this.#outstanding.get(chunk);
+    if (outstanding?.attempt !== attempt || outstanding.takenBy === null || outstanding.hedge) return null;
+    if (100 * this.#hedges > percent * this.#claims) return null;
+    this.#hedges++;
+    const hedge = { attempt: this.#attempts.next(chunk), takenBy: null };
+    this.#outstanding.set(chunk, { ...outstanding, hedge });
+    return hedge.attempt;
   }
 
   begin(chunk: ChunkName, attempt: number, workerId: string): boolean {
     const outstanding = this.#outstanding.get(chunk);
+    if (outstanding?.hedge?.attempt === attempt) {
+      const { hedge } = outstanding;
+      if (hedge.takenBy !== null || outstanding.takenBy === workerId) return hedge.takenBy === workerId;
+      this.#outstanding.set(chunk, { ...outstanding, hedge: { attempt, takenBy: workerId } });
+      return true;
+    }
     if (outstanding?.attempt !== attempt) return false;
     // Taken by another: it makes it, or it died and the coordinator is about to count that. Neither wants a second.
     if (outstanding.takenBy !== null) return outstanding.takenBy === workerId;
@@ -112,13 +132,20 @@ export class ChunkTable {
 
   release(chunk: ChunkName, attempt: number, why: 'failure' | 'death' | 'abandoned'): Counts {
     const outstanding = this.#outstanding.get(chunk);
+    if (outstanding?.hedge?.attempt === attempt)
+      this.#outstanding.set(chunk, { ...outstanding, hedge: null });
     if (outstanding?.attempt !== attempt) return this.#countsOf(chunk);
     const counts = {
       failures: outstanding.failures + (why === 'failure' ? 1 : 0),
       deaths: outstanding.deaths + (why === 'death' ? 1 : 0),
     };
     this.#endAttempt(chunk);
-    if (counts.failures + counts.deaths > 0) {
+    const { hedge } = outstanding;
+    if (hedge) {
+      const takenAt = hedge.takenBy === null ? null : this.clock.wall();
+      this.#outstanding.set(chunk, { ...outstanding, ...counts, ...hedge, takenAt, hedge: null });
+      if (hedge.takenBy === null) this.#waiting++;
+    } else if (counts.failures + counts.deaths > 0) {
       this.#counts.set(chunk, { ...counts, forgetAt: this.clock.now() + FORGET_MS });
     }
     return counts;

@@ -184,6 +184,10 @@ export class MemoryStore implements Store {
     return state.chunks.claim(chunk, share);
   }
 
+  async hedge(runDigest: string, chunk: ChunkName, attempt: number, percent: number): Promise<number | null> {
+    return this.#states.get(runDigest)?.chunks.hedge(chunk, attempt, percent) ?? null;
+  }
+
   async begin(runDigest: string, chunk: ChunkName, attempt: number, workerId: string): Promise<boolean> {
     return this.#states.get(runDigest)?.chunks.begin(chunk, attempt, workerId) ?? false;
   }

@@ -1,7 +1,7 @@
 import type { ChunkName, ChunkState, OutstandingRecord, ReadyRecord } from '../records.js';
 import type { Keys } from './keys.js';
 import type { RedisLink } from './link.js';
-import { BEGIN, CLAIM, FAIL, OUTSTANDING, PUBLISH, RELEASE, RETRACT, STATES } from './lua/chunks.js';
+import { BEGIN, CLAIM, FAIL, HEDGE, OUTSTANDING, PUBLISH, RELEASE, RETRACT, STATES } from './lua/chunks.js';
 import type { RedisRuns } from './redis-runs.js';
 import type { RedisWorkers } from './redis-workers.js';
 
@@ -9,8 +9,7 @@ import type { RedisWorkers } from './redis-workers.js';
 const STATES_AT_ONCE = 2_000;
 
 function parseOutstanding(chunk: ChunkName, value: string): OutstandingRecord {
-  const [, attempt, claimed, taken, failures, deaths, by] =
-    /^(\d+) (\d+) (\d+) (\d+) (\d+) (.*)$/s.exec(value) ?? [];
+  const [attempt, claimed, taken, failures, deaths, by, hedge, hedgeBy] = value.split(' ');
   return {
     chunk,
     attempt: Number(attempt),
@@ -19,6 +18,7 @@ function parseOutstanding(chunk: ChunkName, value: string): OutstandingRecord {
     takenAt: by ? Number(taken) : null,
     failures: Number(failures),
     deaths: Number(deaths),
+    hedge: hedge === '0' ? null : { attempt: Number(hedge), takenBy: hedgeBy || null },
   };
 }
 
@@ -65,6 +65,11 @@ export class RedisChunks {
       const ready = parseReady(chunk, value);
       if ((await this.#withoutGone(runDigest, [ready])).length > 0) return { state: 'ready', ready };
     }
+  }
+
+  async hedge(runDigest: string, chunk: ChunkName, attempt: number, percent: number): Promise<number | null> {
+    const args = [chunk, attempt, percent, 2 * this.idleMs];
+    return (await this.link.run(HEDGE, this.keys.run(runDigest), args)) as number | null;
   }
 
   async begin(runDigest: string, chunk: ChunkName, attempt: number, workerId: string): Promise<boolean> {

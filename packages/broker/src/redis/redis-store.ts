@@ -115,6 +115,10 @@ export class RedisStore implements Store {
     return this.#chunks.claim(runDigest, chunk, share);
   }
 
+  hedge(runDigest: string, chunk: ChunkName, attempt: number, percent: number) {
+    return this.#chunks.hedge(runDigest, chunk, attempt, percent);
+  }
+
   begin(runDigest: string, chunk: ChunkName, attempt: number, workerId: string) {
     return this.#chunks.begin(runDigest, chunk, attempt, workerId);
   }

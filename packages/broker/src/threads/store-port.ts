@@ -20,6 +20,7 @@ const CALLS = Object.keys({
   attachments: true,
   cursor: true,
   claim: true,
+  hedge: true,
   begin: true,
   publish: true,
   retract: true,

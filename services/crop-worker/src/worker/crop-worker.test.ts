@@ -1,3 +1,4 @@
+import { jobId } from '@cropstream/broker';
 import { failure } from '@cropstream/errors';
 import { describe, expect, it } from 'vitest';
 import { fakeChunk } from '../../test-support/chunks.js';
@@ -231,6 +232,36 @@ describe('CropWorker', () => {
     await until(fleet, 0, 'none');
     await fleet.queue(0);
     await until(fleet, 0, 'ready');
+    await close(fleet);
+  });
+
+  it('passes on the hedge of a chunk that it is late with itself', async () => {
+    let done = () => {};
+    const fleet = await startFleet({
+      limits: { jobs: 2 },
+      make: async () => {
+        await new Promise<void>((resolve) => {
+          done = resolve;
+        });
+        return fakeChunk(CHUNK_BYTES);
+      },
+    });
+    const job = await fleet.queue(0);
+    await fleet.clock.advance(100);
+    const attempt = (await fleet.store.hedge(RUN, nameOf(0), job.attempt, 100))!;
+    const hedge = { ...job, attempt, id: jobId(RUN, nameOf(0), attempt) };
+    await fleet.broker.add(FINGERPRINT, [hedge]);
+    await fleet.clock.advance(1_000);
+    expect(fleet.made()).toBe(1);
+    expect(await fleet.state(0)).toMatchObject({ outstanding: { hedge: { attempt, takenBy: null } } });
+    const other = fleet.broker.take(FINGERPRINT, 'worker-2', 5_000);
+    await fleet.clock.advance(1_000);
+    expect(await other).toEqual(hedge);
+    await fleet.store.release(RUN, nameOf(0), attempt, 'failure');
+    await fleet.broker.finish(FINGERPRINT, hedge.id, 'worker-2');
+    done();
+    await until(fleet, 0, 'ready');
+    expect(await idle(fleet)).toBe(true);
     await close(fleet);
   });
 

@@ -245,10 +245,12 @@ export class CropWorker {
     if (clock.now() - this.#disownedAt < limits.leaseMs) return;
     this.#disownedAt = clock.now();
     for (const runDigest of this.#wants.runs) {
-      for (const { chunk, attempt, takenBy } of await store.outstanding(runDigest)) {
-        if (takenBy !== self.id || this.#jobs.isMaking(jobId(runDigest, chunk, attempt))) continue;
-        await store.release(runDigest, chunk, attempt, 'abandoned');
-        await store.wake(WAKE_COORDINATORS);
+      for (const { chunk, hedge, ...first } of await store.outstanding(runDigest)) {
+        for (const { attempt, takenBy } of hedge ? [first, hedge] : [first]) {
+          if (takenBy !== self.id || this.#jobs.isMaking(jobId(runDigest, chunk, attempt))) continue;
+          await store.release(runDigest, chunk, attempt, 'abandoned');
+          await store.wake(WAKE_COORDINATORS);
+        }
       }
     }
   }

@@ -19,6 +19,8 @@ import type { Wants } from './wants.js';
 
 /** How long a job is held back that has no room for now. */
 const HOLD_BACK_MS = 1_000;
+/** How long a hedge is held back that another worker is to make: it comes round until one takes it. */
+const PASS_ON_MS = 100;
 
 export interface WorkerIdentity {
   readonly id: string;
@@ -47,6 +49,9 @@ export interface JobRunnerOptions {
   /** Resolves once the store knows that this worker lives. */
   readonly beHeard: () => Promise<void>;
 }
+
+/** How a job ended here; `not-for-us`: it is to be made by another worker. */
+type Ended = 'done' | 'no-room' | 'not-for-us';
 
 interface Making {
   readonly job: ChunkJob;
@@ -103,8 +108,11 @@ export class JobRunner {
     this.#making.add(making);
     try {
       const ended = await this.#make(job, reservation, making.stop.signal);
-      if (ended === 'no-room') this.#giveBackLater(job);
-      else await this.#finish(job);
+      if (ended === 'done') await this.#finish(job);
+      else if (ended === 'no-room') {
+        this.options.emit({ kind: 'skipped', reason: 'share' });
+        this.#holdBack(HOLD_BACK_MS, job, () => this.abandon(job));
+      } else this.#holdBack(PASS_ON_MS, job, () => this.#passOn(job));
     } catch (err) {
       this.#unrecorded(job, err);
     } finally {
@@ -120,20 +128,25 @@ export class JobRunner {
     await this.#wake();
   }
 
+  /** Puts a job back into the queue as it is. */
+  async #passOn(job: ChunkJob): Promise<void> {
+    const { broker, self, insist } = this.options;
+    await this.#finish(job);
+    await insist(() => broker.add(self.fingerprint, [job]));
+  }
+
   #finish({ id }: ChunkJob): Promise<void> {
     const { broker, self, insist } = this.options;
     return insist(() => broker.finish(self.fingerprint, id, self.id));
   }
 
   /**
-   * For a job that has no room for now: the coordinator queues it again at once, so it is held back a while, or
-   * it would go round and round.
+   * For a job that is in the queue again as soon as it is given back: it is held back a while, or it would go round and
+   * round.
    */
-  #giveBackLater(job: ChunkJob): void {
-    const { clock, emit } = this.options;
-    emit({ kind: 'skipped', reason: 'share' });
-    const given = sleep(clock, HOLD_BACK_MS, this.#stopping.signal)
-      .then(() => this.abandon(job))
+  #holdBack(ms: number, job: ChunkJob, giveBack: () => Promise<void>): void {
+    const given = sleep(this.options.clock, ms, this.#stopping.signal)
+      .then(giveBack)
       .catch((err) => this.#unrecorded(job, err))
       .finally(() => this.#heldBack.delete(given));
     this.#heldBack.add(given);
@@ -144,7 +157,7 @@ export class JobRunner {
     if (!closing.aborted) log.error({ err, job: job.id }, 'a job ended without a record');
   }
 
-  async #make(job: ChunkJob, reservation: Reservation, signal: AbortSignal): Promise<'done' | 'no-room'> {
+  async #make(job: ChunkJob, reservation: Reservation, signal: AbortSignal): Promise<Ended> {
     const { runs, closing } = this.options;
     try {
       const ended = await runs.use(job.runDigest, job.url, (maker) =>
@@ -166,7 +179,7 @@ export class JobRunner {
     job: ChunkJob,
     reservation: Reservation,
     signal: AbortSignal,
-  ): Promise<'done' | 'no-room'> {
+  ): Promise<Ended> {
     const { store, self, outbox, maxChunkBytes, clock, emit, insist } = this.options;
     const { runDigest, attempt } = job;
     const chunk = chunkName(job);
@@ -178,6 +191,7 @@ export class JobRunner {
     if (outbox.get(runDigest, chunk) === null && !outbox.admits(runDigest, bytes)) return 'no-room';
     reservation.assign(runDigest, bytes);
     if (!(await insist(() => store.begin(runDigest, chunk, attempt, self.id)))) {
+      if (await this.#hedgesOwn(job)) return 'not-for-us';
       emit({ kind: 'skipped', reason: 'superseded' });
       return 'done';
     }
@@ -201,6 +215,15 @@ export class JobRunner {
     const chunk = chunkName(job);
     if (wants.has(job.runDigest, chunk) !== true) await insist(() => wants.refreshRun(job.runDigest));
     return wants.has(job.runDigest, chunk) !== false;
+  }
+
+  /** Whether a job is the hedge of a chunk that this worker is late with, and still to be had by another. */
+  async #hedgesOwn(job: ChunkJob): Promise<boolean> {
+    const { store, self, insist } = this.options;
+    const [state] = await insist(() => store.chunkStates(job.runDigest, [chunkName(job)]));
+    if (state?.state !== 'outstanding') return false;
+    const { takenBy, hedge } = state.outstanding;
+    return takenBy === self.id && hedge?.attempt === job.attempt && hedge.takenBy === null;
   }
 
   /** In the outbox before it is announced, so that the first fetch finds it. */

@@ -4,12 +4,13 @@ import { PRELUDE } from './prelude.js';
 /**
  * The chunks of one run, each script on keys of one slot. Values:
  *
- * - `outstanding`, a hash by chunk: `<attempt> <claimed> <taken or 0> <failures> <deaths> <taken by>`
+ * - `outstanding`, a hash by chunk: `<attempt> <claimed> <taken or 0> <failures> <deaths> <taken by> <hedge's attempt or
+ *   0> <hedge taken by>`, nothing for nobody
  * - `waiting`, a set: the outstanding ones that nobody took
  * - `ready`, a hash by chunk: JSON `[attempt, worker, address, TLS name, bytes]`
  * - `ended`, a hash by chunk: JSON `[forget at, failures, deaths, error or '']` of chunks that failed lately
  * - `attempts`, a hash by chunk, and `order`, a list of its fields as they were first claimed; `meta` has `from`, `to`
- *   (both `<epoch> <first>`) and `most` of those that were forgotten
+ *   (both `<epoch> <first>`) and `most` of those that were forgotten; and how many `claims` and `hedges` there were
  * - `names`, a sorted set: the run's names by when each expires
  */
 
@@ -22,12 +23,22 @@ const CHUNKS = `${PRELUDE}
 local function record_of(chunk)
   local value = redis.call('HGET', outstanding, chunk)
   if not value then return nil end
-  local attempt, claimed, taken, failures, deaths, by =
-    string.match(value, '^(%d+) (%d+) (%d+) (%d+) (%d+) (.*)$')
+  local attempt, claimed, taken, failures, deaths, by, hedge, hedge_by =
+    string.match(value, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%S*) (%d+) (%S*)$')
   return {
     attempt = tonumber(attempt), claimed = claimed, taken = taken, by = by,
     failures = tonumber(failures), deaths = tonumber(deaths),
+    hedge = tonumber(hedge), hedge_by = hedge_by,
   }
+end
+local function put(chunk, record)
+  local value = table.concat({
+    record.attempt, record.claimed, record.taken, record.failures, record.deaths, record.by,
+    record.hedge, record.hedge_by,
+  }, ' ')
+  redis.call('HSET', outstanding, chunk, value)
+  redis.call(record.by == '' and 'SADD' or 'SREM', waiting, chunk)
+  return value
 end
 local function end_attempt(chunk)
   redis.call('HDEL', outstanding, chunk)
@@ -53,10 +64,7 @@ local function remember(chunk, failures, deaths, error)
 end
 `;
 
-/** ARGV: chunk, share, how long keys are kept. */
-export const CLAIM = script(
-  ['names', 'outstanding', 'waiting', 'ready', 'ended', 'attempts', 'order', 'meta'],
-  `${CHUNKS}${ENDED}
+const ATTEMPTS = `
 local function position(chunk)
   local epoch, first = string.match(chunk, '^(%d+)%-(%d+)')
   return {tonumber(epoch) or 0, tonumber(first) or 0}
@@ -97,7 +105,12 @@ local function next_attempt(chunk, ms)
   keep(order, ms)
   return count + 1
 end
+`;
 
+/** ARGV: chunk, share, how long keys are kept. */
+export const CLAIM = script(
+  ['names', 'outstanding', 'waiting', 'ready', 'ended', 'attempts', 'order', 'meta'],
+  `${CHUNKS}${ENDED}${ATTEMPTS}
 local chunk, share, ms = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 if redis.call('ZCOUNT', names, '(' .. int(now), '+inf') == 0 then return {'closed'} end
 local value = redis.call('HGET', ready, chunk)
@@ -112,9 +125,11 @@ if kept then
   failures, deaths = kept[2], kept[3]
   redis.call('HDEL', ended, chunk)
 end
-value = next_attempt(chunk, ms) .. ' ' .. int(now) .. ' 0 ' .. failures .. ' ' .. deaths .. ' '
-redis.call('HSET', outstanding, chunk, value)
-redis.call('SADD', waiting, chunk)
+value = put(chunk, {
+  attempt = next_attempt(chunk, ms), claimed = int(now), taken = 0, by = '',
+  failures = failures, deaths = deaths, hedge = 0, hedge_by = '',
+})
+redis.call('HINCRBY', meta, 'claims', 1)
 keep(outstanding, ms)
 keep(waiting, ms)
 keep(meta, ms)
@@ -122,17 +137,39 @@ return {'claimed', value}
 `,
 );
 
+/** ARGV: chunk, attempt that is late, percent, how long keys are kept. Returns the hedge's attempt, or nothing. */
+export const HEDGE = script(
+  ['outstanding', 'waiting', 'attempts', 'order', 'meta'],
+  `${CHUNKS}${ATTEMPTS}
+local chunk = ARGV[1]
+local record = record_of(chunk)
+if not record or record.attempt ~= tonumber(ARGV[2]) or record.by == '' or record.hedge > 0 then return false end
+local claims, hedges = unpack(redis.call('HMGET', meta, 'claims', 'hedges'))
+if 100 * (tonumber(hedges) or 0) > tonumber(ARGV[3]) * (tonumber(claims) or 0) then return false end
+redis.call('HINCRBY', meta, 'hedges', 1)
+record.hedge = next_attempt(chunk, ARGV[4])
+put(chunk, record)
+return record.hedge
+`,
+);
+
 /** ARGV: chunk, attempt, worker. */
 export const BEGIN = script(
   ['outstanding', 'waiting'],
   `${CHUNKS}
-local chunk, worker = ARGV[1], ARGV[3]
+local chunk, attempt, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local record = record_of(chunk)
-if not record or record.attempt ~= tonumber(ARGV[2]) then return 0 end
-if record.by ~= '' then return record.by == worker and 1 or 0 end
-redis.call('HSET', outstanding, chunk, record.attempt .. ' ' .. record.claimed .. ' ' .. int(now) .. ' ' ..
-  record.failures .. ' ' .. record.deaths .. ' ' .. worker)
-redis.call('SREM', waiting, chunk)
+if not record then return 0 end
+if record.hedge > 0 and record.hedge == attempt then
+  if record.hedge_by ~= '' or record.by == worker then return record.hedge_by == worker and 1 or 0 end
+  record.hedge_by = worker
+elseif record.attempt == attempt then
+  if record.by ~= '' then return record.by == worker and 1 or 0 end
+  record.by, record.taken = worker, int(now)
+else
+  return 0
+end
+put(chunk, record)
 return 1
 `,
 );
@@ -173,12 +210,22 @@ if not record then
   if not kept then return {0, 0} end
   return {kept[2], kept[3]}
 end
+if record.hedge > 0 and record.hedge == tonumber(ARGV[2]) then
+  record.hedge, record.hedge_by = 0, ''
+  put(chunk, record)
+end
 if record.attempt ~= tonumber(ARGV[2]) then return {record.failures, record.deaths} end
-local failures = record.failures + (why == 'failure' and 1 or 0)
-local deaths = record.deaths + (why == 'death' and 1 or 0)
-end_attempt(chunk)
-if failures + deaths > 0 then remember(chunk, failures, deaths, '') end
-return {failures, deaths}
+record.failures = record.failures + (why == 'failure' and 1 or 0)
+record.deaths = record.deaths + (why == 'death' and 1 or 0)
+if record.hedge > 0 then
+  record.attempt, record.by, record.taken = record.hedge, record.hedge_by, record.hedge_by == '' and 0 or int(now)
+  record.hedge, record.hedge_by = 0, ''
+  put(chunk, record)
+else
+  end_attempt(chunk)
+  if record.failures + record.deaths > 0 then remember(chunk, record.failures, record.deaths, '') end
+end
+return {record.failures, record.deaths}
 `,
 );
 
