@@ -1,0 +1,20 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
+
+/** What a figure was measured on. The load is that of the last minute: above the cores, wall clocks mean little. */
+export function machine() {
+  return {
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: availableParallelism(),
+    memory_gib: Math.round(totalmem() / 2 ** 30),
+    load: Number(loadavg()[0].toFixed(1)),
+    node: process.versions.node,
+  };
+}
+
+/** Milliseconds of CPU that a process has used, all its threads; Linux only, to 10 ms. */
+export function cpuMsOf(pid) {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
