@@ -33,7 +33,7 @@ const [ranks, workers, window, seconds] = ['ranks', 'workers', 'window', 'second
   const value = Number(flags[name]);
   if (Number.isInteger(value) && value >= 1) return value;
   console.error(`--${name} ${flags[name]}: an integer of at least 1 is wanted`);
-  process.exit(2);
+  return process.exit(2);
 });
 
 const children = new Set();

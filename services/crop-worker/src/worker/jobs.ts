@@ -209,10 +209,14 @@ export class JobRunner {
     return 'done';
   }
 
-  /** The last look may be older than the job, or than the run's opening here. */
+  /**
+   * The last look may be older than the job, or than the run's opening here. Of a run at work most jobs are newer than
+   * that: they are taken at their word, or each would cost a look at every rank.
+   */
   async #isWanted(job: ChunkJob): Promise<boolean> {
     const { wants, insist } = this.options;
     const chunk = chunkName(job);
+    if (wants.isBeyond(job.runDigest, job)) return true;
     if (wants.has(job.runDigest, chunk) !== true) await insist(() => wants.refreshRun(job.runDigest));
     return wants.has(job.runDigest, chunk) !== false;
   }

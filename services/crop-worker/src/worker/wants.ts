@@ -1,11 +1,18 @@
-import { type AttachmentRecord, type ChunkName, chunkName, type Store } from '@cropstream/broker';
+import { type AttachmentRecord, type ChunkName, type ChunkSpan, chunkName, type Store } from '@cropstream/broker';
 import { wantedChunks } from '@cropstream/schedule';
 import type { RunBook } from './run-book.js';
+
+/** What the attachments of a run want. */
+interface Wanted {
+  readonly names: ReadonlySet<ChunkName>;
+  /** The last of them in the run's order; null: nothing is wanted. */
+  readonly last: ChunkSpan | null;
+}
 
 /** Which chunks the live attachments of all runs want, as of the last look at the store. */
 export class Wants {
   /** By run digest; null: a run whose chunks this worker cannot tell apart yet. */
-  readonly #wanted = new Map<string, ReadonlySet<ChunkName> | null>();
+  readonly #wanted = new Map<string, Wanted | null>();
   #activeRuns = 0;
 
   constructor(
@@ -37,17 +44,35 @@ export class Wants {
   async refreshRun(runDigest: string): Promise<boolean> {
     const attachments = await this.store.attachments(runDigest);
     const shape = this.book.shape(runDigest);
-    const names = (window: AttachmentRecord) =>
-      wantedChunks(shape!.plan, shape!.chunkSize, window).map(chunkName);
     // Without attachments nothing is wanted, of a run that this worker has not opened (again) either.
     const known = shape !== null || attachments.length === 0;
-    this.#wanted.set(runDigest, known ? new Set(attachments.flatMap(names)) : null);
+    const chunksOf = (window: AttachmentRecord) => wantedChunks(shape!.plan, shape!.chunkSize, window);
+    this.#wanted.set(runDigest, known ? wantedOf(attachments.flatMap(chunksOf)) : null);
     return attachments.length > 0;
   }
 
   /** Whether an attachment wants the chunk; null where that cannot be told. A run that ended wants none. */
   has(runDigest: string, chunk: ChunkName): boolean | null {
     const wanted = this.#wanted.get(runDigest);
-    return wanted === null ? null : wanted?.has(chunk) === true;
+    return wanted === null ? null : wanted?.names.has(chunk) === true;
   }
+
+  /**
+   * Whether the chunk lies beyond all that was wanted: whoever asked for it has done so since, for windows move on. Not
+   * where nothing was wanted.
+   */
+  isBeyond(runDigest: string, chunk: ChunkSpan): boolean {
+    const last = this.#wanted.get(runDigest)?.last ?? null;
+    return last !== null && isAfter(chunk, last);
+  }
+}
+
+function wantedOf(chunks: readonly ChunkSpan[]): Wanted {
+  let last: ChunkSpan | null = null;
+  for (const chunk of chunks) if (last === null || isAfter(chunk, last)) last = chunk;
+  return { names: new Set(chunks.map(chunkName)), last };
+}
+
+function isAfter(a: ChunkSpan, b: ChunkSpan): boolean {
+  return a.epoch > b.epoch || (a.epoch === b.epoch && a.first > b.first);
 }
