@@ -47,9 +47,9 @@ export const MUTATIONS = {
   },
   'made-again-though-fetched': {
     breaks: 'the coordinator has a chunk made again that its trainer holds',
-    file: 'services/coordinator/dist/reconcile.js',
-    find: "state.state === 'none' && shareLeft && by.some((attachment) => attachment.awaits(name))",
-    replace: "state.state === 'none' && shareLeft",
+    file: 'services/coordinator/dist/wanted.js',
+    find: '.filter(({ want }) => attachment.awaits(want.name))',
+    replace: '',
   },
   'outbox-without-limit': {
     breaks: 'the worker takes jobs without room for their results',

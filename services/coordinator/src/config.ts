@@ -20,6 +20,10 @@ const LIMITS: LimitTable<CoordinatorLimits> = {
     'CROPSTREAM_TICK',
     'How often wanted and existing chunks are compared, if nothing wakes the coordinator',
   ],
+  wakeMs: [
+    'CROPSTREAM_WAKE',
+    'Wakes that come within so long of one another are answered by one look at the windows',
+  ],
   healMs: ['CROPSTREAM_HEAL', 'A job that nobody took for so long is put into the queue again'],
   hedgeFactor: [
     'CROPSTREAM_HEDGE_FACTOR',

@@ -7,13 +7,17 @@ import {
   Nack_Reason,
   PROTOCOL_VERSION,
 } from '@cropstream/protocol';
-import type { Clock, Timer } from '@cropstream/runtime';
+import { type Clock, sleep, type Timer } from '@cropstream/runtime';
 import { checkWorld } from '@cropstream/schedule';
 import { type AttachChannel, Attachment } from './attachment.js';
 import type { CoordinatorLimits } from './limits.js';
+import { LivingWorkers } from './living-workers.js';
 import type { OpenRun } from './open-run.js';
 import { type ReconcileObserver, Reconciler } from './reconcile.js';
 import type { RunCatalog } from './runs.js';
+
+/** How often the runs' shares of the queue are reckoned anew, if nobody attaches. */
+const SHARE_MS = 250;
 
 /** What the coordinator reports; the log and the metrics implement it. */
 export interface CoordinatorObserver extends ReconcileObserver {
@@ -50,19 +54,29 @@ export interface Connection {
 export class Coordinator {
   readonly #options: CoordinatorOptions;
   readonly #reconciler: Reconciler;
+  readonly #living: LivingWorkers;
   readonly #attachments = new Set<Attachment>();
   readonly #stopWakes: () => void;
   #poked = false;
   #passing: Promise<void> | null = null;
+  #passedAt = Number.NEGATIVE_INFINITY;
+  /** How many chunks of one run may wait, as of the last look. */
+  #share = 1;
+  #sharedAt = Number.NEGATIVE_INFINITY;
   #tick: Timer | null = null;
   #tickDue = true;
-  #stopped = false;
+  readonly #stopping = new AbortController();
 
   constructor(options: CoordinatorOptions) {
     this.#options = options;
-    this.#reconciler = new Reconciler(options);
+    this.#living = new LivingWorkers(options.store, options.clock);
+    this.#reconciler = new Reconciler({ ...options, living: this.#living });
     this.#stopWakes = options.store.onWake(WAKE_COORDINATORS, () => this.#poke());
     this.#schedule();
+  }
+
+  get #stopped(): boolean {
+    return this.#stopping.signal.aborted;
   }
 
   /** Attachments at this coordinator now. */
@@ -132,7 +146,7 @@ export class Coordinator {
 
   /** Ends every attachment; trainers attach elsewhere, or here again after a restart. */
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#stopping.abort();
     this.#stopWakes();
     this.#tick?.cancel();
     const ended = [...this.#attachments].map((attachment) =>
@@ -171,6 +185,7 @@ export class Coordinator {
     attachment.fencing = answer.fencing;
     this.#supersede(attachment);
     this.#attachments.add(attachment);
+    this.#sharedAt = Number.NEGATIVE_INFINITY;
     observer.attached(attachment.record);
     channel.send({
       message: { $case: 'attached', value: { run: run.info, fencing: BigInt(answer.fencing) } },
@@ -262,7 +277,12 @@ export class Coordinator {
   }
 
   async #passes(): Promise<void> {
+    const { clock, limits } = this.#options;
     while (this.#poked && !this.#stopped) {
+      const early = this.#passedAt + limits.wakeMs - clock.now();
+      if (early > 0) await sleep(clock, early, this.#stopping.signal);
+      if (this.#stopped) return;
+      this.#passedAt = clock.now();
       this.#poked = false;
       const ticked = this.#tickDue;
       this.#tickDue = false;
@@ -286,23 +306,18 @@ export class Coordinator {
       if (known) known.push(attachment);
       else byRun.set(attachment.run, [attachment]);
     }
-    const share = await this.#share();
+    await this.#shareOut();
     for (const [run, attachments] of byRun) {
-      await this.#unlessLost(attachments, () => this.#passRun(run, attachments, share, ticked));
+      await this.#unlessLost(attachments, () => this.#passRun(run, attachments, ticked));
     }
     if (!ticked) return;
     this.#reconciler.forget(this.#attachments);
     for (const run of await this.#options.catalog.list()) await this.#reconciler.removeUnwanted(run);
   }
 
-  async #passRun(
-    run: OpenRun,
-    attachments: readonly Attachment[],
-    share: number,
-    ticked: boolean,
-  ): Promise<void> {
+  async #passRun(run: OpenRun, attachments: readonly Attachment[], ticked: boolean): Promise<void> {
     const { store, observer } = this.#options;
-    await this.#reconciler.run(run, attachments, share);
+    await this.#reconciler.run(run, attachments, this.#share);
     if (ticked) await this.#reconciler.tellWaiting(run, attachments);
     for (const attachment of attachments) {
       if (attachment.ended && this.#attachments.delete(attachment)) {
@@ -324,38 +339,47 @@ export class Coordinator {
     }
   }
 
-  /** Tells the store the attachments' newest cursors, and learns which were taken over elsewhere. */
+  /** Tells the store the attachments' newest cursors, all at once, and learns which were taken over elsewhere. */
   async #renew(): Promise<void> {
-    const { store, clock, limits } = this.#options;
-    for (const attachment of this.#attachments) {
-      if (!attachment.changed && clock.now() - attachment.renewedAt < limits.leaseMs / 3) continue;
-      attachment.changed = false;
-      attachment.renewedAt = clock.now();
-      const renew = () => store.renew(attachment.record, limits.leaseMs);
-      if ((await this.#unlessLost([attachment], renew)) !== false) continue;
-      const { consumer, rank, runDigest } = attachment.record;
-      const holder = (await store.attachments(runDigest)).find(
-        (other) => sameJob(other, attachment.record) && other.rank === rank,
-      );
-      const { host, pid } = holder ?? { host: 'another process', pid: 0 };
-      await this.#detach(attachment, failure('SUPERSEDED', { rank, consumer, host, pid }));
-    }
+    const { clock, limits } = this.#options;
+    const now = clock.now();
+    const due = [...this.#attachments].filter(
+      ({ changed, renewedAt }) => changed || now - renewedAt >= limits.leaseMs / 3,
+    );
+    await Promise.all(due.map((attachment) => this.#renewOne(attachment, now)));
+  }
+
+  async #renewOne(attachment: Attachment, now: number): Promise<void> {
+    const { store, limits } = this.#options;
+    attachment.changed = false;
+    attachment.renewedAt = now;
+    const renew = () => store.renew(attachment.record, limits.leaseMs);
+    if ((await this.#unlessLost([attachment], renew)) !== false) return;
+    const { consumer, rank, runDigest } = attachment.record;
+    const holder = (await store.attachments(runDigest)).find(
+      (other) => sameJob(other, attachment.record) && other.rank === rank,
+    );
+    const { host, pid } = holder ?? { host: 'another process', pid: 0 };
+    await this.#detach(attachment, failure('SUPERSEDED', { rank, consumer, host, pid }));
   }
 
   /**
    * How many chunks of one run may wait in the queue: with A runs active and S compute slots,
    * max(1, ceil(2S / A)). Keeps the workers busy, and no run buries another.
    */
-  async #share(): Promise<number> {
-    const { store, observer } = this.#options;
-    const workers = await store.workers();
-    const slots = workers.reduce((sum, worker) => sum + worker.slots, 0);
-    observer.fleet(workers.length, slots);
+  async #shareOut(): Promise<void> {
+    const { store, observer, clock } = this.#options;
+    const now = clock.now();
+    if (now - this.#sharedAt < SHARE_MS) return;
+    const workers = await this.#living.all();
+    const slots = [...workers.values()].reduce((sum, worker) => sum + worker.slots, 0);
+    observer.fleet(workers.size, slots);
     let active = 0;
     for (const digest of new Set((await store.runs()).map((run) => run.digest))) {
       if ((await store.attachments(digest)).length > 0) active += 1;
     }
-    return Math.max(1, Math.ceil((2 * slots) / Math.max(1, active)));
+    this.#share = Math.max(1, Math.ceil((2 * slots) / Math.max(1, active)));
+    this.#sharedAt = now;
   }
 }
 

@@ -16,6 +16,8 @@ export interface CoordinatorLimits {
   readonly leaseMs: number;
   /** The reconcile loop's period; wakes only make it sooner. */
   readonly tickMs: number;
+  /** Wakes that come within so long of one another are answered by one look at the windows: 0 for a look each. */
+  readonly wakeMs: number;
   /** A claimed job not taken for so long is put into the queue again, under the same id. */
   readonly healMs: number;
   /** A chunk is late that has been made for so many times as long as the run's chunks usually are. */
@@ -39,6 +41,7 @@ export const DEFAULT_LIMITS: CoordinatorLimits = {
   maxPendingMessages: 256,
   leaseMs: 5000,
   tickMs: 1000,
+  wakeMs: 10,
   healMs: 2000,
   hedgeFactor: 3,
   hedgeAfterMs: 500,

@@ -15,7 +15,9 @@ import type { Clock } from '@cropstream/runtime';
 import { type WantedChunk, wantedChunks } from '@cropstream/schedule';
 import type { Attachment } from './attachment.js';
 import type { CoordinatorLimits } from './limits.js';
+import type { LivingWorkers } from './living-workers.js';
 import type { OpenRun } from './open-run.js';
+import { inOrder, type Want, type WantedBy } from './wanted.js';
 import { type Watch, Watches } from './watches.js';
 
 /** What the reconcile loop reports; the metrics implement it. */
@@ -36,9 +38,8 @@ export interface ReconcilerOptions {
   readonly clock: Clock;
   readonly limits: CoordinatorLimits;
   readonly observer: ReconcileObserver;
+  readonly living: LivingWorkers;
 }
-
-type Want = WantedChunk & { readonly name: ChunkName };
 
 /**
  * Compares what the attachments of one run want with what there is, and does what is missing. Level, not
@@ -59,46 +60,59 @@ export class Reconciler {
   async run(run: OpenRun, attachments: readonly Attachment[], share: number): Promise<void> {
     const { store, broker, observer } = this.#options;
     const wants = inOrder(attachments);
-    const names = [...wants.keys()];
-    const states = await store.chunkStates(run.digest, names);
-    const takers = states.some((s) => s.state === 'outstanding' && s.outstanding.takenBy !== null);
-    // After the states: a worker that took a chunk has beaten before it did.
-    const living = takers ? await this.#living() : new Map<string, WorkerRecord>();
-
-    const jobs: ChunkJob[] = [];
-    const late: Claimed[] = [];
-    let shareLeft = true;
-    for (const [at, name] of names.entries()) {
-      const { want, by } = wants.get(name) as WantedBy;
-      let state = states[at] as ChunkState;
-      if (state.state === 'outstanding') state = await this.#withoutDead(run, state.outstanding, living);
-      if (state.state === 'none' && shareLeft && by.some((attachment) => attachment.awaits(name))) {
-        const claim = await store.claim(run.digest, name, share);
-        if ('refused' in claim) shareLeft = false;
-        else if ('claimed' in claim) {
-          jobs.push(this.#jobOf(run, { want, by, claim: claim.claimed }));
-          continue;
-        } else state = claim;
+    const states = await store.chunkStates(run.digest, [...wants.keys()]);
+    const living = await this.#living(
+      states.flatMap((s) => (s.state === 'outstanding' ? s.outstanding : [])),
+    );
+    const todo: Todo = { missing: [], unbegun: [], late: [] };
+    let at = 0;
+    for (const wanted of wants.values()) {
+      let state = states[at++] as ChunkState;
+      if (state.state === 'outstanding' && hasGone(state.outstanding, living)) {
+        state = await this.#withoutDead(run, state.outstanding, living);
       }
-      if (state.state === 'ready') observer.announced(this.#announce(run, state.ready, want, by));
-      else if (state.state === 'failed') endAll(by, state.failed.errorJson);
-      else if (state.state === 'outstanding') {
-        const claim = waitingOf(state.outstanding);
-        if (claim) {
-          const job = await this.#heal(run, { want, by, claim });
-          if (job) jobs.push(job);
-        } else if (this.#isLate(run, { want, by, claim: state.outstanding })) {
-          late.push({ want, by, claim: state.outstanding });
-        }
-      }
+      this.#attendTo(run, wanted, state, todo);
     }
+    const isIdle = once(async () => (await broker.counts(run.fingerprint)).waiting === 0);
+    const jobs = await this.#claim(run, todo, share);
+    for (const unbegun of todo.unbegun) jobs.push(...(await this.#heal(run, unbegun, isIdle)));
     // What is new goes first: a worker that makes something twice is to have nothing better to do.
-    if (late.length > 0 && jobs.length === 0 && shareLeft)
-      jobs.push(...(await this.#hedge(run, late, living)));
+    if (todo.late.length > 0 && todo.missing.length === 0 && jobs.length === 0 && (await isIdle())) {
+      jobs.push(...(await this.#hedge(run, todo.late, living)));
+    }
     if (jobs.length > 0) {
       await broker.add(run.fingerprint, jobs);
       observer.scheduled(jobs.length);
     }
+  }
+
+  /** Ends what can be ended at once, and sorts the rest into what is to be done. */
+  #attendTo(run: OpenRun, { want, by }: WantedBy, state: ChunkState, todo: Todo): void {
+    if (state.state === 'none') todo.missing.push({ want, by });
+    else if (state.state === 'ready') {
+      this.#options.observer.announced(this.#announce(run, state.ready, want, by));
+    } else if (state.state === 'failed') endAll(by, state.failed.errorJson);
+    else {
+      const unbegun = waitingOf(state.outstanding);
+      if (unbegun) todo.unbegun.push({ want, by, claim: unbegun });
+      else if (this.#isLate(run, want, state.outstanding)) {
+        todo.late.push({ want, by, claim: state.outstanding });
+      }
+    }
+  }
+
+  /** Claims what is missing, all at once, which the store makes one command of; no more than the share can be had. */
+  async #claim(run: OpenRun, todo: Todo, share: number): Promise<ChunkJob[]> {
+    const { store } = this.#options;
+    const some = todo.missing.slice(0, share);
+    const claims = await Promise.all(some.map(({ want }) => store.claim(run.digest, want.name, share)));
+    const jobs: ChunkJob[] = [];
+    for (const [at, wanted] of some.entries()) {
+      const claim = claims[at]!;
+      if ('claimed' in claim) jobs.push(this.#jobOf(run, { ...wanted, claim: claim.claimed }));
+      else if ('state' in claim) this.#attendTo(run, wanted, claim, todo);
+    }
+    return jobs;
   }
 
   /** Tells each attachment which chunk it waits for, since when, and who has it. */
@@ -132,8 +146,7 @@ export class Reconciler {
   async removeUnwanted(run: OpenRun): Promise<void> {
     const { store, broker, observer } = this.#options;
     const outstanding = await store.outstanding(run.digest);
-    const takers = outstanding.some(({ takenBy }) => takenBy !== null);
-    const living = takers ? await this.#living() : new Map<string, WorkerRecord>();
+    const living = await this.#living(outstanding);
     const waiting = outstanding.filter((claim) => claim.takenBy === null || isGone(claim.takenBy, living));
     if (waiting.length === 0) return;
     const wanted = new Set(
@@ -160,8 +173,10 @@ export class Reconciler {
     return this.#watches.run(run.digest).of(name, this.#options.clock.now());
   }
 
-  async #living(): Promise<ReadonlyMap<string, WorkerRecord>> {
-    return new Map((await this.#options.store.workers()).map((worker) => [worker.id, worker]));
+  /** The workers that live, those who took these chunks among them unless they are gone. */
+  #living(outstanding: readonly OutstandingRecord[]): Promise<ReadonlyMap<string, WorkerRecord>> {
+    const takers = outstanding.flatMap(({ takenBy, hedge }) => [takenBy ?? [], hedge?.takenBy ?? []].flat());
+    return this.#options.living.including(new Set(takers));
   }
 
   /** The job of a claim that is about to be queued. */
@@ -177,51 +192,49 @@ export class Reconciler {
    * again under its id. That changes nothing where a worker took the job and was never heard of it again, or never
    * learnt that it has it: then the queue runs empty while the claim stays, and the claim is given up for another.
    */
-  async #heal(run: OpenRun, claimed: Claimed): Promise<ChunkJob | null> {
-    const { store, broker, clock, limits } = this.#options;
+  async #heal(run: OpenRun, claimed: Claimed, isIdle: () => Promise<boolean>): Promise<ChunkJob[]> {
+    const { store, clock, limits } = this.#options;
     const { want, claim } = claimed;
     const watch = this.#watch(run, want.name);
     watch.waitedAt = clock.now();
-    if (clock.now() - watch.queuedAt < limits.healMs) return null;
+    if (clock.now() - watch.queuedAt < limits.healMs) return [];
     watch.queuedAt = clock.now();
-    if (watch.healed === claim.attempt && (await broker.counts(run.fingerprint)).waiting === 0) {
+    if (watch.healed === claim.attempt && (await isIdle())) {
       await store.release(run.digest, want.name, claim.attempt, 'abandoned');
       const again = await store.claim(run.digest, want.name, Number.MAX_SAFE_INTEGER);
       return 'claimed' in again
-        ? { ...this.#jobOf(run, { ...claimed, claim: again.claimed }), urgent: true }
-        : null;
+        ? [{ ...this.#jobOf(run, { ...claimed, claim: again.claimed }), urgent: true }]
+        : [];
     }
     watch.healed = claim.attempt;
-    return jobOf(run, claimed);
+    return [jobOf(run, claimed)];
   }
 
-  /** Whether a chunk has been made for far longer than is usual, though somebody waits for it. */
-  #isLate(run: OpenRun, { want, by, claim }: Claimed): boolean {
+  /** Whether a chunk has been made for far longer than is usual. */
+  #isLate(run: OpenRun, want: Want, claim: OutstandingRecord): boolean {
     const { clock, limits } = this.#options;
     const watch = this.#watch(run, want.name);
     const now = clock.now();
     if (watch.making?.attempt !== claim.attempt) watch.making = { attempt: claim.attempt, since: now };
     const ageMs = now - watch.making.since;
     if (claim.hedge || ageMs < limits.hedgeAfterMs || now - watch.hedgeAt < limits.tickMs) return false;
-    if (ageMs < limits.hedgeFactor * this.#watches.run(run.digest).pace.usualMs) return false;
-    return by.some((attachment) => attachment.awaits(want.name));
+    return ageMs >= limits.hedgeFactor * this.#watches.run(run.digest).pace.usualMs;
   }
 
-  /** Gives late chunks to a second worker, where one lives and has nothing else to do. */
+  /** Gives late chunks to a second worker, where one lives: it has nothing else to do. */
   async #hedge(
     run: OpenRun,
     late: readonly Claimed[],
     living: ReadonlyMap<string, WorkerRecord>,
   ): Promise<ChunkJob[]> {
-    const { store, broker, clock, limits, observer } = this.#options;
+    const { store, clock, limits, observer } = this.#options;
     const able = [...living.values()].filter(({ fingerprint }) => fingerprint === run.fingerprint);
-    const isIdle = (await broker.counts(run.fingerprint)).waiting === 0;
     const jobs: ChunkJob[] = [];
     for (const claimed of late) {
       const { name } = claimed.want;
       const watch = this.#watch(run, name);
       watch.hedgeAt = clock.now();
-      if (!isIdle || !able.some(({ id }) => id !== claimed.claim.takenBy)) continue;
+      if (!able.some(({ id }) => id !== claimed.claim.takenBy)) continue;
       const attempt = await store.hedge(run.digest, name, claimed.claim.attempt, limits.hedgePercent);
       if (attempt === null) continue;
       watch.hedge = attempt;
@@ -297,11 +310,6 @@ export class Reconciler {
   }
 }
 
-interface WantedBy {
-  readonly want: Want;
-  readonly by: Attachment[];
-}
-
 /** A claim, and who wants its chunk. */
 interface Claimed {
   readonly want: Want;
@@ -309,19 +317,17 @@ interface Claimed {
   readonly claim: OutstandingRecord;
 }
 
-/** All wants of a run, each chunk once: the earliest step first, then the ranks in turn. */
-function inOrder(attachments: readonly Attachment[]): Map<ChunkName, WantedBy> {
-  const all = attachments.flatMap((attachment) =>
-    attachment.wants.map((want, turn) => ({ want, attachment, turn })),
-  );
-  all.sort((a, b) => a.want.step - b.want.step || a.turn - b.turn || a.attachment.rank - b.attachment.rank);
-  const wants = new Map<ChunkName, WantedBy>();
-  for (const { want, attachment } of all) {
-    const known = wants.get(want.name);
-    if (known) known.by.push(attachment);
-    else wants.set(want.name, { want, by: [attachment] });
-  }
-  return wants;
+/** What a pass has found, besides what it could end at once. */
+interface Todo {
+  /** Neither ready, outstanding nor failed. */
+  readonly missing: WantedBy[];
+  /** Claimed, and taken by nobody yet. */
+  readonly unbegun: Claimed[];
+  readonly late: Claimed[];
+}
+
+function hasGone({ takenBy, hedge }: OutstandingRecord, living: ReadonlyMap<string, unknown>): boolean {
+  return isGone(takenBy, living) || isGone(hedge?.takenBy ?? null, living);
 }
 
 function isGone(takenBy: string | null, living: ReadonlyMap<string, unknown>): boolean {
@@ -363,4 +369,13 @@ function rangeOf({ epoch, first, last }: WantedChunk) {
 function endAll(attachments: readonly Attachment[], errorJson: string): void {
   const error = CropstreamError.fromWire(JSON.parse(errorJson));
   for (const attachment of attachments) attachment.end(error);
+}
+
+/** Makes it when first asked for. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }

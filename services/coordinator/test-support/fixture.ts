@@ -36,7 +36,9 @@ export class Fixture {
 
   newCoordinator(id: string): Coordinator {
     const { catalog, store, broker, clock, observer } = this;
-    return new Coordinator({ id, catalog, store, broker, clock, limits: DEFAULT_LIMITS, observer });
+    // Each wake a look of its own, so that nothing need wait in virtual time.
+    const limits = { ...DEFAULT_LIMITS, wakeMs: 0 };
+    return new Coordinator({ id, catalog, store, broker, clock, limits, observer });
   }
 
   specOf(name: string, more: object = {}) {

@@ -77,6 +77,21 @@ export function chunkContract(
       await claim(store, '0-16-20', 2);
     });
 
+    test('claims many chunks that are asked for at once in their order', async ({ store }) => {
+      await withRun(store);
+      const names = Array.from({ length: 10 }, (_, i) => `0-${4 * i}-${4 * i + 4}`);
+      await store.publish('d1', exampleReady(names[1]!, (await claim(store, names[1]!)).attempt));
+      const answers = await Promise.all(names.map((chunk) => store.claim('d1', chunk, 4)));
+      expect(answers.map((answer) => Object.keys(answer)[0])).toEqual([
+        ...['claimed', 'state', 'claimed', 'claimed', 'claimed'],
+        ...Array.from({ length: 5 }, () => 'refused'),
+      ]);
+      const states = await store.chunkStates('d1', names);
+      expect(states.filter(({ state }) => state === 'outstanding')).toHaveLength(4);
+      const lost = await Promise.allSettled(names.map((chunk) => store.claim('lost', chunk, 4)));
+      for (const each of lost) expect(each).toMatchObject({ reason: { code: 'RUN_NOT_FOUND' } });
+    });
+
     test('lets one worker begin an attempt', async ({ store }) => {
       await withRun(store);
       const { attempt } = await claim(store, C);

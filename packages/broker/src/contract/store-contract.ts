@@ -187,6 +187,25 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect(await store.attachments('d1')).toEqual([]);
     });
 
+    test('renews many ranks at once, each by itself', async ({ store }) => {
+      await store.openRun(exampleRun());
+      await store.openRun(exampleRun({ name: 'two' }));
+      const [one, old, other] = [
+        await attached(store, exampleAttachment(), 60_000),
+        await attached(store, exampleAttachment({ rank: 1 }), 60_000),
+        await attached(store, exampleAttachment({ runName: 'two' }), 60_000),
+      ];
+      await attached(store, exampleAttachment({ rank: 1 }), 60_000);
+      await store.closeRun('two');
+      const renewals = [{ ...one, nextStep: 5 }, old, other].map((each) => store.renew(each, 60_000));
+      expect(await Promise.allSettled(renewals)).toMatchObject([
+        { value: true },
+        { value: false },
+        { reason: { code: 'RUN_NOT_FOUND' } },
+      ]);
+      expect(await store.cursor('one', 'job', 0)).toBe(5);
+    });
+
     test('remembers where a rank was', async ({ store }) => {
       await store.openRun(exampleRun());
       expect(await store.cursor('one', 'job', 0)).toBeNull();

@@ -3,6 +3,10 @@ import type { Keys } from './keys.js';
 import type { RedisLink } from './link.js';
 import { ATTACH, ATTACHMENTS, CURSOR, DETACH, RENEW } from './lua/attachments.js';
 import type { RedisRuns } from './redis-runs.js';
+import { together } from './together.js';
+
+/** How many renewals one call of the script takes: Lua takes no more than some thousands of arguments. */
+const RENEWALS_AT_ONCE = 500;
 
 const rankOf = ({ runName, rank, consumer }: Pick<AttachmentRecord, 'runName' | 'rank' | 'consumer'>) =>
   JSON.stringify([runName, rank, consumer]);
@@ -45,14 +49,28 @@ export class RedisAttachments {
     return { ok: true, fencing: Number(value) };
   }
 
-  async renew({ fencing, ...attachment }: AttachmentRecord, leaseMs: number): Promise<boolean> {
-    const { runName, runDigest, nextStep } = attachment;
-    const args = [runName, rankOf(attachment), fencing, nextStep, JSON.stringify(attachment)];
-    const answer = await this.link.run(RENEW, this.keys.run(runDigest), [...args, leaseMs, this.idleMs]);
-    if (answer === 'closed') throw await this.runs.notOpen(runName);
-    if (answer === 'due') await this.runs.touch(runName, runDigest, leaseMs);
-    return answer !== 'superseded';
+  async renew(attachment: AttachmentRecord, leaseMs: number): Promise<boolean> {
+    const { runName, runDigest } = attachment;
+    const word = await this.#renew(`${runDigest} ${leaseMs}`, attachment);
+    if (word === 'closed') throw await this.runs.notOpen(runName);
+    if (word === 'due') await this.runs.touch(runName, runDigest, leaseMs);
+    return word !== 'superseded';
   }
+
+  /** By run digest and lease. */
+  readonly #renew = together(async (group, attachments: readonly AttachmentRecord[]) => {
+    const [runDigest = '', leaseMs = ''] = group.split(' ');
+    const words: string[] = [];
+    for (let from = 0; from < attachments.length; from += RENEWALS_AT_ONCE) {
+      const args = attachments.slice(from, from + RENEWALS_AT_ONCE).flatMap(({ fencing, ...attachment }) => {
+        const { runName, nextStep } = attachment;
+        return [runName, rankOf(attachment), fencing, nextStep, JSON.stringify(attachment)];
+      });
+      const answer = await this.link.run(RENEW, this.keys.run(runDigest), [leaseMs, this.idleMs, ...args]);
+      words.push(...(answer as string[]));
+    }
+    return words;
+  });
 
   async detach(attachment: AttachmentRecord): Promise<void> {
     const { runDigest, fencing, nextStep } = attachment;

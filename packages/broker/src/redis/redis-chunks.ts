@@ -4,9 +4,15 @@ import type { RedisLink } from './link.js';
 import { BEGIN, CLAIM, FAIL, HEDGE, OUTSTANDING, PUBLISH, RELEASE, RETRACT, STATES } from './lua/chunks.js';
 import type { RedisRuns } from './redis-runs.js';
 import type { RedisWorkers } from './redis-workers.js';
+import { together } from './together.js';
 
-/** How many chunks one call of the script looks at: Lua takes no more than some thousands of arguments. */
-const STATES_AT_ONCE = 2_000;
+/** How many chunks one call of a script looks at: Lua takes no more than some thousands of arguments. */
+const CHUNKS_AT_ONCE = 2_000;
+
+interface Claim {
+  readonly chunk: ChunkName;
+  readonly share: number;
+}
 
 function parseOutstanding(chunk: ChunkName, value: string): OutstandingRecord {
   const [attempt, claimed, taken, failures, deaths, by, hedge, hedgeBy] = value.split(' ');
@@ -55,9 +61,9 @@ export class RedisChunks {
     share: number,
   ): Promise<{ readonly claimed: OutstandingRecord } | { readonly refused: 'share' } | ChunkState> {
     for (;;) {
-      const answer = await this.link.run(CLAIM, this.keys.run(runDigest), [chunk, share, 2 * this.idleMs]);
-      const [kind, value = ''] = answer as [string, string?];
-      if (kind === 'closed') throw await this.runs.notOpen(runDigest);
+      const answer = await this.#claim(runDigest, { chunk, share });
+      if (answer === null) throw await this.runs.notOpen(runDigest);
+      const [kind, value = ''] = answer;
       if (kind === 'share') return { refused: 'share' };
       if (kind === 'claimed') return { claimed: parseOutstanding(chunk, value) };
       if (kind === 'outstanding') return { state: kind, outstanding: parseOutstanding(chunk, value) };
@@ -66,6 +72,17 @@ export class RedisChunks {
       if ((await this.#withoutGone(runDigest, [ready])).length > 0) return { state: 'ready', ready };
     }
   }
+
+  readonly #claim = together(async (runDigest, claims: readonly Claim[]) => {
+    const answers: ([string, string?] | null)[] = [];
+    for (let from = 0; from < claims.length; from += CHUNKS_AT_ONCE) {
+      const some = claims.slice(from, from + CHUNKS_AT_ONCE);
+      const args = [2 * this.idleMs, ...some.flatMap(({ chunk, share }) => [chunk, share])];
+      const answer = await this.link.run(CLAIM, this.keys.run(runDigest), args);
+      answers.push(...((answer as [string, string?][] | null) ?? some.map(() => null)));
+    }
+    return answers;
+  });
 
   async hedge(runDigest: string, chunk: ChunkName, attempt: number, percent: number): Promise<number | null> {
     const args = [chunk, attempt, percent, 2 * this.idleMs];
@@ -109,8 +126,8 @@ export class RedisChunks {
 
   async states(runDigest: string, chunks: readonly ChunkName[]): Promise<readonly ChunkState[]> {
     const states: ChunkState[] = [];
-    for (let from = 0; from < chunks.length; from += STATES_AT_ONCE) {
-      const some = chunks.slice(from, from + STATES_AT_ONCE);
+    for (let from = 0; from < chunks.length; from += CHUNKS_AT_ONCE) {
+      const some = chunks.slice(from, from + CHUNKS_AT_ONCE);
       const values = (await this.link.run(STATES, this.keys.run(runDigest), some)) as string[];
       states.push(...some.map((chunk, i) => stateOf(chunk, values[i] ?? '')));
     }

@@ -1,4 +1,10 @@
-import { type AttachmentRecord, type ChunkName, type ChunkSpan, chunkName, type Store } from '@cropstream/broker';
+import {
+  type AttachmentRecord,
+  type ChunkName,
+  type ChunkSpan,
+  chunkName,
+  type Store,
+} from '@cropstream/broker';
 import { wantedChunks } from '@cropstream/schedule';
 import type { RunBook } from './run-book.js';
 

@@ -70,11 +70,10 @@ end
 );
 
 const HOLD = `
-local function hold(rank, fencing, step, record, lease, idle)
+local function hold(rank, fencing, step, record, lease)
   redis.call('HSET', attachments, rank, int(lease) .. ' ' .. int(fencing) .. ' ' .. record)
   redis.call('ZADD', leases, int(now + lease), rank)
   redis.call('HSET', cursors, rank, int(fencing) .. ' ' .. step)
-  for _, key in ipairs({attachments, leases, cursors}) do keep(key, int(2 * math.max(idle, lease))) end
   if redis.call('HLEN', cursors) > ${MAX_CURSORS} then
     for _, other in ipairs(redis.call('HRANDFIELD', cursors, 8)) do
       if redis.call('HEXISTS', attachments, other) == 0 then
@@ -83,6 +82,9 @@ local function hold(rank, fencing, step, record, lease, idle)
       end
     end
   end
+end
+local function keep_held(lease, idle)
+  for _, key in ipairs({attachments, leases, cursors}) do keep(key, int(2 * math.max(idle, lease))) end
 end
 `;
 
@@ -102,26 +104,40 @@ end
 -- By the clock, so that a number which Redis forgot in a crash is not given twice.
 local newest = tonumber(string.match(redis.call('HGET', cursors, rank) or '0 0', '^(%d+) '))
 local fencing = math.max(micros, newest + 1)
-hold(rank, fencing, ARGV[4], ARGV[5], lease, idle)
+hold(rank, fencing, ARGV[4], ARGV[5], lease)
+keep_held(lease, idle)
 return {'attached', int(fencing)}
 `,
 );
 
 /**
- * ARGV: name, rank, fencing, next step, record without fencing, lease, how long an idle run is kept. Returns `due` where
- * the run is to be touched: not at each of very many renewals.
+ * ARGV: lease, how long an idle run is kept; then of each attachment its name, rank, fencing, next step and record
+ * without fencing. Returns a word on each: `due` where the run is to be touched, not at each of very many renewals.
  */
 export const RENEW = script(
   ['names', 'attachments', 'leases', 'cursors'],
   `${NAMES}${HOLD}
-local name, rank, fencing = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local lease, idle = tonumber(ARGV[6]), tonumber(ARGV[7])
-if not is_open(name) then return 'closed' end
-local newest = tonumber(string.match(redis.call('HGET', cursors, rank) or '0 0', '^(%d+) '))
-if newest > fencing then return 'superseded' end
-hold(rank, fencing, ARGV[4], ARGV[5], lease, idle)
-local left = redis.call('ZSCORE', names, name) - now
-return left < 0.9 * math.max(lease, idle) and 'due' or 'renewed'
+local lease, idle = tonumber(ARGV[1]), tonumber(ARGV[2])
+local ends = {}
+local words = {}
+for i = 3, #ARGV, 5 do
+  local name, rank, fencing = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
+  if not ends[name] then ends[name] = tonumber(redis.call('ZSCORE', names, name)) or 0 end
+  local newest = tonumber(string.match(redis.call('HGET', cursors, rank) or '0 0', '^(%d+) '))
+  local word = 'renewed'
+  if ends[name] <= now then word = 'closed'
+  elseif newest > fencing then word = 'superseded'
+  else
+    hold(rank, fencing, ARGV[i + 3], ARGV[i + 4], lease)
+    if ends[name] - now < 0.9 * math.max(lease, idle) then
+      word = 'due'
+      ends[name] = now + math.max(lease, idle)
+    end
+  end
+  words[#words + 1] = word
+end
+keep_held(lease, idle)
+return words
 `,
 );
 

@@ -92,7 +92,7 @@ local function forget_oldest()
     'to', int(known.to[1]) .. ' ' .. int(known.to[2]),
     'most', math.max(known.most, count))
 end
-local function next_attempt(chunk, ms)
+local function next_attempt(chunk)
   local count = tonumber(redis.call('HGET', attempts, chunk))
   if not count then
     local at, known = position(chunk), span()
@@ -101,39 +101,44 @@ local function next_attempt(chunk, ms)
     if redis.call('RPUSH', order, chunk) > ${REMEMBERED_CHUNKS} then forget_oldest() end
   end
   redis.call('HSET', attempts, chunk, count + 1)
-  keep(attempts, ms)
-  keep(order, ms)
   return count + 1
 end
 `;
 
-/** ARGV: chunk, share, how long keys are kept. */
+/** ARGV: how long keys are kept; then each chunk and the share it is claimed in. Nothing where no run is open. */
 export const CLAIM = script(
   ['names', 'outstanding', 'waiting', 'ready', 'ended', 'attempts', 'order', 'meta'],
   `${CHUNKS}${ENDED}${ATTEMPTS}
-local chunk, share, ms = ARGV[1], tonumber(ARGV[2]), ARGV[3]
-if redis.call('ZCOUNT', names, '(' .. int(now), '+inf') == 0 then return {'closed'} end
-local value = redis.call('HGET', ready, chunk)
-if value then return {'ready', value} end
-value = redis.call('HGET', outstanding, chunk)
-if value then return {'outstanding', value} end
-local kept = ended_of(chunk)
-if kept and kept[4] ~= '' then return {'failed', kept[4]} end
-if redis.call('SCARD', waiting) >= share then return {'share'} end
-local failures, deaths = 0, 0
-if kept then
-  failures, deaths = kept[2], kept[3]
-  redis.call('HDEL', ended, chunk)
+local ms = ARGV[1]
+if redis.call('ZCOUNT', names, '(' .. int(now), '+inf') == 0 then return false end
+local in_queue = redis.call('SCARD', waiting)
+local claimed = 0
+local function claim(chunk, share)
+  local value = redis.call('HGET', ready, chunk)
+  if value then return {'ready', value} end
+  value = redis.call('HGET', outstanding, chunk)
+  if value then return {'outstanding', value} end
+  local kept = ended_of(chunk)
+  if kept and kept[4] ~= '' then return {'failed', kept[4]} end
+  if in_queue >= share then return {'share'} end
+  local failures, deaths = 0, 0
+  if kept then
+    failures, deaths = kept[2], kept[3]
+    redis.call('HDEL', ended, chunk)
+  end
+  value = put(chunk, {
+    attempt = next_attempt(chunk), claimed = int(now), taken = 0, by = '',
+    failures = failures, deaths = deaths, hedge = 0, hedge_by = '',
+  })
+  in_queue = in_queue + 1
+  claimed = claimed + 1
+  return {'claimed', value}
 end
-value = put(chunk, {
-  attempt = next_attempt(chunk, ms), claimed = int(now), taken = 0, by = '',
-  failures = failures, deaths = deaths, hedge = 0, hedge_by = '',
-})
-redis.call('HINCRBY', meta, 'claims', 1)
-keep(outstanding, ms)
-keep(waiting, ms)
-keep(meta, ms)
-return {'claimed', value}
+local answers = {}
+for i = 2, #ARGV, 2 do answers[#answers + 1] = claim(ARGV[i], tonumber(ARGV[i + 1])) end
+if claimed > 0 then redis.call('HINCRBY', meta, 'claims', claimed) end
+for _, key in ipairs({outstanding, waiting, attempts, order, meta}) do keep(key, ms) end
+return answers
 `,
 );
 
@@ -147,8 +152,9 @@ if not record or record.attempt ~= tonumber(ARGV[2]) or record.by == '' or recor
 local claims, hedges = unpack(redis.call('HMGET', meta, 'claims', 'hedges'))
 if 100 * (tonumber(hedges) or 0) > tonumber(ARGV[3]) * (tonumber(claims) or 0) then return false end
 redis.call('HINCRBY', meta, 'hedges', 1)
-record.hedge = next_attempt(chunk, ARGV[4])
+record.hedge = next_attempt(chunk)
 put(chunk, record)
+for _, key in ipairs({outstanding, waiting, attempts, order, meta}) do keep(key, ARGV[4]) end
 return record.hedge
 `,
 );

@@ -26,9 +26,12 @@ export const WORKERS = script(
   `${PRELUDE}${LEASES}
 settle(workers, leases, boot, true)
 local found = {}
+local ends = {}
+local scores = redis.call('ZRANGE', leases, 0, -1, 'WITHSCORES')
+for i = 1, #scores, 2 do ends[scores[i]] = tonumber(scores[i + 1]) end
 local held = redis.call('HGETALL', workers)
 for i = 1, #held, 2 do
-  found[i] = int((tonumber(redis.call('ZSCORE', leases, held[i])) or now) - now)
+  found[i] = int((ends[held[i]] or now) - now)
   found[i + 1] = string.match(held[i + 1], '^%d+ (.*)$')
 end
 return found
