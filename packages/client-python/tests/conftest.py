@@ -7,7 +7,8 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +18,29 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 COMMAND = ["node", str(REPOSITORY / "packages" / "cli" / "bin" / "cropstream.js")]
 
 
-class Service:
-    """`cropstream serve`, ready. `start` begins it again at the same address."""
+class Process:
+    """A command of `cropstream` that says with --json when it is ready. `start` begins it again."""
 
-    def __init__(self, *arguments: str, port: int = 0) -> None:
-        self._arguments = arguments
-        self._port = port
+    def __init__(self, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+        self._command = [*COMMAND, *arguments, "--json"]
+        self._env = {**os.environ, **(env or {})}
         self.start()
 
     def start(self) -> None:
-        command = [*COMMAND, "serve", *self._arguments, "--port", str(self._port), "--http-port", "0", "--json"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self._log = tempfile.NamedTemporaryFile("w")  # noqa: SIM115 -- open as long as the process
+        self.process = subprocess.Popen(
+            self._command, stdout=subprocess.PIPE, stderr=self._log, text=True, env=self._env
+        )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            _, log = self.process.communicate()
-            raise RuntimeError(f"cropstream serve ended with {self.process.returncode}: {log}")
-        ready = json.loads(line)
-        self.target: str = ready["target"]
-        self.run: str = ready["run"]
+            code = self.process.wait()
+            raise RuntimeError(f"cropstream ended with {code}: {self.log()}")
+        self.ready: dict[str, Any] = json.loads(line)
+
+    def log(self) -> str:
+        """What it has logged so far."""
+        return Path(self._log.name).read_text()
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -47,6 +52,23 @@ class Service:
             self.process.communicate(timeout=20)
         except subprocess.TimeoutExpired:
             self.kill()
+
+
+class Service(Process):
+    """`cropstream serve`, ready; started again it has the same address."""
+
+    def __init__(self, *arguments: str, port: int = 0, env: Mapping[str, str] | None = None) -> None:
+        super().__init__("serve", *arguments, "--port", str(port), "--http-port", "0", env=env)
+
+    @property
+    def target(self) -> str:
+        target: str = self.ready["target"]
+        return target
+
+    @property
+    def run(self) -> str:
+        run: str = self.ready["run"]
+        return run
 
 
 def pull(service: Service, *arguments: str) -> dict[str, Any]:
@@ -88,6 +110,6 @@ def no_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests say themselves which rank of which job they are."""
     for name in ("RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_STEP_NUM_TASKS", "SLURM_JOB_ID"):
         monkeypatch.delenv(name, raising=False)
-    for name in ("CROPSTREAM_CONSUMER", "TORCHELASTIC_RUN_ID"):
+    for name in ("CROPSTREAM_CONSUMER", "TORCHELASTIC_RUN_ID", "CROPSTREAM_TOKEN", "CROPSTREAM_TLS_CA"):
         monkeypatch.delenv(name, raising=False)
     assert "RANK" not in os.environ

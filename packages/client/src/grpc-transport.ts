@@ -11,8 +11,9 @@ import {
   type RunInfo,
   WorkerClient,
 } from '@cropstream/protocol';
-import { type Clock, systemClock, type Timer } from '@cropstream/runtime';
-import { type ClientReadableStream, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { type ClientSecurity, type Clock, systemClock, type Timer } from '@cropstream/runtime';
+import { GrpcAccess } from '@cropstream/runtime/grpc-access';
+import type { ClientReadableStream, ServiceError } from '@grpc/grpc-js';
 import type { AttachHandlers, AttachStream, FetchCall, FetchHandlers, Transport } from './core/transport.js';
 
 /** A coordinator answers from memory. */
@@ -29,12 +30,14 @@ interface Cancellable {
 }
 
 interface WorkerChannel {
+  /** Its address, and the name that it is verified by. */
+  readonly key: string;
   readonly client: WorkerClient;
   calls: number;
   idle: Timer | null;
 }
 
-/** Calls over gRPC: one channel to the coordinator, and one to each worker address while it is used. */
+/** Calls over gRPC: one channel to the coordinator, and one to each worker while it is used. */
 export class GrpcTransport implements Transport {
   readonly #coordinator: CoordinatorClient;
   readonly #workers = new Map<string, WorkerChannel>();
@@ -42,30 +45,40 @@ export class GrpcTransport implements Transport {
   readonly #streams = new Set<Cancellable>();
   /** Other calls under way. */
   readonly #calls = new Set<Cancellable>();
+  readonly #access: GrpcAccess;
   #ended = () => {};
 
   /** @param target the coordinator's `host:port` */
   constructor(
     readonly target: string,
+    security: ClientSecurity,
     private readonly clock: Clock = systemClock,
   ) {
-    this.#coordinator = new CoordinatorClient(target, credentials.createInsecure(), CLIENT_OPTIONS);
+    this.#access = new GrpcAccess(security);
+    this.#coordinator = new CoordinatorClient(target, this.#access.credentials, {
+      ...CLIENT_OPTIONS,
+      ...this.#access.coordinatorOptions,
+    });
   }
 
   openRun(specJson: string): Promise<RunInfo> {
     const request = { protocolVersion: PROTOCOL_VERSION, specJson };
     const deadline = this.clock.wall() + OPEN_RUN_MS;
-    return this.#unary((done) => this.#coordinator.openRun(request, new Metadata(), { deadline }, done));
+    return this.#unary((done) =>
+      this.#coordinator.openRun(request, this.#access.metadata(), { deadline }, done),
+    );
   }
 
   getRun(name: string): Promise<RunInfo> {
     const request = { protocolVersion: PROTOCOL_VERSION, name };
     const deadline = this.clock.wall() + GET_RUN_MS;
-    return this.#unary((done) => this.#coordinator.getRun(request, new Metadata(), { deadline }, done));
+    return this.#unary((done) =>
+      this.#coordinator.getRun(request, this.#access.metadata(), { deadline }, done),
+    );
   }
 
   attach(handlers: AttachHandlers): AttachStream {
-    const call = this.#coordinator.attach();
+    const call = this.#coordinator.attach(this.#access.metadata());
     this.#streams.add(call);
     let linger: Timer | null = null;
     const stream = follow<AttachResponse>(call, this.target, {
@@ -91,16 +104,16 @@ export class GrpcTransport implements Transport {
   }
 
   fetch(location: Location, request: FetchChunkRequest, handlers: FetchHandlers): FetchCall {
-    const channel = this.#channelTo(location.address);
+    const channel = this.#channelTo(location);
     channel.calls++;
-    const call = channel.client.fetchChunk(request);
+    const call = channel.client.fetchChunk(request, this.#access.metadata());
     this.#calls.add(call);
     const stream = follow<Frame>(call, location.address, {
       data: (frame) => handlers.frame(frame),
       ended: (error) => handlers.ended(error),
       settled: () => {
         this.#calls.delete(call);
-        this.#leave(location.address, channel);
+        this.#leave(channel);
       },
     });
     return {
@@ -143,23 +156,25 @@ export class GrpcTransport implements Transport {
     });
   }
 
-  #channelTo(address: string): WorkerChannel {
-    let channel = this.#workers.get(address);
+  #channelTo({ address, tlsName }: Location): WorkerChannel {
+    const key = `${address} ${tlsName}`;
+    let channel = this.#workers.get(key);
     if (channel === undefined) {
-      const client = new WorkerClient(address, credentials.createInsecure(), CLIENT_OPTIONS);
-      channel = { client, calls: 0, idle: null };
-      this.#workers.set(address, channel);
+      const options = { ...CLIENT_OPTIONS, ...this.#access.options(tlsName) };
+      const client = new WorkerClient(address, this.#access.credentials, options);
+      channel = { key, client, calls: 0, idle: null };
+      this.#workers.set(key, channel);
     }
     channel.idle?.cancel();
     channel.idle = null;
     return channel;
   }
 
-  #leave(address: string, channel: WorkerChannel): void {
+  #leave(channel: WorkerChannel): void {
     channel.calls--;
-    if (channel.calls > 0 || this.#workers.get(address) !== channel) return;
+    if (channel.calls > 0 || this.#workers.get(channel.key) !== channel) return;
     channel.idle = this.clock.timer(IDLE_MS, () => {
-      this.#workers.delete(address);
+      this.#workers.delete(channel.key);
       channel.client.close();
     });
   }

@@ -1,4 +1,5 @@
 import { failure, toFailure } from '@cropstream/errors';
+import { clientSecurity, tokenInClear } from '@cropstream/runtime';
 import { connect } from './connect.js';
 import type { Batch } from './core/batch.js';
 import type { RunInfo } from './core/run.js';
@@ -32,7 +33,7 @@ export class MultiCropLoader implements AsyncIterable<Batch> {
   /**
    * Finds or opens the run and attaches this rank to it.
    *
-   * @throws CropstreamError. SPEC_INVALID: an option or the spec. UNREACHABLE. RUN_NOT_FOUND, RUN_CONFLICT: the name.
+   * @throws CropstreamError. SPEC_INVALID: an option or the spec. UNREACHABLE. TLS_FAILED, UNAUTHENTICATED. RUN_NOT_FOUND, RUN_CONFLICT: the name.
    *   RANK_OUT_OF_RANGE, WORLD_INDIVISIBLE, UNEVEN_TAIL, WORLD_MISMATCH, RANK_TAKEN: the rank in its world.
    *   WINDOW_TOO_SMALL: `prefetch.bytes` holds no step. STEP_OUT_OF_RANGE. STATE_MISMATCH, FINGERPRINT_MISMATCH: `state`.
    *   CANCELLED: `signal`. And what opening a run may throw (docs/errors.md).
@@ -41,7 +42,7 @@ export class MultiCropLoader implements AsyncIterable<Batch> {
     const settings = resolveOptions(options, process.env);
     const state = options.state === undefined ? null : parseState(options.state);
     const { signal } = options;
-    const own = options.transport === undefined ? new GrpcTransport(settings.target, options.clock) : null;
+    const own = options.transport === undefined ? grpcTransport(options, settings) : null;
     const transport = options.transport ?? (own as GrpcTransport);
     let stream: BatchStream | null = null;
     const release = async () => {
@@ -121,4 +122,15 @@ export class MultiCropLoader implements AsyncIterable<Batch> {
   async close(): Promise<void> {
     await this.release();
   }
+}
+
+function grpcTransport({ token, clock }: LoaderOptions, { target, tls }: Settings): GrpcTransport {
+  const security = clientSecurity({ tls, token }, process.env);
+  if (tokenInClear(target, security)) {
+    process.emitWarning(`the token for ${target} travels without TLS: whoever sees the traffic learns it`, {
+      code: 'CROPSTREAM_TOKEN_IN_CLEAR',
+      detail: 'CROPSTREAM_TLS_CA, or the option tls, turns TLS on; docs/security.md says how.',
+    });
+  }
+  return new GrpcTransport(target, security, clock);
 }

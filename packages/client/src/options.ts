@@ -1,5 +1,5 @@
 import { failure } from '@cropstream/errors';
-import type { Clock, Randomness } from '@cropstream/runtime';
+import type { Clock, Randomness, TlsOptions } from '@cropstream/runtime';
 import { z } from 'zod';
 import type { Transport } from './core/transport.js';
 import type { LoaderState } from './state.js';
@@ -50,6 +50,13 @@ export interface LoaderOptions {
   readonly params?: boolean | undefined;
   /** Fields to leave out of batches. @default [] */
   readonly excludeFields?: readonly string[] | undefined;
+  /**
+   * TLS to the coordinator and to workers: true for certificates of the well-known authorities, or files of one's own.
+   * @default CROPSTREAM_TLS, _CA, _CERT, _KEY and _SERVER_NAME of the environment; without them none
+   */
+  readonly tls?: boolean | TlsOptions | undefined;
+  /** What services want of their callers. @default CROPSTREAM_TOKEN, or the file CROPSTREAM_TOKEN_FILE */
+  readonly token?: string | undefined;
   /** The longest wait for one batch, in milliseconds. @default 60000 */
   readonly timeoutMs?: number | undefined;
   /** Closes the loader; whoever waits gets CANCELLED. */
@@ -61,6 +68,8 @@ export interface LoaderOptions {
   /** What carries the calls; closed by whoever made it. @default gRPC to `target` */
   readonly transport?: Transport | undefined;
 }
+
+const path = text().optional();
 
 const plainOptionsSchema = z.strictObject({
   target: text(),
@@ -83,6 +92,11 @@ const plainOptionsSchema = z.strictObject({
   takeover: flag().default(false),
   params: flag().default(false),
   excludeFields: z.array(text(), { error: 'a list of field names' }).default([]),
+  tls: z
+    .union([z.boolean(), z.strictObject({ ca: path, cert: path, key: path, serverName: path })], {
+      error: 'true, false, or an object with ca, cert, key and serverName',
+    })
+    .optional(),
   timeoutMs: integer(1).default(60_000),
 });
 
@@ -106,6 +120,7 @@ export function resolveOptions(options: LoaderOptions, environment: Environment)
     clock: _clock,
     randomness: _randomness,
     transport: _transport,
+    token: _token,
     ...plain
   } = options;
   const settings = validate(plainOptionsSchema, 'options', plain);

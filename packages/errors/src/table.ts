@@ -342,6 +342,22 @@ export const ERROR_TABLE = {
     message: 'cannot reach {target}: {reason}',
     help: 'Is it running, and is the address right? `cropstream doctor --target` looks.',
   }),
+  TLS_FAILED: row({
+    grpc: 'UNAVAILABLE',
+    http: 502,
+    retryable: false,
+    when: 'A service answers, but the two sides do not agree on TLS: a certificate that is not trusted or of another name, or TLS on one side alone.',
+    message: 'no secure connection to {target}: {reason}',
+    help: '{fix}',
+  }),
+  UNAUTHENTICATED: row({
+    grpc: 'UNAUTHENTICATED',
+    http: 401,
+    retryable: false,
+    when: 'A service wants a token, and a call comes without one or with another.',
+    message: 'the call is refused: {reason}',
+    help: "Give the service's token: `token` of a loader, or CROPSTREAM_TOKEN or CROPSTREAM_TOKEN_FILE in the environment.",
+  }),
   STATE_MISMATCH: row({
     grpc: 'FAILED_PRECONDITION',
     http: 409,

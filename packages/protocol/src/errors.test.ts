@@ -66,14 +66,6 @@ describe('an error of the table as a gRPC status', () => {
     expect(error.message).toContain(target);
   });
 
-  it.each(['', ' '])("leaves out the resolver's note where it is empty", (space) => {
-    const details = `No connection established. Last error: connect ECONNREFUSED.${space}Resolution note:${space}`;
-    const error = fromStatus({ code: status.UNAVAILABLE, details, metadata: new Metadata() }, target);
-    expect(error.problem).toMatch(/connect ECONNREFUSED$/);
-    const noted = fromStatus({ code: status.UNAVAILABLE, details: `${details} no record` }, target);
-    expect(noted.problem).toMatch(/no record$/);
-  });
-
   it.each(['', 'not json', '{}', '{"code":1}', 'null'])('is not misled by damaged metadata: %s', (json) => {
     const metadata = new Metadata();
     metadata.set(ERROR_METADATA_KEY, Buffer.from(json));

@@ -1,6 +1,7 @@
 import { CropstreamError, failure, toFailure, type WireError } from '@cropstream/errors';
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { z } from 'zod';
+import { connectionFailure } from './connection.js';
 import { PROTOCOL_VERSION } from './version.js';
 
 /** Trailing metadata that carries an error of the table whole: UTF-8 JSON of `CropstreamError.toWire()`. */
@@ -37,14 +38,11 @@ export function fromStatus(error: unknown, target: string): CropstreamError {
   const wire = wireOf(error);
   if (wire !== null) return CropstreamError.fromWire(wire);
   const cause = { cause: error };
-  // grpc-js ends its text with the resolver's note, which is mostly empty.
-  const reason =
-    error.details.replace(/\.?\s*Resolution note:\s*$/, '') || `gRPC status ${status[error.code]}`;
+  const reason = error.details || `gRPC status ${status[error.code]}`;
   switch (error.code) {
     case status.UNAVAILABLE:
-      return failure('UNREACHABLE', { target, reason }, cause);
     case status.DEADLINE_EXCEEDED:
-      return failure('UNREACHABLE', { target, reason: `no answer in time (${reason})` }, cause);
+      return connectionFailure(reason, target, cause);
     case status.CANCELLED:
       return failure('CANCELLED', { what: `the call to ${target}` }, cause);
     case status.UNIMPLEMENTED:
@@ -55,7 +53,7 @@ export function fromStatus(error: unknown, target: string): CropstreamError {
       );
     default:
       // grpc-js says INTERNAL for a stream that the peer's HTTP/2 layer or a proxy reset.
-      if (reason.startsWith('Received RST_STREAM')) return failure('UNREACHABLE', { target, reason }, cause);
+      if (reason.startsWith('Received RST_STREAM')) return connectionFailure(reason, target, cause);
       return failure('INTERNAL', { reason: `${target} answered ${status[error.code]}: ${reason}` }, cause);
   }
 }

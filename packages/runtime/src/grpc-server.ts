@@ -1,10 +1,16 @@
-import { failure } from '@cropstream/errors';
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { type CropstreamError, failure } from '@cropstream/errors';
 import {
   type ChannelOptions,
   logVerbosity,
+  type Metadata,
   Server,
   ServerCredentials,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  ServerListenerBuilder,
   type ServiceDefinition,
+  type StatusObject,
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
@@ -12,6 +18,7 @@ import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import { type Clock, systemClock } from './clock.js';
 import { freePort } from './ports.js';
+import type { ServerSecurity } from './security.js';
 
 export interface GrpcServerOptions {
   readonly host: string;
@@ -20,6 +27,10 @@ export interface GrpcServerOptions {
   /** The flag or variable that sets the port, for the error that names a free one. */
   readonly portFlag: string;
   readonly channel: ChannelOptions;
+  /** Holds for every call, of health and reflection too. */
+  readonly security: ServerSecurity;
+  /** How an error ends a call. */
+  readonly toStatus: (error: CropstreamError) => StatusObject;
   /** Services by their full names, `cropstream.v1.Coordinator`. */
   readonly services: Readonly<
     Record<
@@ -58,7 +69,9 @@ export class GrpcServer {
   static async listen(options: GrpcServerOptions): Promise<GrpcServer> {
     // What goes wrong is thrown here, with what to do; grpc-js would print its own line before.
     setLogVerbosity(logVerbosity.NONE);
-    const server = new Server(options.channel);
+    const { token } = options.security;
+    const interceptors = token === null ? [] : [tokenCheck(token, options.toStatus)];
+    const server = new Server({ ...options.channel, interceptors });
     const names = ['', ...Object.keys(options.services), ...(options.healthNames ?? [])];
     const health = new HealthImplementation(
       Object.fromEntries(names.map((name) => [name, 'SERVING' as const])),
@@ -71,7 +84,7 @@ export class GrpcServer {
     const address = `${options.host.includes(':') ? `[${options.host}]` : options.host}:${options.port}`;
     try {
       const port = await new Promise<number>((resolve, reject) => {
-        server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) =>
+        server.bindAsync(address, credentialsOf(options.security), (error, bound) =>
           error ? reject(error) : resolve(bound),
         );
       });
@@ -103,4 +116,39 @@ export class GrpcServer {
       });
     });
   }
+}
+
+function credentialsOf({ tls }: ServerSecurity): ServerCredentials {
+  if (tls === null) return ServerCredentials.createInsecure();
+  const clientCa = tls.clientCa === null ? null : Buffer.from(tls.clientCa);
+  const pair = { cert_chain: Buffer.from(tls.cert), private_key: Buffer.from(tls.key) };
+  return ServerCredentials.createSsl(clientCa, [pair], clientCa !== null);
+}
+
+/** Lets no call in that does not carry the token. */
+function tokenCheck(token: string, toStatus: GrpcServerOptions['toStatus']): ServerInterceptor {
+  const expected = digestOf(`Bearer ${token}`);
+  const problemOf = (metadata: Metadata): string | null => {
+    const [given] = metadata.get('authorization');
+    if (given === undefined) return 'it carries no token';
+    return timingSafeEqual(digestOf(given), expected) ? null : 'its token is not that of the service';
+  };
+  return (_method, call) =>
+    new ServerInterceptingCall(call, {
+      start: (next) =>
+        next(
+          new ServerListenerBuilder()
+            .withOnReceiveMetadata((metadata, pass) => {
+              const reason = problemOf(metadata);
+              if (reason === null) pass(metadata);
+              else call.sendStatus(toStatus(failure('UNAUTHENTICATED', { reason })));
+            })
+            .build(),
+        ),
+    });
+}
+
+/** Of one length, so that the time to compare two says nothing of either. */
+function digestOf(text: string | Buffer): Buffer {
+  return createHash('sha256').update(text).digest();
 }

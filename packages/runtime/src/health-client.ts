@@ -1,5 +1,12 @@
-import { type Client, credentials, Metadata, makeGenericClientConstructor, status } from '@grpc/grpc-js';
+import {
+  type Client,
+  type Metadata,
+  makeGenericClientConstructor,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js';
 import { service } from 'grpc-health-check';
+import type { GrpcAccess } from './grpc-access.js';
 
 /** What a service says of itself; UNREGISTERED: whoever answers does not have that service. */
 export type HealthStatus = 'UNKNOWN' | 'SERVING' | 'NOT_SERVING' | 'UNREGISTERED';
@@ -9,10 +16,7 @@ interface HealthClient extends Client {
     request: { readonly service: string },
     metadata: Metadata,
     options: { readonly deadline: number },
-    done: (
-      error: { readonly code: number; readonly details: string } | null,
-      answer?: { status: HealthStatus },
-    ) => void,
+    done: (error: ServiceError | null, answer?: { status: HealthStatus }) => void,
   ): void;
 }
 
@@ -20,24 +24,31 @@ const HealthClient = makeGenericClientConstructor(service, 'grpc.health.v1.Healt
   ...args: ConstructorParameters<typeof Client>
 ) => HealthClient;
 
+export interface HealthQuestion {
+  /** host:port. */
+  readonly address: string;
+  /** Empty: the process as a whole. */
+  readonly service: string;
+  readonly access: GrpcAccess;
+  /** The name to verify its certificate by; empty: its address. */
+  readonly tlsName: string;
+  readonly timeoutMs: number;
+}
+
 /**
- * Asks `service` at `address` (host:port) for its health, over a connection of its own.
- * @throws Error saying why nothing answered within `timeoutMs`
+ * Asks a service for its health, over a connection of its own.
+ * @throws ServiceError saying why nothing answered within `timeoutMs`
  */
-export async function checkHealth(
-  address: string,
-  service: string,
-  timeoutMs: number,
-): Promise<HealthStatus> {
+export async function checkHealth(question: HealthQuestion): Promise<HealthStatus> {
+  const { address, service, access, tlsName, timeoutMs } = question;
   // A connection that others hold open would prove nothing of a new one.
-  const client = new HealthClient(address, credentials.createInsecure(), {
-    'grpc.use_local_subchannel_pool': 1,
-  });
+  const options = { ...access.options(tlsName), 'grpc.use_local_subchannel_pool': 1 };
+  const client = new HealthClient(address, access.credentials, options);
   try {
     return await new Promise<HealthStatus>((resolve, reject) => {
-      client.check({ service }, new Metadata(), { deadline: Date.now() + timeoutMs }, (error, answer) => {
+      client.check({ service }, access.metadata(), { deadline: Date.now() + timeoutMs }, (error, answer) => {
         if (error?.code === status.NOT_FOUND) resolve('UNREGISTERED');
-        else if (error) reject(new Error(error.details));
+        else if (error) reject(error);
         else resolve(answer?.status ?? 'UNKNOWN');
       });
     });

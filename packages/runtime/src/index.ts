@@ -11,6 +11,19 @@ export { type Randomness, systemRandomness } from './randomness.js';
 export { redactUrl } from './redact.js';
 export { defaultThreads, type Resources, type ResourcesOptions, readResources } from './resources.js';
 export {
+  type ClientSecurity,
+  clientSecurity,
+  loadSecurity,
+  OPEN,
+  peerSecurity,
+  type ServerSecurity,
+  serverSecurity,
+  serverSecurityVariables,
+  type TlsOptions,
+  tokenInClear,
+  warnIfExposed,
+} from './security.js';
+export {
   defaultCacheFolder,
   type LimitTable,
   limitsOf,

@@ -2,6 +2,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { LOG_LEVELS } from './log.js';
+import { serverSecurityVariables } from './security.js';
 import {
   bytesVariable,
   choiceVariable,
@@ -30,6 +31,7 @@ export function serviceVariables(ports: { readonly grpc: number; readonly http: 
     CROPSTREAM_HTTP_PORT: portVariable()
       .default(ports.http)
       .describe('/healthz, /readyz and /metrics over HTTP; 0: any free one'),
+    ...serverSecurityVariables,
     CROPSTREAM_TRANSFORMS: listVariable('paths of ES modules, separated by commas')
       .optional()
       .describe("Third-party transforms' modules: the same on every coordinator and worker"),

@@ -1,10 +1,12 @@
 import { MemoryStore } from '@cropstream/broker';
-import { PROTOCOL_VERSION, workerHealthName } from '@cropstream/protocol';
+import { PROTOCOL_VERSION, toStatus, workerHealthName } from '@cropstream/protocol';
 import { reflectionPackage } from '@cropstream/protocol/reflection';
+import { OPEN } from '@cropstream/runtime';
 import { GrpcServer } from '@cropstream/runtime/grpc';
+import { GrpcAccess } from '@cropstream/runtime/grpc-access';
 import { VirtualClock } from '@cropstream/runtime/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Dial, dialWorker, Gate } from './gate.js';
+import { type Dial, dialBy, Gate } from './gate.js';
 
 const workerOf = (id: string, more: { address?: string; protocolVersion?: number } = {}) => ({
   id,
@@ -112,13 +114,17 @@ describe('Gate', () => {
   });
 });
 
-describe('dialWorker', () => {
+describe('dialBy', () => {
+  const dialWorker = dialBy(new GrpcAccess(OPEN));
+
   it('tells a worker from another service at its address, and from nobody', async () => {
     const server = await GrpcServer.listen({
       host: '127.0.0.1',
       port: 0,
       portFlag: '--port',
       channel: {},
+      security: OPEN,
+      toStatus,
       services: {},
       healthNames: [workerHealthName('w1')],
       reflection: reflectionPackage(),
@@ -127,6 +133,8 @@ describe('dialWorker', () => {
     await dialWorker(workerOf('w1', { address }));
     await expect(dialWorker(workerOf('w2', { address }))).rejects.toThrow('another service answers there');
     await server.stop(0);
-    await expect(dialWorker(workerOf('w1', { address }))).rejects.toThrow(/ECONNREFUSED|No connection/);
+    await expect(dialWorker(workerOf('w1', { address }))).rejects.toThrow(
+      /cannot reach .*nothing listens there/,
+    );
   });
 });

@@ -1,7 +1,8 @@
 import { type Store, type Verdict, WAKE_ADMISSION, type WorkerRecord } from '@cropstream/broker';
-import { failure } from '@cropstream/errors';
-import { PROTOCOL_VERSION, workerHealthName } from '@cropstream/protocol';
+import { CropstreamError, failure } from '@cropstream/errors';
+import { fromStatus, PROTOCOL_VERSION, workerHealthName } from '@cropstream/protocol';
 import type { Clock, Logger, Timer } from '@cropstream/runtime';
+import type { GrpcAccess } from '@cropstream/runtime/grpc-access';
 import { checkHealth } from '@cropstream/runtime/grpc-health';
 
 /** How often the workers are looked through, if nothing wakes the gate. */
@@ -19,10 +20,15 @@ const MAX_DIALS = 32;
 export type Dial = (worker: WorkerRecord) => Promise<void>;
 
 /** Dials a worker's address as trainers will, and asks whether it is that worker who answers. */
-export const dialWorker: Dial = async ({ id, address }) => {
-  const status = await checkHealth(address, workerHealthName(id), DIAL_MS);
-  if (status === 'UNREGISTERED') throw new Error('another service answers there');
-};
+export function dialBy(access: GrpcAccess): Dial {
+  return async ({ id, address, tlsName }) => {
+    const question = { address, service: workerHealthName(id), access, tlsName, timeoutMs: DIAL_MS };
+    const status = await checkHealth(question).catch((error: unknown) => {
+      throw fromStatus(error, address);
+    });
+    if (status === 'UNREGISTERED') throw new Error('another service answers there');
+  };
+}
 
 export interface GateOptions {
   readonly store: Store;
@@ -132,7 +138,7 @@ export class Gate {
     } catch (error) {
       return {
         admitted: false,
-        reason: `it cannot be dialled back: ${error instanceof Error ? error.message : error}`,
+        reason: `it cannot be dialled back: ${problemOf(error)}`,
       };
     }
   }
@@ -146,4 +152,10 @@ export class Gate {
       log.warn({ err, worker, address }, 'a worker is refused');
     }
   }
+}
+
+/** Without the advice: it is for whoever dials, and the operator gets that of WORKER_REFUSED. */
+function problemOf(error: unknown): string {
+  if (error instanceof CropstreamError) return error.problem;
+  return error instanceof Error ? error.message : String(error);
 }

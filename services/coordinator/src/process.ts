@@ -6,10 +6,13 @@ import {
   type Clock,
   createLogger,
   createRegistry,
+  peerSecurity,
   Shutdown,
+  serverSecurity,
   sleep,
   systemClock,
   systemRandomness,
+  warnIfExposed,
 } from '@cropstream/runtime';
 import { coordinatorConfig } from './config.js';
 import type { OpenedRun, RunCatalog } from './runs.js';
@@ -43,6 +46,9 @@ export async function runCoordinator(
   const { CROPSTREAM_HOST: host, CROPSTREAM_GRACE: graceMs } = config;
   const clock = systemClock;
   const log = createLogger({ name: 'coordinator', level: config.CROPSTREAM_LOG_LEVEL });
+  const security = serverSecurity(config);
+  const peers = peerSecurity(security, config);
+  warnIfExposed(host, security, log);
   const transforms = await loadTransforms((config.CROPSTREAM_TRANSFORMS ?? []).map((path) => resolve(path)));
   const fingerprint = await pixelFingerprint();
   const fleet = await connectFleet({
@@ -65,6 +71,8 @@ export async function runCoordinator(
       httpPort: config.CROPSTREAM_HTTP_PORT,
       flags: { port: 'CROPSTREAM_PORT', httpPort: 'CROPSTREAM_HTTP_PORT' },
       limits: config.limits,
+      security,
+      peers,
     });
     const run = spec === null ? null : await openRun(prepared.catalog, spec, clock);
     for (const notice of run?.notices ?? []) log.info({ run: run?.run.name }, notice);

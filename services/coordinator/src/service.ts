@@ -1,14 +1,21 @@
 import type { TransformRegistry } from '@cropstream/augment';
 import type { Broker, Store } from '@cropstream/broker';
-import { CoordinatorService as coordinatorDefinition, SERVER_OPTIONS } from '@cropstream/protocol';
+import { CoordinatorService as coordinatorDefinition, SERVER_OPTIONS, toStatus } from '@cropstream/protocol';
 import { reflectionPackage } from '@cropstream/protocol/reflection';
-import { type Clock, type Randomness, requireFreePort } from '@cropstream/runtime';
+import {
+  type ClientSecurity,
+  type Clock,
+  type Randomness,
+  requireFreePort,
+  type ServerSecurity,
+} from '@cropstream/runtime';
 import { GrpcServer } from '@cropstream/runtime/grpc';
+import { GrpcAccess } from '@cropstream/runtime/grpc-access';
 import { startHttpServer } from '@cropstream/runtime/http';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { Coordinator } from './coordinator.js';
-import { dialWorker, Gate } from './gate.js';
+import { dialBy, Gate } from './gate.js';
 import { coordinatorHandlers } from './grpc-service.js';
 import { type CoordinatorLimits, DEFAULT_LIMITS } from './limits.js';
 import { observe } from './metrics.js';
@@ -30,6 +37,9 @@ export interface CoordinatorServiceOptions {
   /** What sets the ports, for the error that names a free one. @default the flags of `serve` */
   readonly flags?: { readonly port: string; readonly httpPort: string };
   readonly limits?: Partial<CoordinatorLimits>;
+  readonly security: ServerSecurity;
+  /** How it dials workers. */
+  readonly peers: ClientSecurity;
 }
 
 const FLAGS = { port: '--port', httpPort: '--http-port' };
@@ -82,6 +92,8 @@ async function listen(
     port,
     portFlag: flags.port,
     channel: SERVER_OPTIONS,
+    security: options.security,
+    toStatus,
     services: {
       'cropstream.v1.Coordinator': {
         definition: coordinatorDefinition,
@@ -93,7 +105,7 @@ async function listen(
     await coordinator.stop();
     throw error;
   });
-  const gate = new Gate({ store, clock, log, dial: dialWorker });
+  const gate = new Gate({ store, clock, log, dial: dialBy(new GrpcAccess(options.peers)) });
   const ready = async () => gate.admitted(await store.workers()).length > 0;
   const closeGrpc = async (graceMs: number) => {
     grpc.notServing();

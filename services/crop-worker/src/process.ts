@@ -7,7 +7,9 @@ import {
   defaultCacheFolder,
   type Logger,
   Shutdown,
+  serverSecurity,
   systemClock,
+  warnIfExposed,
 } from '@cropstream/runtime';
 import { startHttpServer } from '@cropstream/runtime/http';
 import { advertisedHost } from './advertise.js';
@@ -43,6 +45,8 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<WorkerProcess> 
   const { REDIS_URL: redisUrl, CROPSTREAM_HOST: host, CROPSTREAM_GRACE: graceMs, threads } = config;
   const clock = systemClock;
   const log = createLogger({ name: 'crop-worker', level: config.CROPSTREAM_LOG_LEVEL });
+  const security = serverSecurity(config);
+  warnIfExposed(host, security, log);
   const registry = createRegistry();
   const fingerprint = await pixelFingerprint();
   const cache = new ManifestCache({
@@ -73,6 +77,7 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<WorkerProcess> 
       port: config.CROPSTREAM_PORT,
       portFlag: 'CROPSTREAM_PORT',
       advertise,
+      security,
       threads,
       ...(config.CROPSTREAM_CELLS !== undefined && { cells: config.CROPSTREAM_CELLS }),
       transforms: (config.CROPSTREAM_TRANSFORMS ?? []).map((path) => resolve(path)),

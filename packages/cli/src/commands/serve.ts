@@ -3,7 +3,6 @@ import type { CoordinatorService, OpenRun, RunCatalog } from '@cropstream/coordi
 import type { Cells, DecoderChoice } from '@cropstream/crop-worker';
 import type { Inspection } from '@cropstream/datasets';
 import { type CropstreamError, failure } from '@cropstream/errors';
-import type { Logger } from '@cropstream/runtime';
 import { type Command, Option } from 'commander';
 import { integer } from '../flags.js';
 import { formatBytes, formatCount, Output, plural } from '../output.js';
@@ -83,7 +82,8 @@ async function serve(options: ServeOptions): Promise<void> {
 
   const clock = runtime.systemClock;
   const log = runtime.createLogger({ name: 'serve', level: options.logLevel });
-  warnIfOpen(options.host, log);
+  const { security, peers } = runtime.loadSecurity(process.env);
+  runtime.warnIfExposed(options.host, security, log);
   const transforms = (options.transform ?? []).map((path) => resolve(path));
   const registry = runtime.createRegistry();
   const shared = { store: new broker.MemoryStore({ clock }), broker: new broker.MemoryBroker({ clock }) };
@@ -102,6 +102,8 @@ async function serve(options: ServeOptions): Promise<void> {
     host: options.host,
     port: options.port,
     httpPort: options.httpPort,
+    security,
+    peers,
   });
   const run = await open(prepared.catalog, input, output);
   const coordinator = await prepared.listen();
@@ -114,6 +116,7 @@ async function serve(options: ServeOptions): Promise<void> {
       fingerprint,
       host: options.host,
       port: options.workerPort,
+      security,
       threads,
       transforms,
       decoder: options.decoder,
@@ -206,13 +209,4 @@ function noneGood(url: string, { total }: Inspection): CropstreamError {
     url,
     found: `${formatCount(total)} files, none of which can be decoded`,
   });
-}
-
-/** Without tokens or TLS, whoever reaches the port may draw and open runs: said loudly beyond loopback. */
-function warnIfOpen(host: string, log: Logger): void {
-  if (host === 'localhost' || host === '::1' || host.startsWith('127.')) return;
-  log.warn(
-    { host },
-    'listening beyond this machine without authentication: anyone who reaches the ports may draw batches and open runs on any folder this process can read',
-  );
 }

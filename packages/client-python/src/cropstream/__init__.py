@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from ._core.error import CropstreamError
 from ._core.run import FieldInfo, RunInfo, ViewInfo
+from ._core.security import Tls
 from .batch import Batch, Crops, Substitution, split_crops, view_params
 from .digest import StreamDigest
 from .loader import MultiCropLoader
@@ -30,6 +31,7 @@ __all__ = [
     "RunInfo",
     "StreamDigest",
     "Substitution",
+    "Tls",
     "ViewInfo",
     "normalize",
     "split_crops",

@@ -344,6 +344,25 @@ class Unreachable(CropstreamError, ConnectionError):
     help_template = "Is it running, and is the address right? `cropstream doctor --target` looks."
 
 
+class TlsFailed(CropstreamError, ConnectionError):
+    """A service answers, but the two sides do not agree on TLS: a certificate that is not trusted or of
+    another name, or TLS on one side alone."""
+
+    code = "TLS_FAILED"
+    retryable = False
+    problem_template = "no secure connection to {target}: {reason}"
+    help_template = "{fix}"
+
+
+class Unauthenticated(CropstreamError):
+    """A service wants a token, and a call comes without one or with another."""
+
+    code = "UNAUTHENTICATED"
+    retryable = False
+    problem_template = "the call is refused: {reason}"
+    help_template = "Give the service's token: `token` of a loader, or CROPSTREAM_TOKEN or CROPSTREAM_TOKEN_FILE in the environment."
+
+
 class StateMismatch(CropstreamError):
     """A saved loader state belongs to another run."""
 
@@ -501,6 +520,8 @@ ERRORS: dict[str, type[CropstreamError]] = {
     "LOADER_FORKED": LoaderForked,
     "STREAM_STALLED": StreamStalled,
     "UNREACHABLE": Unreachable,
+    "TLS_FAILED": TlsFailed,
+    "UNAUTHENTICATED": Unauthenticated,
     "STATE_MISMATCH": StateMismatch,
     "FINGERPRINT_MISMATCH": FingerprintMismatch,
     "PROTOCOL_MISMATCH": ProtocolMismatch,

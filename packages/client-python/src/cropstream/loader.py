@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from ._core.members import resolve_consumer, resolve_member
 from ._core.output import Output, OutputOptions
 from ._core.run import RunInfo
 from ._core.schedule import MAX_SAFE_INTEGER
+from ._core.security import Security, Tls, resolve_security
 from ._core.transport import Transport
 from ._core.validation import integer, optional_integer, seconds, text
 from .batch import Crops, split_crops, split_views
@@ -63,13 +65,17 @@ class MultiCropLoader:
         framework: `torch` or `numpy`; by default PyTorch where it is installed.
         allow_uneven: accept slices that differ by one sample between ranks.
         takeover: end a live process that draws as this rank of this job.
+        tls: TLS to the coordinator and to workers: True for certificates of the authorities that gRPC knows, or a `Tls`
+            with files; by default CROPSTREAM_TLS, _CA, _CERT, _KEY and _SERVER_NAME, and without them none.
+        token: what services want of their callers; by default CROPSTREAM_TOKEN, or the file CROPSTREAM_TOKEN_FILE.
         timeout: seconds: the longest wait for one batch. Keep it well below a collective's own timeout.
 
     Raises:
-        SpecInvalid: an argument or the spec. Unreachable. RunNotFound, RunConflict: the name. RankOutOfRange,
-        WorldIndivisible, UnevenTail, WorldMismatch, RankTaken: the rank in its world. WindowTooSmall: `prefetch_bytes`
-        holds no step. StepOutOfRange. StateMismatch, FingerprintMismatch: `state`. LoaderForked: this process is a fork
-        of one that had loaders. And what opening a run may raise (docs/errors.md).
+        SpecInvalid: an argument or the spec. Unreachable. TlsFailed, Unauthenticated: `tls`, `token`. RunNotFound,
+        RunConflict: the name. RankOutOfRange, WorldIndivisible, UnevenTail, WorldMismatch, RankTaken: the rank in its
+        world. WindowTooSmall: `prefetch_bytes` holds no step. StepOutOfRange. StateMismatch, FingerprintMismatch:
+        `state`. LoaderForked: this process is a fork of one that had loaders. And what opening a run may raise
+        (docs/errors.md).
     """
 
     def __init__(
@@ -99,6 +105,8 @@ class MultiCropLoader:
         framework: str | None = None,
         allow_uneven: bool = False,
         takeover: bool = False,
+        tls: bool | Tls | None = None,
+        token: str | None = None,
         timeout: float = 60.0,
     ) -> None:
         _check_sources(run=run, spec=spec, state=state, start_step=start_step)
@@ -126,7 +134,7 @@ class MultiCropLoader:
             timeout=seconds("timeout", timeout),
         )
         arrays = choose_framework(framework, device, pin_memory)
-        transport = Transport(text("target", target))
+        transport = Transport(text("target", target), _checked(target, resolve_security(tls, token, os.environ)))
         try:
             connection = connect(settings, arrays, transport)
         except BaseException:
@@ -306,6 +314,13 @@ def _check_sources(*, run: object, spec: object, state: object, start_step: obje
     if state is not None and start_step is not None:
         allowed = "nothing beside state, which says where to go on"
         raise SpecInvalid(field="start_step", value=str(start_step), allowed=allowed)
+
+
+def _checked(target: str, security: Security) -> Security:
+    if security.token_in_clear(target):
+        message = f"the token for {target} travels without TLS: whoever sees the traffic learns it (docs/security.md)"
+        warnings.warn(message, stacklevel=3)
+    return security
 
 
 def _field_names(names: Sequence[str]) -> tuple[str, ...]:

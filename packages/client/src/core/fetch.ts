@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import type { CropstreamError, ErrorCode } from '@cropstream/errors';
 import { type ChunkHeader, type ChunkId, type Frame, type Location, Nack_Reason } from '@cropstream/protocol';
 import type { Clock } from '@cropstream/runtime';
 import type { ChunkSink } from './assembly.js';
@@ -20,7 +21,18 @@ export interface Announcement {
 export type FetchOutcome =
   | { readonly held: true }
   /** Without a reason for a nack: the chunk is where it was announced, only not to be had this moment. */
-  | { readonly held: false; readonly reason: Nack_Reason | null; readonly problem: string };
+  | {
+      readonly held: false;
+      readonly reason: Nack_Reason | null;
+      readonly problem: string;
+      readonly refused?: CropstreamError;
+    };
+
+/**
+ * What a worker says to a client whose token or TLS is wrong. Coordinators admit no worker that does not let them in
+ * themselves, so it is nothing of that worker alone.
+ */
+const REFUSALS: ReadonlySet<string> = new Set<ErrorCode>(['UNAUTHENTICATED', 'TLS_FAILED']);
 
 /**
  * Fetches one announced chunk into its sink: checks length and checksum as the pieces come, and goes on from where a
@@ -81,7 +93,14 @@ export class ChunkFetch {
         if (call !== this.#call) return;
         if (error?.code === 'CHUNK_NOT_FOUND') this.#fail(Nack_Reason.NOT_FOUND, error.problem);
         else if (error?.code === 'WORKER_BUSY') this.#fail(null, error.problem);
-        else this.#cut(error?.problem ?? 'the stream ended early', from);
+        else if (error && REFUSALS.has(error.code)) {
+          this.#finish({
+            held: false,
+            reason: Nack_Reason.UNREACHABLE,
+            problem: error.problem,
+            refused: error,
+          });
+        } else this.#cut(error?.problem ?? 'the stream ended early', from);
       },
     });
   }

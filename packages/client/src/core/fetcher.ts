@@ -1,3 +1,4 @@
+import type { CropstreamError } from '@cropstream/errors';
 import type { Nack } from '@cropstream/protocol';
 import type { Clock, Timer } from '@cropstream/runtime';
 import { BatchBuilder, type Selection } from './assembly.js';
@@ -32,6 +33,8 @@ export interface FetcherEvents {
   /** A chunk arrived, or could not be had. */
   settled(): void;
   nack(nack: Nack): void;
+  /** No worker will let us in. */
+  refused(error: CropstreamError): void;
 }
 
 /** The window's chunks: which are announced, fetched, held; fetches those of the earliest steps first. */
@@ -216,6 +219,7 @@ export class Fetcher {
       if (outcome.reason !== null) {
         this.events.nack({ chunk: toWire(slot.chunk), attempt, workerId, reason: outcome.reason });
       }
+      if (outcome.refused) this.events.refused(outcome.refused);
     }
     this.#pump();
     this.events.settled();

@@ -1,4 +1,4 @@
-import { failure, toFailure } from '@cropstream/errors';
+import { type CropstreamError, failure, toFailure } from '@cropstream/errors';
 import { type Clock, sleep } from '@cropstream/runtime';
 import { backoffMs } from './backoff.js';
 
@@ -27,10 +27,19 @@ export async function persist<T>(options: PersistOptions, call: () => Promise<T>
       const error = toFailure(thrown);
       const wait = backoffMs(tries, random, BACKOFF);
       const over = clock.now() + wait - startedAt > limitMs;
-      if (!error.retryable || over) throw error;
+      if (!error.retryable) throw error;
+      if (over) throw triedFor(error, clock.now() - startedAt);
       await sleep(clock, wait, signal);
     }
   }
+}
+
+/** The error that is left of tries over `ms`: an unreachable service's says for how long. */
+export function triedFor(error: CropstreamError, ms: number): CropstreamError {
+  if (error.code !== 'UNREACHABLE') return error;
+  const { target, reason } = error.details;
+  const tried = `${reason}; tried for ${(ms / 1000).toFixed(1)} s`;
+  return failure('UNREACHABLE', { target: String(target), reason: tried }, { cause: error.cause });
 }
 
 async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -12,6 +12,7 @@ import type { Selection } from './assembly.js';
 import { Attachment } from './attachment.js';
 import type { Batch } from './batch.js';
 import { Fetcher } from './fetcher.js';
+import { triedFor } from './persist.js';
 import type { RunInfo } from './run.js';
 import { rangeOf } from './slots.js';
 import { describeWait } from './stall.js';
@@ -92,6 +93,7 @@ export class BatchStream {
       {
         settled: () => this.#settle(),
         nack: (value) => this.#attachment.send({ message: { $case: 'nack', value } }),
+        refused: (error) => this.#fail(error),
       },
     );
     this.#attachment = new Attachment(transport, clock, random, {
@@ -298,7 +300,7 @@ export class BatchStream {
     const { clock, identity, timeoutMs } = this.#options;
     const { state, trouble } = this.#attachment;
     if (state !== 'attached' && trouble !== null) {
-      this.#reject(trouble);
+      this.#reject(triedFor(trouble, timeoutMs));
       return;
     }
     const waiting = describeWait(this.#fetcher.slotsOf(this.#nextStep), this.#waiting, clock.now());
@@ -313,9 +315,10 @@ export class BatchStream {
   }
 
   #unreachable(limitMs: number): CropstreamError {
-    const { transport } = this.#options;
-    const reason = `no answer for ${limitMs / 1000} s`;
-    return this.#attachment.trouble ?? failure('UNREACHABLE', { target: transport.target, reason });
+    const { trouble } = this.#attachment;
+    if (trouble !== null) return triedFor(trouble, limitMs);
+    const { target } = this.#options.transport;
+    return failure('UNREACHABLE', { target, reason: `no answer for ${limitMs / 1000} s` });
   }
 
   /** Nothing new is announced any more; what was, is still fetched and yielded, unless the error forbids it. */

@@ -12,6 +12,7 @@ export type CellOptions = Pick<
   | 'port'
   | 'portFlag'
   | 'advertise'
+  | 'security'
   | 'threads'
   | 'transforms'
   | 'decoder'

@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { type ChunkSpan, chunkName, jobId, MemoryBroker, MemoryStore } from '@cropstream/broker';
 import { ChunkMaker, startCells, type WorkerEvent, workerMetrics } from '@cropstream/crop-worker';
 import { type ChunkHeader, CLIENT_OPTIONS, WorkerClient } from '@cropstream/protocol';
-import { createRegistry, systemClock } from '@cropstream/runtime';
+import { createRegistry, OPEN, systemClock } from '@cropstream/runtime';
 import { runDigest } from '@cropstream/spec';
 import { credentials } from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
@@ -71,6 +71,7 @@ it('makes and serves the same chunks in any cell, PNGs decoded on the main threa
     },
     fingerprint: FINGERPRINT,
     host: '127.0.0.1',
+    security: OPEN,
     port: 0,
     threads: 2,
     cells: 2,
@@ -129,6 +130,7 @@ it('says why a cell cannot start, and leaves nothing behind', async () => {
     emit: () => () => {},
     fingerprint: FINGERPRINT,
     host: '127.0.0.1',
+    security: OPEN,
     port: 0,
     threads: 1,
     limits: { outboxBytes: 1_000 },

@@ -127,7 +127,7 @@ export async function startCells(options: CellsOptions): Promise<Cells> {
 
 /** A cell's part of the threads, memory and ports. */
 function optionsOf(options: CellsOptions, threads: number, index: number, count: number): CellOptions {
-  const { fingerprint, host, advertise, transforms, decoder, port, portFlag } = options;
+  const { fingerprint, host, advertise, security, transforms, decoder, port, portFlag } = options;
   const chunkLimits = { ...DEFAULT_CHUNK_LIMITS, ...options.chunkLimits };
   const outboxBytes = defaultOutboxBytes(readResources().memoryBytes, count * chunkLimits.maxChunkBytes);
   const limits = { ...DEFAULT_WORKER_LIMITS, outboxBytes, ...options.limits };
@@ -135,6 +135,7 @@ function optionsOf(options: CellsOptions, threads: number, index: number, count:
   return {
     fingerprint,
     host,
+    security,
     ...(advertise !== undefined && { advertise }),
     ...(transforms !== undefined && { transforms }),
     ...(decoder !== undefined && { decoder }),

@@ -4,11 +4,12 @@ import {
   FRAME_BYTES,
   fromStatus,
   SERVER_OPTIONS,
+  toStatus,
   WorkerClient,
   workerService,
 } from '@cropstream/protocol';
 import { reflectionPackage } from '@cropstream/protocol/reflection';
-import { systemClock } from '@cropstream/runtime';
+import { OPEN, systemClock } from '@cropstream/runtime';
 import { GrpcServer } from '@cropstream/runtime/grpc';
 import { credentials } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -46,6 +47,8 @@ async function serve(limits: Partial<typeof LIMITS> = {}, bytes = BYTES) {
     port: 0,
     portFlag: '--port',
     channel: SERVER_OPTIONS,
+    security: OPEN,
+    toStatus,
     services: {
       'cropstream.v1.Worker': { definition: workerService, implementation: { ...implementation } },
     },

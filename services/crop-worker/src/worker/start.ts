@@ -10,7 +10,7 @@ import {
   workerService,
 } from '@cropstream/protocol';
 import { reflectionPackage } from '@cropstream/protocol/reflection';
-import type { Clock, Randomness } from '@cropstream/runtime';
+import type { Clock, Randomness, ServerSecurity } from '@cropstream/runtime';
 import { GrpcServer } from '@cropstream/runtime/grpc';
 import { epochPlan } from '@cropstream/schedule';
 import { parseSpec } from '@cropstream/spec';
@@ -43,6 +43,7 @@ export interface CropWorkerServiceOptions {
   readonly portFlag?: string;
   /** The host that trainers are told. @default `host`; the machine's name where `host` is all addresses */
   readonly advertise?: string;
+  readonly security: ServerSecurity;
   /** Compute threads: at least 1. */
   readonly threads: number;
   /** ES modules of third-party transforms. @default none */
@@ -85,6 +86,8 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
       port: options.port,
       portFlag: options.portFlag ?? '--worker-port',
       channel: SERVER_OPTIONS,
+      security: options.security,
+      toStatus,
       healthNames: [workerHealthName(id)],
       services: {
         'cropstream.v1.Worker': {
@@ -105,7 +108,7 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
     const worker = new CropWorker({
       ...options,
       admitted: () => admission.admitted,
-      self: { id, address, tlsName: '', fingerprint, slots: threads },
+      self: { id, address, tlsName: options.security.tls?.name ?? '', fingerprint, slots: threads },
       limits,
       maxChunkBytes: parts.limits.maxChunkBytes,
       openRun: openRunWith(parts),

@@ -11,11 +11,12 @@ from typing import Any
 
 import grpc
 
-from ..errors import ChunkNotFound, WorkerBusy
+from ..errors import ChunkNotFound, TlsFailed, Unauthenticated, WorkerBusy
 from ..v1.coordinator_pb2 import Nack
 from ..v1.run_pb2 import ChunkId
 from ..v1.worker_pb2 import ChunkHeader, FetchChunkRequest
 from .assembly import ChunkSink
+from .error import CropstreamError
 from .frame import Frame, parse_frame
 from .schedule import Positions
 from .slots import Announcement
@@ -41,6 +42,9 @@ class Outcome:
     reason: Nack.Reason | None = None
     """For a nack; None where the chunk is where it was announced, only not to be had this moment."""
     problem: str = ""
+    refused: CropstreamError | None = None
+    """What is wrong with this client's token or TLS. Coordinators admit no worker that does not let them in themselves,
+    so it is nothing of that worker alone."""
 
 
 _HELD = Outcome(Result.HELD)
@@ -117,7 +121,7 @@ class ChunkFetch:
                 attempt=self.announcement.attempt,
                 offset=self.received,
             )
-            call = self._call = self._transport.fetch(self.announcement.address, request)
+            call = self._call = self._transport.fetch(self.announcement.address, self.announcement.tls_name, request)
         watchdog = Watchdog(self._timers, SILENT_SECONDS, self._silence)
         try:
             return self._read(call, watchdog, sink)
@@ -134,6 +138,8 @@ class ChunkFetch:
                 return Outcome(Result.FAILED, Nack.REASON_NOT_FOUND, failure.problem)
             elif isinstance(failure, WorkerBusy):
                 return Outcome(Result.FAILED, None, failure.problem)
+            elif isinstance(failure, (TlsFailed, Unauthenticated)):
+                return Outcome(Result.FAILED, Nack.REASON_UNREACHABLE, failure.problem, failure)
             else:
                 self._problem = failure.problem
             return None

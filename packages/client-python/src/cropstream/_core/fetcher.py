@@ -47,8 +47,8 @@ class FetcherEvents:
     settled: Callable[[], None]
     """A chunk arrived, or could not be had."""
     nack: Callable[[Nack], None]
-    defect: Callable[[CropstreamError], None]
-    """This process cannot go on (no memory, say)."""
+    fatal: Callable[[CropstreamError], None]
+    """This process cannot go on: it has no memory, or no worker lets it in."""
 
 
 class Fetcher:
@@ -192,7 +192,7 @@ class Fetcher:
                 outcome = fetch.run(entry.builder.sink(slot.row, rows))
             except Exception as error:
                 with self._work:
-                    self._events.defect(Internal(reason=f"a chunk could not be laid down: {error!r}"))
+                    self._events.fatal(Internal(reason=f"a chunk could not be laid down: {error!r}"))
                 return
             with self._work:
                 self._done(slot, announcement, outcome)
@@ -246,5 +246,7 @@ class Fetcher:
                         reason=outcome.reason,
                     )
                 )
+            if outcome.refused is not None:
+                self._events.fatal(outcome.refused)
         self._work.notify_all()
         self._events.settled()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from .backoff import Backoff
+from .connection import tried_for
 from .error import CropstreamError
 
 _BACKOFF = Backoff(0.1, 2.0)
@@ -23,7 +24,9 @@ def persist(call: Callable[[], T], limit: float) -> T:
             return call()
         except CropstreamError as error:
             wait = _BACKOFF.seconds(tries)
-            if not error.retryable or time.monotonic() + wait - began > limit:
+            if not error.retryable:
                 raise
+            if time.monotonic() + wait - began > limit:
+                raise tried_for(error, time.monotonic() - began) from error.__cause__
             time.sleep(wait)
             tries += 1

@@ -20,6 +20,8 @@ class Announcement(NamedTuple):
     attempt: int
     worker_id: str
     address: str
+    tls_name: str
+    """The name to verify the worker's certificate by; empty: the host of its address."""
     bytes: int
     """Of the payload."""
 

@@ -6,7 +6,8 @@ import json
 
 import grpc
 
-from ..errors import ERRORS, Cancelled, Internal, ProtocolMismatch, Unreachable
+from ..errors import ERRORS, Cancelled, Internal, ProtocolMismatch
+from .connection import connection_error
 from .error import CropstreamError
 from .run import PROTOCOL_VERSION
 
@@ -22,17 +23,15 @@ def from_status(error: grpc.RpcError, target: str) -> CropstreamError:
         return carried
     status = error.code() if isinstance(error, grpc.Call) else None
     reason = (error.details() if isinstance(error, grpc.Call) else str(error)) or f"gRPC status {status}"
-    if status is grpc.StatusCode.UNAVAILABLE:
-        return Unreachable(target=target, reason=reason)
-    if status is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return Unreachable(target=target, reason=f"no answer in time ({reason})")
+    if status in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+        return connection_error(reason, target)
     if status is grpc.StatusCode.CANCELLED:
         return Cancelled(what=f"the call to {target}")
     if status is grpc.StatusCode.UNIMPLEMENTED:
         return ProtocolMismatch(given=f"of {target} ({reason})", supported=PROTOCOL_VERSION)
     # A stream that the peer's HTTP/2 layer or a proxy reset.
     if "RST_STREAM" in reason:
-        return Unreachable(target=target, reason=reason)
+        return connection_error(reason, target)
     return Internal(reason=f"{target} answered {status.name if status else 'nothing'}: {reason}")
 
 

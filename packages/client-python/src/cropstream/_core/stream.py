@@ -17,6 +17,7 @@ from . import process
 from .arrays import Framework
 from .assembly import Selection
 from .attachment import Attachment, State
+from .connection import tried_for
 from .error import CropstreamError
 from .fetcher import Fetcher, FetcherEvents, FetcherOptions
 from .run import PROTOCOL_VERSION, RunInfo
@@ -96,7 +97,7 @@ class BatchStream:
         events = FetcherEvents(
             settled=self._arrived.notify_all,
             nack=lambda nack: self._attachment.send(AttachRequest(nack=nack)),
-            defect=self.fatal,
+            fatal=self.fatal,
         )
         self._fetcher = Fetcher(fetcher_options, self._lock, events)
         self._attachment = Attachment(options.transport, self._timers, self._lock, self)
@@ -133,7 +134,9 @@ class BatchStream:
                 self._arrived.wait(left)
             reason = f"no answer for {limit:g} s"
             trouble = self._attachment.trouble
-            raise trouble or Unreachable(target=self._options.transport.target, reason=reason)
+            if trouble is not None:
+                raise tried_for(trouble, limit).with_traceback(None)
+            raise Unreachable(target=self._options.transport.target, reason=reason)
 
     def next(self) -> Batch | None:
         """The next batch; None once the end step is reached.
@@ -240,7 +243,7 @@ class BatchStream:
     def _stalled(self) -> CropstreamError:
         attachment = self._attachment
         if attachment.state is not State.ATTACHED and attachment.trouble is not None:
-            return attachment.trouble.with_traceback(None)
+            return tried_for(attachment.trouble, self._options.timeout).with_traceback(None)
         slots = self._fetcher.slots_of(self._next_step)
         return StreamStalled(
             rank=self._options.identity.rank,
@@ -297,7 +300,7 @@ class BatchStream:
 
     def ready(self, ready: ChunkReady) -> None:
         location = ready.location
-        announcement = Announcement(ready.attempt, location.worker_id, location.address, ready.bytes)
+        announcement = Announcement(ready.attempt, location.worker_id, location.address, location.tls_name, ready.bytes)
         self._fetcher.announce(positions_of(ready.chunk), announcement)
 
     def waiting(self, waiting: ChunkWaiting) -> None:

@@ -1,4 +1,4 @@
-"""Calls over gRPC: one channel to the coordinator, and one to each worker's address while it is used."""
+"""Calls over gRPC: one channel to the coordinator, and one to each worker while it is used."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..errors import Cancelled
 from ..v1 import coordinator_pb2, run_pb2, worker_pb2
 from . import process
 from .run import PROTOCOL_VERSION
+from .security import Security
 from .status import from_status
 
 _MIB = 1 << 20
@@ -53,8 +54,8 @@ _FETCH_CHUNK = "/cropstream.v1.Worker/FetchChunk"
 
 
 class _WorkerChannel:
-    def __init__(self, address: str) -> None:
-        self.channel = grpc.insecure_channel(address, OPTIONS)
+    def __init__(self, channel: grpc.Channel) -> None:
+        self.channel = channel
         self.fetch_chunk: Any = self.channel.unary_stream(
             _FETCH_CHUNK,
             request_serializer=worker_pb2.FetchChunkRequest.SerializeToString,
@@ -68,14 +69,16 @@ class _WorkerChannel:
 class Transport:
     """`target` is the coordinator's `host:port`. Made and used in one process (see `process`)."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, security: Security) -> None:
         self.target = target
+        self._security = security
         process.begin_grpc()
         self._lock = threading.Lock()
-        self._workers: dict[str, _WorkerChannel] = {}
+        self._workers: dict[tuple[str, str], _WorkerChannel] = {}
+        """By address, and the name to verify it by."""
         self._streams: set[Any] = set()
         self._closed = False
-        self._coordinator = grpc.insecure_channel(target, OPTIONS)
+        self._coordinator = security.channel(target, OPTIONS, security.server_name)
         self._open_run = self._coordinator.unary_unary(
             _COORDINATOR + "OpenRun",
             request_serializer=coordinator_pb2.OpenRunRequest.SerializeToString,
@@ -96,7 +99,7 @@ class Transport:
         """Opens a run from its spec. Raises CropstreamError."""
         request = coordinator_pb2.OpenRunRequest(protocol_version=PROTOCOL_VERSION, spec_json=spec_json)
         try:
-            return self._open_run(request, timeout=OPEN_RUN_SECONDS)
+            return self._open_run(request, timeout=OPEN_RUN_SECONDS, metadata=self._security.metadata)
         except grpc.RpcError as error:
             raise from_status(error, self.target) from error
 
@@ -104,28 +107,29 @@ class Transport:
         """The run of that name; the only open one for an empty name. Raises CropstreamError."""
         request = coordinator_pb2.GetRunRequest(protocol_version=PROTOCOL_VERSION, name=name)
         try:
-            return self._get_run(request, timeout=GET_RUN_SECONDS)
+            return self._get_run(request, timeout=GET_RUN_SECONDS, metadata=self._security.metadata)
         except grpc.RpcError as error:
             raise from_status(error, self.target) from error
 
     def attach(self, requests: Iterator[coordinator_pb2.AttachRequest]) -> Any:
         """The stream's call: an iterator of responses. It half-closes when `requests` ends."""
-        call = self._attach(requests)
+        call = self._attach(requests, metadata=self._security.metadata)
         with self._lock:
             self._streams.add(call)
         call.add_callback(lambda: self._forget(call))
         return call
 
-    def fetch(self, address: str, request: worker_pb2.FetchChunkRequest) -> Any:
+    def fetch(self, address: str, tls_name: str, request: worker_pb2.FetchChunkRequest) -> Any:
         """The call: an iterator of frames as bytes."""
         with self._lock:
             if self._closed:
                 raise Cancelled(what="the loader")
-            worker = self._workers.get(address)
+            worker = self._workers.get((address, tls_name))
             if worker is None:
-                worker = self._workers[address] = _WorkerChannel(address)
+                channel = self._security.channel(address, OPTIONS, tls_name)
+                worker = self._workers[address, tls_name] = _WorkerChannel(channel)
             worker.calls += 1
-        call = worker.fetch_chunk(request)
+        call = worker.fetch_chunk(request, metadata=self._security.metadata)
         call.add_callback(lambda: self._leave(worker))
         return call
 
@@ -134,11 +138,11 @@ class Transport:
         now = time.monotonic()
         with self._lock:
             idle = [
-                address
-                for address, worker in self._workers.items()
+                key
+                for key, worker in self._workers.items()
                 if worker.calls <= 0 and now - worker.idle_since > _IDLE_SECONDS
             ]
-            closing = [self._workers.pop(address) for address in idle]
+            closing = [self._workers.pop(key) for key in idle]
         for worker in closing:
             worker.channel.close()
 

@@ -1,0 +1,47 @@
+import { createSecureContext } from 'node:tls';
+import { type ChannelCredentials, type ChannelOptions, credentials, Metadata } from '@grpc/grpc-js';
+import type { ClientSecurity } from './security.js';
+
+/** What a client's channels and calls need to be let in: made once, for all services it talks to. */
+export class GrpcAccess {
+  /** For every channel: channels of one access may share connections. */
+  readonly credentials: ChannelCredentials;
+  readonly #security: ClientSecurity;
+
+  constructor(security: ClientSecurity) {
+    this.#security = security;
+    this.credentials = credentialsOf(security);
+  }
+
+  /** For the channel to a coordinator. */
+  get coordinatorOptions(): ChannelOptions {
+    return this.options(this.#security.tls?.serverName ?? '');
+  }
+
+  /** For a channel to a service whose certificate has `tlsName`; empty: the host of its address. */
+  options(tlsName: string): ChannelOptions {
+    return this.#security.tls !== null && tlsName !== '' ? { 'grpc.ssl_target_name_override': tlsName } : {};
+  }
+
+  /** For one call. */
+  metadata(): Metadata {
+    const metadata = new Metadata();
+    const { token } = this.#security;
+    // As metadata of the call: gRPC sends call credentials over TLS alone.
+    if (token !== null) metadata.set('authorization', `Bearer ${token}`);
+    return metadata;
+  }
+}
+
+function credentialsOf({ tls }: ClientSecurity): ChannelCredentials {
+  if (tls === null) return credentials.createInsecure();
+  const { ca, identity } = tls;
+  return credentials.createFromSecureContext(
+    createSecureContext({
+      ...(ca !== null && { ca: [...ca] }),
+      ...(identity !== null && identity),
+      // A service's own certificate may be trusted in place of its authority, as by gRPC's other clients.
+      allowPartialTrustChain: true,
+    }),
+  );
+}

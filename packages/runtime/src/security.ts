@@ -1,0 +1,290 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createSecureContext, rootCertificates } from 'node:tls';
+import { type CropstreamError, failure } from '@cropstream/errors';
+import { z } from 'zod';
+import { loadConfig } from './config.js';
+import type { Logger } from './log.js';
+import { flagVariable, secretVariable, textVariable } from './variables.js';
+
+/**
+ * TLS and tokens: read once, from files, arguments and the environment, into plain values that a thread can be given.
+ * What they mean on a connection is in grpc-server.ts and grpc-access.ts.
+ */
+
+/** How a service shows who it is, and whom it lets in. Texts of certificates and keys are PEM. */
+export interface ServerSecurity {
+  readonly tls: {
+    /** With the certificates between it and its authority. */
+    readonly cert: string;
+    readonly key: string;
+    /** Who must have signed the certificates that clients have to show. Null: they show none. */
+    readonly clientCa: string | null;
+    /** The name to verify `cert` by, wherever it is met. Empty: the address. */
+    readonly name: string;
+  } | null;
+  /** What every call has to carry. Null: nothing. */
+  readonly token: string | null;
+}
+
+/** How a client verifies services, and shows who it is. */
+export interface ClientSecurity {
+  readonly tls: {
+    /** Who must have signed the services' certificates, or these themselves. Null: the well-known authorities. */
+    readonly ca: readonly string[] | null;
+    /** The client's own, for services that want one. */
+    readonly identity: { readonly cert: string; readonly key: string } | null;
+    /** The name to verify the coordinator's certificate by. Null: its address. */
+    readonly serverName: string | null;
+  } | null;
+  readonly token: string | null;
+}
+
+/** Neither. */
+export const OPEN = { tls: null, token: null } as const satisfies ServerSecurity & ClientSecurity;
+
+const pemFile = (what: string) => textVariable(`the path of a PEM file with ${what}`);
+
+/** What services and clients both have, so that one environment serves all parts of a job. */
+const shared = {
+  CROPSTREAM_TLS_CERT: pemFile('a certificate')
+    .optional()
+    .describe(
+      'Its own certificate, with those between it and its authority. A service that has one speaks TLS alone',
+    ),
+  CROPSTREAM_TLS_KEY: pemFile('a private key').optional().describe("The certificate's key"),
+  CROPSTREAM_TLS_CA: pemFile('certificates')
+    .optional()
+    .describe(
+      'The authorities by which services are verified, by trainers and by coordinators that dial workers. Unset: the well-known ones',
+    ),
+  CROPSTREAM_TOKEN: secretVariable()
+    .optional()
+    .describe('A service answers no call without this token; a client sends it'),
+  CROPSTREAM_TOKEN_FILE: textVariable('the path of a file with a token')
+    .optional()
+    .describe('The same from a file, which is read at the start'),
+};
+
+/** The variables of a service. */
+export const serverSecurityVariables = {
+  ...shared,
+  CROPSTREAM_TLS_CLIENT_CA: pemFile('certificates')
+    .optional()
+    .describe(
+      'Only clients whose certificates these authorities signed may connect: trainers and coordinators',
+    ),
+  CROPSTREAM_TLS_NAME: textVariable("a name in the service's certificate")
+    .optional()
+    .describe(
+      'A worker: the name that its certificate is verified by, wherever it runs. Unset: the first in the certificate',
+    ),
+};
+
+const CLIENT_VARIABLES = z.object({
+  ...shared,
+  CROPSTREAM_TLS: flagVariable().optional(),
+  CROPSTREAM_TLS_SERVER_NAME: textVariable("a name in the coordinator's certificate").optional(),
+});
+
+type ServerVariables = z.output<z.ZodObject<typeof serverSecurityVariables>>;
+type Environment = Readonly<Record<string, string | undefined>>;
+/** Makes the error of a value that cannot be used. */
+type Complain = (field: string, value: string, allowed: string) => CropstreamError;
+
+const ofVariable: Complain = (variable, value, allowed) =>
+  failure('CONFIG_INVALID', { variable, value, allowed, default: 'none' });
+const ofOption: Complain = (field, value, allowed) => failure('SPEC_INVALID', { field, value, allowed });
+
+/** @throws CONFIG_INVALID naming the variable and what is wrong with the file it names */
+export function serverSecurity(config: ServerVariables): ServerSecurity {
+  const { CROPSTREAM_TLS_CERT: cert, CROPSTREAM_TLS_KEY: key, CROPSTREAM_TLS_CLIENT_CA: ca } = config;
+  const token = tokenOf(config, ofVariable);
+  const identity = identityOf(['CROPSTREAM_TLS_CERT', cert], ['CROPSTREAM_TLS_KEY', key], ofVariable);
+  if (identity === null) {
+    if (ca === undefined) return { tls: null, token };
+    throw ofVariable('CROPSTREAM_TLS_CERT', 'not set', 'a certificate beside CROPSTREAM_TLS_CLIENT_CA');
+  }
+  const clientCa = ca === undefined ? null : certificates('CROPSTREAM_TLS_CLIENT_CA', ca, ofVariable);
+  const name = config.CROPSTREAM_TLS_NAME ?? firstName(identity.cert);
+  if (config.CROPSTREAM_TLS_NAME !== undefined && !new X509Certificate(identity.cert).checkHost(name)) {
+    throw ofVariable('CROPSTREAM_TLS_NAME', `"${name}"`, `a name in the certificate ${cert}`);
+  }
+  return { tls: { ...identity, clientCa, name }, token };
+}
+
+/**
+ * How a service with `server` calls others of its fleet. Without CROPSTREAM_TLS_CA it trusts its own certificate beside
+ * the well-known authorities: in one process, or where all parts share one certificate, nothing more needs to be said.
+ * @throws CONFIG_INVALID
+ */
+export function peerSecurity(server: ServerSecurity, config: ServerVariables): ClientSecurity {
+  const { tls, token } = server;
+  if (tls === null) return { tls: null, token };
+  const { CROPSTREAM_TLS_CA: file } = config;
+  const { cert, key } = tls;
+  const ca =
+    file === undefined ? [...rootCertificates, cert] : [certificates('CROPSTREAM_TLS_CA', file, ofVariable)];
+  return { tls: { ca, identity: { cert, key }, serverName: null }, token };
+}
+
+/**
+ * Both for a process that has no other variables.
+ * @throws CONFIG_INVALID
+ */
+export function loadSecurity(environment: Environment): { security: ServerSecurity; peers: ClientSecurity } {
+  const config = loadConfig(z.object(serverSecurityVariables), environment);
+  const security = serverSecurity(config);
+  return { security, peers: peerSecurity(security, config) };
+}
+
+/** TLS of a client, as its user writes it. Paths are of PEM files. */
+export interface TlsOptions {
+  /** The authorities that signed the services' certificates. @default the well-known ones */
+  readonly ca?: string | undefined;
+  /** The client's own certificate and its key, where services want one. */
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  /** The name in the coordinator's certificate, where it is not that of the target: behind a tunnel, say. */
+  readonly serverName?: string | undefined;
+}
+
+/**
+ * What a client was told, and what its environment says of the rest: CROPSTREAM_TLS (true or false; by default true where
+ * another of these is set), CROPSTREAM_TLS_CA, _CERT, _KEY and _SERVER_NAME, CROPSTREAM_TOKEN or CROPSTREAM_TOKEN_FILE.
+ * Options of TLS replace the environment's as a whole.
+ * @throws SPEC_INVALID naming the option, CONFIG_INVALID naming the variable
+ */
+export function clientSecurity(
+  options: { readonly tls?: boolean | TlsOptions | undefined; readonly token?: string | undefined },
+  environment: Environment,
+): ClientSecurity {
+  const config = loadConfig(CLIENT_VARIABLES, environment);
+  const token =
+    options.token === undefined
+      ? tokenOf(config, ofVariable)
+      : checkToken('options.token', options.token, ofOption);
+  const { tls } = options;
+  if (typeof tls === 'object') return { tls: clientTls(tls, OPTION_NAMES, ofOption), token };
+  const told: TlsOptions = {
+    ca: config.CROPSTREAM_TLS_CA,
+    cert: config.CROPSTREAM_TLS_CERT,
+    key: config.CROPSTREAM_TLS_KEY,
+    serverName: config.CROPSTREAM_TLS_SERVER_NAME,
+  };
+  const wanted = tls ?? config.CROPSTREAM_TLS ?? Object.values(told).some((value) => value !== undefined);
+  return { tls: wanted ? clientTls(told, VARIABLE_NAMES, ofVariable) : null, token };
+}
+
+const OPTION_NAMES = { ca: 'options.tls.ca', cert: 'options.tls.cert', key: 'options.tls.key' };
+const VARIABLE_NAMES = { ca: 'CROPSTREAM_TLS_CA', cert: 'CROPSTREAM_TLS_CERT', key: 'CROPSTREAM_TLS_KEY' };
+
+function clientTls(
+  { ca, cert, key, serverName }: TlsOptions,
+  names: typeof OPTION_NAMES,
+  complain: Complain,
+): ClientSecurity['tls'] {
+  return {
+    ca: ca === undefined ? null : [certificates(names.ca, ca, complain)],
+    identity: identityOf([names.cert, cert], [names.key, key], complain),
+    serverName: serverName ?? null,
+  };
+}
+
+function identityOf(
+  [certName, certFile]: readonly [string, string | undefined],
+  [keyName, keyFile]: readonly [string, string | undefined],
+  complain: Complain,
+): { cert: string; key: string } | null {
+  if (certFile === undefined && keyFile === undefined) return null;
+  if (certFile === undefined) throw complain(certName, 'not set', `the certificate of ${keyName}`);
+  if (keyFile === undefined) throw complain(keyName, 'not set', `the key of ${certName}`);
+  const cert = certificates(certName, certFile, complain);
+  const key = readText(keyName, keyFile, 'a PEM file with a private key', complain);
+  try {
+    createSecureContext({ cert, key });
+  } catch (error) {
+    throw complain(keyName, `"${keyFile}" (${reasonOf(error)})`, `the PEM file with the key of ${certFile}`);
+  }
+  return { cert, key };
+}
+
+/** The text of a PEM file of certificates, its first one looked at. */
+function certificates(field: string, path: string, complain: Complain): string {
+  const allowed = 'a PEM file with certificates';
+  const text = readText(field, path, allowed, complain);
+  try {
+    new X509Certificate(text);
+  } catch (error) {
+    throw complain(field, `"${path}" (${reasonOf(error)})`, allowed);
+  }
+  return text;
+}
+
+function readText(field: string, path: string, allowed: string, complain: Complain): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw complain(field, `"${path}" (${reasonOf(error)})`, allowed);
+  }
+}
+
+function tokenOf(
+  config: {
+    readonly CROPSTREAM_TOKEN?: string | undefined;
+    readonly CROPSTREAM_TOKEN_FILE?: string | undefined;
+  },
+  complain: Complain,
+): string | null {
+  const { CROPSTREAM_TOKEN: token, CROPSTREAM_TOKEN_FILE: file } = config;
+  if (token !== undefined) return checkToken('CROPSTREAM_TOKEN', token, complain);
+  if (file === undefined) return null;
+  const name = 'CROPSTREAM_TOKEN_FILE';
+  return checkToken(name, readText(name, file, 'a file with a token', complain).trim(), complain);
+}
+
+/** A token travels in a header of HTTP. */
+function checkToken(field: string, token: string, complain: Complain): string {
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw complain(
+    field,
+    'not such a token (not shown)',
+    'a token of visible ASCII characters, without blanks',
+  );
+}
+
+/** The first DNS name of a certificate that is one name. */
+function firstName(cert: string): string {
+  const names = new X509Certificate(cert).subjectAltName ?? '';
+  return /\bDNS:([^,*\s]+)/.exec(names)?.[1] ?? '';
+}
+
+const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/** Says loudly what is open to whom, where a service listens beyond its own machine. */
+export function warnIfExposed(host: string, { tls, token }: ServerSecurity, log: Pick<Logger, 'warn'>): void {
+  if (isLoopback(host)) return;
+  if (token === null && !tls?.clientCa) {
+    log.warn(
+      { host },
+      'listening beyond this machine without authentication: anyone who reaches the ports may draw batches and open runs on any folder this process can read. CROPSTREAM_TOKEN_FILE sets a token',
+    );
+  } else if (tls === null) {
+    log.warn(
+      { host },
+      'listening beyond this machine without TLS: whoever sees the traffic learns the token. CROPSTREAM_TLS_CERT and CROPSTREAM_TLS_KEY turn it on',
+    );
+  }
+}
+
+/** Whether a client would send its token where others on the way can read it. */
+export function tokenInClear(target: string, { tls, token }: ClientSecurity): boolean {
+  if (token === null || tls !== null) return false;
+  const addresses = target.replace(/^(dns|ipv4|ipv6):(\/\/[^/]*\/)?/, '').split(',');
+  return !addresses.every((address) => isLoopback(address.trim().replace(/:\d+$/, '')));
+}
+
+/** Whether an address never leaves this machine. */
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || host.startsWith('127.');
+}
