@@ -1,8 +1,8 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { isReady, metric, until } from '../processes.mjs';
 import { Fleet, Trainer, type Worker } from './fleet.js';
-import { isReady, metric, until } from './processes.js';
 
 /** A trainer's longest wait for a batch after a worker was killed, as delivery.md promises it, and what a busy machine adds. */
 const PROMISED_STALL_MS = 3_000;

@@ -14,7 +14,7 @@ import {
   startWorker,
   until,
   type WorkerReady,
-} from './processes.js';
+} from '../processes.mjs';
 
 const slow = join(dirname(fileURLToPath(import.meta.url)), 'slow.mjs');
 const transforms = { CROPSTREAM_TRANSFORMS: slow };
@@ -38,7 +38,13 @@ const specOf = (data: string, more: object = {}) => ({
 export type Coordinator = Service<CoordinatorReady>;
 export type Worker = Service<WorkerReady>;
 
-/** Redis, two coordinators and three workers, each a process, and the digest of the same run in one process. */
+/** How many of each a fleet has. */
+interface Size {
+  readonly workers: number;
+  readonly coordinators: number;
+}
+
+/** Redis, coordinators and workers, each a process, and the digest of the same run in one process. */
 export class Fleet {
   readonly coordinators: Coordinator[] = [];
   readonly workers: Worker[] = [];
@@ -49,9 +55,10 @@ export class Fleet {
     readonly redis: RedisServer,
     readonly store: Store,
     readonly spec: string,
+    readonly size: Size,
   ) {}
 
-  static async start(): Promise<Fleet> {
+  static async start(size: Size = { workers: 3, coordinators: 2 }): Promise<Fleet> {
     const { path: folder } = temporaryFolder();
     const data = join(folder, 'images');
     await makeImages(data, SAMPLES);
@@ -59,10 +66,10 @@ export class Fleet {
     writeFileSync(spec, JSON.stringify(specOf(data)));
     const redis = await startRedisServer();
     const store = await RedisStore.open({ url: redis.url });
-    const fleet = new Fleet(folder, redis, store, spec);
+    const fleet = new Fleet(folder, redis, store, spec, size);
     await Promise.all([
-      ...[0, 1].map(() => fleet.addCoordinator()),
-      ...[0, 1, 2].map(() => fleet.addWorker()),
+      ...Array.from({ length: size.coordinators }, () => fleet.addCoordinator()),
+      ...Array.from({ length: size.workers }, () => fleet.addWorker()),
     ]);
     await fleet.settle();
     return fleet;
@@ -94,8 +101,9 @@ export class Fleet {
       this.#starting.set(started, service);
     };
     const starting = (service: string) => [...this.#starting.values()].filter((s) => s === service).length;
-    while (this.workers.length + starting('worker') < 3) replace('worker', () => this.addWorker());
-    while (this.coordinators.length + starting('coordinator') < 2) {
+    while (this.workers.length + starting('worker') < this.size.workers)
+      replace('worker', () => this.addWorker());
+    while (this.coordinators.length + starting('coordinator') < this.size.coordinators) {
       replace('coordinator', () => this.addCoordinator());
     }
   }
@@ -108,9 +116,13 @@ export class Fleet {
     }
   }
 
-  /** Until the processes that are there do their work, at least two workers among them. */
+  /** Until the processes that are there do their work, all workers but one and a coordinator among them. */
   async settle(): Promise<void> {
-    await until('two workers are there', () => this.workers.length >= 2 && this.coordinators.length >= 1);
+    const least = Math.max(1, this.size.workers - 1);
+    await until(
+      'most workers are there',
+      () => this.workers.length >= least && this.coordinators.length >= 1,
+    );
     const all = [...this.coordinators, ...this.workers];
     await until('every service is ready', async () =>
       (await Promise.all(all.map(({ ready }) => isReady(ready.http)))).every(Boolean),

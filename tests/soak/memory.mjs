@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { endOnSignals } from '../processes.mjs';
 import { SCENARIOS, SIZES } from './scenarios.mjs';
 
 const { values: flags } = parseArgs({
@@ -27,8 +28,7 @@ if (process.platform !== 'linux' || unknown !== undefined) {
   console.error(`npm run memory ${reason}`);
   process.exit(1);
 }
-// So that children end with it: an interrupt would otherwise pass 'exit' by.
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+endOnSignals();
 
 const folder = mkdtempSync(join(tmpdir(), 'cropstream-memory-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));

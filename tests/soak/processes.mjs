@@ -1,82 +1,54 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { closeSync, openSync, readSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { cropstream, launch, listening, metrics } from '../processes.mjs';
 
-const cropstream = join(dirname(fileURLToPath(import.meta.url)), '../../packages/cli/bin/cropstream.js');
-
-/** Children that must not outlive this process, however it ends. */
-const children = new Set();
-process.on('exit', () => {
-  for (const child of children) child.kill('SIGKILL');
-});
-
-function start(args) {
-  const child = spawn(process.execPath, ['--enable-source-maps', cropstream, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  children.add(child);
-  const exit = once(child, 'exit').finally(() => children.delete(child));
-  let said = '';
-  child.stderr.on('data', (text) => {
-    said = (said + text).slice(-20_000);
-  });
-  return { child, exit, said: () => said };
-}
+const start = (args) => launch(['--enable-source-maps', cropstream, ...args]);
 
 /** `cropstream serve` of a spec, ready for trainers. */
 export async function serve(spec, flags = []) {
-  const { child, exit, said } = start([
-    'serve',
-    ...['--spec', spec, '--threads', '2', '--cells', '1'],
-    ...['--port', '0', '--http-port', '0', '--log-level', 'warn', '--json'],
-    ...flags,
-  ]);
-  const [line] = await Promise.race([
-    once(createInterface({ input: child.stdout }), 'line'),
-    exit.then(([code]) => {
-      throw new Error(`cropstream serve ended with ${code}: ${said()}`);
-    }),
-  ]);
-  const { target, http } = JSON.parse(line);
+  const { process, ready, kill, ended, log } = await listening(
+    start([
+      'serve',
+      ...['--spec', spec, '--threads', '2', '--cells', '1'],
+      ...['--port', '0', '--http-port', '0', '--log-level', 'warn', '--json'],
+      ...flags,
+    ]),
+    'cropstream serve',
+  );
+  const { target, http } = ready;
   return {
-    pid: child.pid,
+    pid: process.pid,
     target,
-    /** The service's metrics: one without labels by its name, of the others the sum. */
+    /** The service's metrics by their names without `cropstream_`, each summed over its labels. */
     async metrics() {
-      const text = await (await fetch(`${http}/metrics`)).text();
-      const values = new Map();
-      for (const [, name, value] of text.matchAll(/^(\w+)(?:\{.*\})? (\S+)/gm)) {
-        values.set(name, (values.get(name) ?? 0) + Number(value));
-      }
-      return (name) => values.get(`cropstream_${name}`) ?? 0;
+      const named = await metrics(http);
+      return (name) => named(`cropstream_${name}`);
     },
     async stop() {
-      child.kill('SIGTERM');
-      const [code] = await exit;
-      if (code !== 0) throw new Error(`cropstream serve ended with ${code} on SIGTERM: ${said()}`);
+      kill('SIGTERM');
+      const code = await ended;
+      if (code !== 0) throw new Error(`cropstream serve ended with ${code} on SIGTERM: ${log()}`);
     },
   };
 }
 
 /** `cropstream pull` as a trainer: `digests` is the file it writes a line a batch to. */
 export function pull({ target }, digests, flags) {
-  const { child, exit, said } = start(['pull', '--target', target, '--digests', digests, '--json', ...flags]);
-  child.stdout.resume();
+  const { process, kill, ended, log } = start([
+    ...['pull', '--target', target, '--digests', digests, '--json'],
+    ...flags,
+  ]);
+  process.stdout.resume();
   const lines = new LineReader(digests);
   return {
-    pid: child.pid,
+    pid: process.pid,
     /** Digests of the batches yielded so far, in order: `<step> <digest>`. */
     yielded: () => lines.read(),
-    signal: (name) => child.kill(name),
-    /** Resolves when it is gone: its code or the signal that ended it. */
-    gone: exit.then(([code, signal]) => signal ?? code),
-    /** Resolves when it ended by itself. @throws what it said, where it failed */
-    done: exit.then(([code, signal]) => {
-      if (code !== 0 && signal !== 'SIGKILL')
-        throw new Error(`cropstream pull ended with ${code}: ${said()}`);
+    signal: kill,
+    /** Resolves when it is gone. */
+    gone: ended,
+    /** Resolves when it ended by itself or was killed. @throws what it said, where it failed */
+    done: ended.then((code) => {
+      if (code !== 0 && code !== null) throw new Error(`cropstream pull ended with ${code}: ${log()}`);
     }),
   };
 }

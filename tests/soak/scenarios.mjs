@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { randomOf } from '../random.mjs';
 import { drawExtremes, drawSmall, EXTREMES } from './images.mjs';
 import { pull, serve } from './processes.mjs';
 import { fitLine, judge, median, residentMebibytes } from './resident.mjs';
@@ -28,17 +29,6 @@ const LEAK = 1 / 20;
 const LEAST_OUTBOX = 256 * MIB;
 /** How long a service may take to let go of everything after a trainer vanished: leases, patience, a beat. */
 const IDLE_MS = 20_000;
-
-/** mulberry32: the same interruptions for the same seed. */
-function randomOf(seed) {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 function specFile({ folder }, name, images, more = {}) {
   const path = join(folder, `${name}.json`);
