@@ -1,8 +1,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Batch, MultiCropLoader, StreamDigest } from '@cropstream/client';
+import { type Batch, MultiCropLoader } from '@cropstream/client';
 import { freePort } from '@cropstream/runtime';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { globalDigest, joined } from './global-stream.js';
 import { makeImages, run, runJson, type Served, serve, temporaryFolder } from './harness.js';
 
 interface PullResult {
@@ -54,51 +55,6 @@ async function draw(
   for await (const batch of loader) batches.push(batch);
   await loader.close();
   return batches;
-}
-
-/** The digest of a global stream: each step's slices joined in rank order, view by view. */
-function globalDigest(ranks: readonly (readonly Batch[])[]): string {
-  const digest = new StreamDigest();
-  const first = ranks[0] as readonly Batch[];
-  for (const step of first.keys()) {
-    const slices = ranks.map((batches) => batches[step] as Batch);
-    digest.update(joined(slices));
-  }
-  return digest.hex();
-}
-
-function joined(slices: readonly Batch[]): Batch {
-  const [head] = slices as [Batch];
-  const concat = (
-    parts: readonly {
-      readonly buffer: ArrayBufferLike;
-      readonly byteOffset: number;
-      readonly byteLength: number;
-    }[],
-  ) =>
-    Buffer.concat(
-      parts.map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength)),
-    );
-  const int64 = (parts: readonly BigInt64Array[]) => BigInt64Array.from(parts.flatMap((part) => [...part]));
-  const views = new Map(
-    [...head.views].map(([name, tensor]) => [
-      name,
-      { ...tensor, data: new Uint8Array(concat(slices.map((slice) => slice.view(name).data))) },
-    ]),
-  );
-  const fields = new Map(
-    [...head.fields.keys()].map((name) => [
-      name,
-      slices.flatMap((slice) => slice.fields.get(name) as string[]),
-    ]),
-  );
-  return Object.assign(Object.create(Object.getPrototypeOf(head)), {
-    ...head,
-    views,
-    fields,
-    indices: int64(slices.map(({ indices }) => indices)),
-    labels: int64(slices.map(({ labels }) => labels)),
-  });
 }
 
 describe('one stream, whatever makes it', () => {
