@@ -4,6 +4,9 @@ export interface FoundRedis {
 }
 
 export interface RedisServer extends FoundRedis {
+  /** Where its files lie. */
+  readonly folder: string;
+  readonly pid: number;
   /** Starts it again after `kill`, on the same port and files; resolves when it answers. */
   start(): Promise<void>;
   /** Resolves when the process is gone. @default 'SIGKILL' */

@@ -87,6 +87,10 @@ export async function startRedisServer({ args = [] } = {}) {
   await start();
   return {
     url,
+    folder,
+    get pid() {
+      return child.pid;
+    },
     start,
     kill,
     /** SIGSTOP and SIGCONT, say. */

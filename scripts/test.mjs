@@ -23,7 +23,7 @@ const groups = [
   },
   {
     name: 'integration: real processes over real gRPC',
-    paths: ['tests/integration/'],
+    paths: ['tests/integration/', 'tests/chaos/'],
     need: () => ({ env: {} }),
   },
   {
