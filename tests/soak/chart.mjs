@@ -2,13 +2,17 @@ import * as vega from 'vega';
 import { compile } from 'vega-lite';
 import { FONT, rasterise } from '../../packages/cli/dist/pictures/svg.js';
 
-const COLOURS = { serve: '#0b6bcb', trainer: '#d1570c' };
+const COLOURS = ['#0b6bcb', '#d1570c', '#2b8a3e', '#862e9c', '#c92a2a'];
 
-function panel({ name, detail, curves }) {
+/** What the curves run over: a field of their points, and how it is told. */
+const BATCHES = { field: 'batches', title: 'batches drawn (grey: warm-up, not judged)', format: ',d' };
+export const MINUTES = { field: 'minutes', title: 'minutes (grey: warm-up, not judged)', format: '.0f' };
+
+function panel({ name, detail, curves }, axis) {
   const values = Object.entries(curves).flatMap(([process, points]) =>
-    points.map(({ batches, mebibytes }, order) => ({ process, batches, mebibytes, order })),
+    points.map((point, order) => ({ process, x: point[axis.field], mebibytes: point.mebibytes, order })),
   );
-  const most = Math.max(...values.map(({ batches }) => batches));
+  const most = values.reduce((max, { x }) => Math.max(max, x), 0);
   return {
     width: 760,
     height: 170,
@@ -24,10 +28,10 @@ function panel({ name, detail, curves }) {
         mark: { type: 'line', strokeWidth: 1.5 },
         encoding: {
           x: {
-            field: 'batches',
+            field: 'x',
             type: 'quantitative',
             scale: { domain: [0, most], nice: false },
-            axis: { title: 'batches drawn (grey: warm-up, not judged)', format: ',d' },
+            axis: { title: axis.title, format: axis.format },
           },
           y: {
             field: 'mebibytes',
@@ -39,7 +43,7 @@ function panel({ name, detail, curves }) {
           color: {
             field: 'process',
             type: 'nominal',
-            scale: { domain: Object.keys(COLOURS), range: Object.values(COLOURS) },
+            scale: { domain: Object.keys(curves), range: COLOURS.slice(0, Object.keys(curves).length) },
             legend: { title: null, orient: 'right', symbolType: 'stroke', labelFontSize: 12 },
           },
         },
@@ -49,14 +53,15 @@ function panel({ name, detail, curves }) {
 }
 
 /** The curves of all scenarios, one below the other, as a PNG. */
-export async function drawCurves(results) {
+export async function drawCurves(results, axis = BATCHES) {
   const spec = {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
     background: '#ffffff',
     padding: 24,
-    title: { text: 'Memory over batches', anchor: 'start', fontSize: 20, offset: 18 },
-    vconcat: results.map(panel),
+    title: { text: `Memory over ${axis.field}`, anchor: 'start', fontSize: 20, offset: 18 },
+    vconcat: results.map((result) => panel(result, axis)),
     spacing: 32,
+    resolve: { scale: { color: 'independent' } },
     config: {
       font: FONT,
       axis: { labelFontSize: 10, titleFontSize: 11, titleFontWeight: 'normal', gridColor: '#e6e8eb' },

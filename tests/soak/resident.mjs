@@ -49,3 +49,37 @@ export function judge(curve, batches) {
     slope: 1000 * fitLine(tail.map((point) => [point.batches, point.mebibytes])).slope,
   };
 }
+
+/** Windows of the second half, whose least values are its floor. */
+const WINDOWS = 20;
+/**
+ * What the floor may rise by over the second half, however long it is: an engine's old generation settles, and a C
+ * allocator's arenas fill up, in steps of some MiB.
+ */
+const FLOOR_MEBIBYTES = 24;
+
+/**
+ * Whether a curve's floor is flat over its second half. A floor is not lifted by what garbage collectors let grow
+ * between two collections.
+ * @param {readonly { minutes: number, mebibytes: number }[]} curve
+ * @param {number} minutes in all
+ */
+export function judgeFloors(curve, minutes) {
+  const half = minutes / 2;
+  const tail = curve.filter((point) => point.minutes >= half);
+  const values = tail.map(({ mebibytes }) => mebibytes);
+  const width = half / WINDOWS;
+  const floors = Array.from({ length: WINDOWS }, (_, i) => {
+    const from = half + i * width;
+    const within = tail.filter((point) => point.minutes >= from && point.minutes < from + width);
+    return within.length === 0 ? null : [from, Math.min(...within.map(({ mebibytes }) => mebibytes))];
+  }).filter((floor) => floor !== null);
+  const growth = fitLine(floors).slope * half;
+  return {
+    min: Math.min(...values),
+    max: Math.max(...values),
+    growth,
+    bound: FLOOR_MEBIBYTES,
+    ok: growth <= FLOOR_MEBIBYTES,
+  };
+}
