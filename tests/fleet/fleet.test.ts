@@ -136,6 +136,23 @@ describe('a fleet', () => {
     expect(await deaths()).toBe(before);
   });
 
+  test('makes elsewhere what a slow worker is late with', async () => {
+    // Of a run that has just begun few chunks may be hedged.
+    await (await trainer()).draw();
+    // Each of its chunks takes a minute, and it lives.
+    const slow = await fleet.addWorker({ SLOW_MS: '15000' });
+    await fleet.settle();
+    const before = await fleet.hedges();
+    const one = await trainer();
+    expect(await one.draw()).toBe(embedded);
+    const after = await fleet.hedges();
+    slow.kill('SIGKILL');
+    await slow.ended;
+    fleet.forget(slow);
+    expect(after.won).toBeGreaterThan(before.won);
+    console.log(`${after.started - before.started} chunks hedged, ${after.won - before.won} won`);
+  });
+
   test('refuses a worker that cannot be dialled back, in both logs', async () => {
     // Nothing of a fleet on 127.0.0.1 listens there.
     const refused = await fleet.addWorker({ CROPSTREAM_ADVERTISE: '127.0.0.2' });

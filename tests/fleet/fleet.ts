@@ -9,6 +9,7 @@ import { makeImages, serve, temporaryFolder } from '../integration/harness.js';
 import {
   type CoordinatorReady,
   isReady,
+  metric,
   type Service,
   startCoordinator,
   startWorker,
@@ -138,6 +139,15 @@ export class Fleet {
   async workerOf(id: string): Promise<Worker | undefined> {
     const record = (await this.store.workers()).find((worker) => worker.id === id);
     return this.workers.find(({ ready }) => record !== undefined && ready.workers.includes(record.address));
+  }
+
+  /** Chunks that were given to a second worker, and those that it made first. */
+  async hedges(): Promise<{ started: number; won: number }> {
+    const sum = async (name: string) => {
+      const all = this.coordinators.map(({ ready }) => metric(ready.http, `cropstream_coordinator_${name}`));
+      return (await Promise.all(all)).reduce((total, value) => total + value, 0);
+    };
+    return { started: await sum('hedges_total'), won: await sum('hedges_won_total') };
   }
 
   /** The digest of steps [0, steps) as the embedded mode makes them. */

@@ -51,6 +51,24 @@ export const MUTATIONS = {
     find: '.filter(({ want }) => attachment.awaits(want.name))',
     replace: '',
   },
+  'lost-publish-trusted': {
+    breaks: 'a worker trusts that the store remembers what it published',
+    file: 'services/crop-worker/dist/worker/crop-worker.js',
+    find: 'await this.#mend();',
+    replace: '',
+  },
+  'late-chunks-left': {
+    breaks: 'the coordinator waits for a worker that lives, however long it takes',
+    file: 'services/coordinator/dist/reconcile.js',
+    find: 'if (late.length > 0 && jobs.length === 0 && shareLeft)',
+    replace: 'if (false)',
+  },
+  'hedges-without-limit': {
+    breaks: 'the store lets every late chunk be made twice',
+    file: 'packages/broker/dist/memory/chunk-table.js',
+    find: 'if (100 * this.#hedges > percent * this.#claims)',
+    replace: 'if (false)',
+  },
   'outbox-without-limit': {
     breaks: 'the worker takes jobs without room for their results',
     file: 'services/crop-worker/dist/worker/outbox.js',

@@ -46,6 +46,65 @@ export function watchMemory(fleet: Fleet, jobs: readonly Job[]): void {
   look();
 }
 
+/** A chunk that a worker makes, while others have nothing to do. */
+interface Late {
+  readonly since: number;
+  /** Which attempt of which worker. */
+  readonly maker: string;
+}
+
+/** By then a chunk is late of which the coordinator knows nothing that is usual: 3 times 5 s, and two looks. */
+const LATE_MS = 18_000;
+
+/** Looks again and again whether a late chunk that could be hedged is not. Only once faults have ended: they excuse it. */
+export function watchLateness(fleet: Fleet): void {
+  const { world, server } = fleet;
+  let watched = new Map<string, Late>();
+  const look = async () => {
+    const now = world.clock.now();
+    const seen = new Map<string, Late>();
+    const workers = fleet.workers.filter((process) => process?.part.running);
+    const { waiting } = await server.broker.counts(FINGERPRINT);
+    if (!world.hostile && waiting === 0 && workers.length > 1) {
+      for (const run of world.scenario.runs) {
+        const digest = fleet.digestOf(run);
+        if (!server.affordsHedge(digest)) continue;
+        const awaited = awaitedOf(fleet, digest);
+        for (const { chunk, attempt, takenBy, hedge } of await server.store.outstanding(digest)) {
+          if (
+            (hedge && hedge.takenBy !== takenBy) ||
+            !awaited.has(chunk) ||
+            !workers.some((process) => process?.part.name === takenBy)
+          )
+            continue;
+          const key = `${run.name} ${chunk}`;
+          const maker = `attempt ${attempt} by ${takenBy}`;
+          const known = watched.get(key);
+          const since = known?.maker === maker ? known.since : now;
+          seen.set(key, { since, maker });
+          if (now - since > LATE_MS) world.violation(`${key} is late and was not hedged: ${maker}`);
+        }
+      }
+    }
+    watched = seen;
+    world.clock.timer(EVERY_MS, () => void look());
+  };
+  void look();
+}
+
+/** Chunks of a run that a trainer waits to be told of. */
+function awaitedOf(fleet: Fleet, digest: string): ReadonlySet<string> {
+  const attachments = fleet.coordinators.flatMap((process) =>
+    process?.part.running ? [...process.coordinator.attachments] : [],
+  );
+  return new Set(
+    attachments
+      .filter(({ run }) => run.digest === digest)
+      .flatMap((attachment) => attachment.wants.filter(({ name }) => attachment.awaits(name)))
+      .map(({ name }) => name),
+  );
+}
+
 /** Nothing is wanted any more, so nothing may be left. */
 export async function checkNothingLeft(fleet: Fleet): Promise<void> {
   const { world, server } = fleet;

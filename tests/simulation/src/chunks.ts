@@ -45,8 +45,13 @@ function makeChunk(run: RunScenario, { epoch, indices }: ChunkRequest): MadeChun
   };
 }
 
+/** What a worker reads from: nothing comes of it before this moment of the world's clock. */
+export interface Disk {
+  hangsUntil: number;
+}
+
 /** The maker of a simulated worker: takes its time, and fails now and then. */
-export function makerOf(world: World, run: RunScenario, clock: Clock): RunMaker {
+export function makerOf(world: World, run: RunScenario, clock: Clock, disk: Disk): RunMaker {
   const { chance, scenario, counts } = world;
   return {
     plan: planOf(run),
@@ -57,6 +62,9 @@ export function makerOf(world: World, run: RunScenario, clock: Clock): RunMaker 
       const slow = world.hostile && chance.network.happens(slowChunk) ? chance.network.spread(5, 100) : 1;
       const fails = world.hostile && chance.network.happens(makeFails);
       await sleep(clock, scenario.worker.makeMs * (0.5 + chance.network.uniform()) * slow, signal);
+      while (!signal.aborted && disk.hangsUntil > world.clock.now()) {
+        await sleep(clock, disk.hangsUntil - world.clock.now(), signal);
+      }
       if (signal.aborted) throw failure('CANCELLED', { what: 'making a chunk' });
       if (fails) throw failure('SAMPLE_IO', { path: 'simulated.jpg', reason: 'the disk is away' });
       counts.made++;

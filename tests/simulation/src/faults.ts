@@ -2,6 +2,9 @@ import type { Fleet } from './fleet.js';
 import type { FaultKind } from './scenario.js';
 import type { Job, RankSlot } from './trainers.js';
 
+/** A worker may hang for so long after the last fault: chunks are hedged before that, and nobody waits for it. */
+const HANGS_ON_MS = 24_000;
+
 /** Kills, stops, pauses and cuts whole parts at random moments, until the scenario's hostile time is over. */
 export class Faults {
   constructor(
@@ -61,6 +64,17 @@ export class Faults {
         };
         counts.pauses++;
         part[kind]?.part.pause(pauseMs());
+        break;
+      }
+      case 'hang worker': {
+        if (!worker) break;
+        counts.hangs++;
+        const until = Math.min(
+          world.clock.now() + dice.spread(1_000, 40_000),
+          scenario.hostileMs + HANGS_ON_MS,
+        );
+        worker.disk.hangsUntil = Math.max(worker.disk.hangsUntil, until);
+        world.log?.(`${worker.part.name} hangs until ${Math.round(worker.disk.hangsUntil)}`);
         break;
       }
       case 'stop worker':

@@ -6,7 +6,7 @@ import { type Manifest, ManifestBuilder } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
 import { runDigest } from '@cropstream/spec';
 import { brokerOf, storeOf, Wakes } from './calls.js';
-import { makerOf } from './chunks.js';
+import { type Disk, makerOf } from './chunks.js';
 import type { Network } from './network.js';
 import { Part } from './part.js';
 import { FINGERPRINT, ROW_BYTES, type RunScenario } from './scenario.js';
@@ -22,12 +22,10 @@ function logOf(part: Part): Log {
   return { debug() {}, info() {}, warn: tell, error: tell };
 }
 
-const unobserved: CoordinatorObserver = {
+const unobserved: Omit<CoordinatorObserver, 'hedged' | 'hedgeWon'> = {
   scheduled() {},
   announced() {},
   workerDied() {},
-  hedged() {},
-  hedgeWon() {},
   removed() {},
   attached() {},
   detached() {},
@@ -60,6 +58,7 @@ export interface CoordinatorProcess {
 export interface WorkerProcess {
   readonly part: Part;
   readonly worker: CropWorker;
+  readonly disk: Disk;
 }
 
 /** The services' processes: started, killed and started again, each time with a new id. */
@@ -130,7 +129,11 @@ export class Fleet {
       broker,
       clock,
       limits: DEFAULT_LIMITS,
-      observer: unobserved,
+      observer: {
+        ...unobserved,
+        hedged: () => world.counts.hedges++,
+        hedgeWon: () => world.counts.hedgesWon++,
+      },
     });
     const process = { part, coordinator };
     this.coordinators[slot] = process;
@@ -172,6 +175,7 @@ export class Fleet {
       jobs: limitsOf.jobs,
       outboxBytes: limitsOf.outboxChunks * maxChunkBytes,
     };
+    const disk = { hangsUntil: 0 };
     const worker = new CropWorker({
       self: { id: part.name, address, tlsName: '', fingerprint: FINGERPRINT, slots: limitsOf.jobs },
       store: storeOf(part, this.server, this.wakes),
@@ -184,7 +188,7 @@ export class Fleet {
       openRun: async (record) => {
         const run = this.#records.get(record.specJson)?.run;
         if (!run) throw new Error('a run of another scenario');
-        return makerOf(world, run, part.clock);
+        return makerOf(world, run, part.clock, disk);
       },
     });
     const service = fetchService({
@@ -194,7 +198,7 @@ export class Fleet {
       limits,
       emit: () => {},
     });
-    this.workers[slot] = { part, worker };
+    this.workers[slot] = { part, worker, disk };
     network.addWorker(address, { part, service });
     void worker.start();
     this.#restart(part, () => {

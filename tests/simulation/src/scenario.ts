@@ -62,6 +62,7 @@ export const FAULT_KINDS = [
   'pause worker',
   'pause coordinator',
   'pause trainer',
+  'hang worker',
   'stop worker',
   'stop coordinator',
   'take over',

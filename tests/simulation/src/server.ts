@@ -1,4 +1,5 @@
 import { type Broker, MemoryBroker, MemoryStore, type Store } from '@cropstream/broker';
+import { DEFAULT_LIMITS } from '@cropstream/coordinator';
 import { failure } from '@cropstream/errors';
 import type { Clock } from '@cropstream/runtime';
 import type { World } from './world.js';
@@ -26,6 +27,13 @@ interface Write {
   readonly args: readonly unknown[];
 }
 
+/** How often a run was closed, and how many chunks of it were claimed and hedged, the same ones again included. */
+interface Tally {
+  closed: number;
+  claims: number;
+  hedges: number;
+}
+
 /**
  * What Redis is to a fleet, from the memory adapters: can be away for a while, and can come back without its last
  * writes, which is done by replaying the others into a new store. Its time stands still while it is away, so that
@@ -35,6 +43,8 @@ export class Server {
   broker: Broker;
   #store: MemoryStore;
   #writes: Write[] = [];
+  /** By run digest, as of the writes. */
+  readonly #tallies = new Map<string, Tally>();
   #down = false;
   /** World time less server time. */
   #lag = 0;
@@ -59,6 +69,12 @@ export class Server {
   /** The store as it is now, for checks. */
   get store(): Store {
     return this.#store;
+  }
+
+  /** Whether another chunk of the run may be hedged. */
+  affordsHedge(digest: string): boolean {
+    const { claims, hedges } = this.#tally(digest);
+    return 100 * hedges <= DEFAULT_LIMITS.hedgePercent * claims;
   }
 
   run<M extends Method>(method: M, args: Arguments<M>): Promise<unknown> {
@@ -113,6 +129,7 @@ export class Server {
   #replay(until: number): void {
     const kept = this.#writes.filter(({ at }) => at <= until);
     this.#writes = [];
+    this.#tallies.clear();
     this.#store = new MemoryStore({ clock: this.#clock });
     for (const write of kept) {
       this.#replaying = write;
@@ -125,7 +142,32 @@ export class Server {
 
   #apply<M extends Method>(method: M, args: Arguments<M>): Promise<unknown> {
     const call = this.#store[method] as (...args: Arguments<M>) => Promise<unknown>;
-    return call.apply(this.#store, args);
+    const result = call.apply(this.#store, args);
+    result.then(
+      (value) => this.#count(method, args[0] as string, value),
+      () => {},
+    );
+    return result;
+  }
+
+  #tally(digest: string): Tally {
+    const tally = this.#tallies.get(digest) ?? { closed: 0, claims: 0, hedges: 0 };
+    this.#tallies.set(digest, tally);
+    return tally;
+  }
+
+  /** A run has one hedge more than its share of the claims, and another one each time that all of it is forgotten. */
+  #count(method: Method, name: string, result: unknown): void {
+    if (method === 'closeRun') for (const tally of this.#tallies.values()) tally.closed++;
+    if (method === 'claim' && (result as object) && 'claimed' in (result as object))
+      this.#tally(name).claims++;
+    if (method !== 'hedge' || result === null) return;
+    const tally = this.#tally(name);
+    tally.hedges++;
+    const { closed, claims, hedges } = tally;
+    if (100 * (hedges - 1 - closed) > DEFAULT_LIMITS.hedgePercent * claims) {
+      this.world.violation(`${hedges} chunks were hedged of ${claims}`);
+    }
   }
 
   #newBroker(): Broker {

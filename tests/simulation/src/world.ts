@@ -10,6 +10,11 @@ export interface Counts {
   made: number;
   crashes: number;
   pauses: number;
+  /** Workers that beat and got nothing done. */
+  hangs: number;
+  /** Chunks given to a second worker, and those that it made first. */
+  hedges: number;
+  hedgesWon: number;
   cuts: number;
   outages: number;
   /** Calls that failed, were answered into the void or ran twice. */
@@ -26,6 +31,9 @@ export const NO_COUNTS: Counts = {
   made: 0,
   crashes: 0,
   pauses: 0,
+  hangs: 0,
+  hedges: 0,
+  hedgesWon: 0,
   cuts: 0,
   outages: 0,
   calls: 0,

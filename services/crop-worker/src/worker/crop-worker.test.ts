@@ -265,6 +265,24 @@ describe('CropWorker', () => {
     await close(fleet);
   });
 
+  it('publishes again what the store forgot that it has', async () => {
+    const fleet = await startFleet();
+    await fleet.want(0, 10);
+    await fleet.queue(0);
+    await until(fleet, 0, 'ready');
+    await fleet.store.retract(RUN, nameOf(0), 'worker-1', 1);
+    const claim = await fleet.store.claim(RUN, nameOf(0), 1_000);
+    if (!('claimed' in claim)) throw new Error('not claimed');
+    const { attempt } = claim.claimed;
+    // As a store that lost its last second says of a chunk that was published in it.
+    await fleet.store.begin(RUN, nameOf(0), attempt, 'worker-1');
+    await until(fleet, 0, 'ready');
+    expect(await fleet.state(0)).toMatchObject({ ready: { workerId: 'worker-1', attempt } });
+    expect(fleet.made()).toBe(1);
+    expect(fleet.worker.outbox.size).toBe(1);
+    await close(fleet);
+  });
+
   it('makes a job once though it gets it twice', async () => {
     let done = () => {};
     const fleet = await startFleet({

@@ -57,7 +57,7 @@ export class CropWorker {
   #beating = Promise.resolve();
   #lastBeat = Number.NEGATIVE_INFINITY;
   #looking = false;
-  #disownedAt = 0;
+  #mendedAt = 0;
 
   /** @throws LIMIT_EXCEEDED where the outbox cannot hold the largest permitted chunk */
   constructor(options: CropWorkerOptions) {
@@ -228,7 +228,7 @@ export class CropWorker {
       )) {
         this.#jobs.stop(id);
       }
-      await this.#disown();
+      await this.#mend();
     } catch (err) {
       this.#options.log.warn({ err }, 'could not learn which chunks are wanted');
     } finally {
@@ -237,17 +237,22 @@ export class CropWorker {
   }
 
   /**
-   * Gives up what the store says is being made here and is not: it forgot how that ended, with its last writes perhaps.
-   * An attempt that ended meanwhile is let alone.
+   * For what the store says is being made here and is not: it forgot how that ended, with its last writes perhaps. What
+   * is held is published again, the rest is given up. An attempt that ended meanwhile is let alone.
    */
-  async #disown(): Promise<void> {
+  async #mend(): Promise<void> {
     const { store, self, limits, clock } = this.#options;
-    if (clock.now() - this.#disownedAt < limits.leaseMs) return;
-    this.#disownedAt = clock.now();
+    if (clock.now() - this.#mendedAt < limits.leaseMs) return;
+    this.#mendedAt = clock.now();
     for (const runDigest of this.#wants.runs) {
       for (const { chunk, hedge, ...first } of await store.outstanding(runDigest)) {
         for (const { attempt, takenBy } of hedge ? [first, hedge] : [first]) {
           if (takenBy !== self.id || this.#jobs.isMaking(jobId(runDigest, chunk, attempt))) continue;
+          const held = this.outbox.renew(runDigest, chunk, attempt);
+          if (held) {
+            await this.#jobs.publish(held);
+            continue;
+          }
           await store.release(runDigest, chunk, attempt, 'abandoned');
           await store.wake(WAKE_COORDINATORS);
         }

@@ -205,7 +205,7 @@ export class JobRunner {
       emit(madeEvent(made, (clock.now() - start) / 1000));
       this.#logSubstitutions(job, made);
     }
-    await this.#publish(held);
+    await this.publish(held);
     return 'done';
   }
 
@@ -230,8 +230,8 @@ export class JobRunner {
     return takenBy === self.id && hedge?.attempt === job.attempt && hedge.takenBy === null;
   }
 
-  /** In the outbox before it is announced, so that the first fetch finds it. */
-  async #publish(held: HeldChunk): Promise<void> {
+  /** Says where a chunk is. In the outbox before that, so that the first fetch finds it. */
+  async publish(held: HeldChunk): Promise<void> {
     const { store, self, outbox, emit } = this.options;
     const { runDigest, chunk, attempt } = held;
     const record: ReadyRecord = {
@@ -242,14 +242,12 @@ export class JobRunner {
       tlsName: self.tlsName,
       bytes: held.made.payloadBytes,
     };
-    let tries = 0;
     const won = await this.options.insist(async () => {
-      tries++;
       await this.options.beHeard();
       return store.publish(runDigest, record);
     });
-    // The answer to an earlier try may have been lost on its way.
-    if (!won && !(tries > 1 && (await this.#isOurs(held)))) {
+    // It may have won before: the answer to an earlier try is lost on its way, or it was never forgotten.
+    if (!won && !(await this.#isOurs(held))) {
       if (outbox.drop(runDigest, chunk, attempt)) emit({ kind: 'dropped', reason: 'lost' });
       return;
     }
