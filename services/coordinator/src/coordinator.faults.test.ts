@@ -1,4 +1,4 @@
-import { chunkName } from '@cropstream/broker';
+import { chunkName, type RunRecord } from '@cropstream/broker';
 import { failure } from '@cropstream/errors';
 import { type ChunkReady, Nack_Reason } from '@cropstream/protocol';
 import { describe, expect, test } from 'vitest';
@@ -95,6 +95,28 @@ describe('when something dies', () => {
     await worker.makeAll();
     await f.current.clock.advance(0);
     expect(second.ready).toHaveLength(4);
+  });
+
+  test('a run that this coordinator cannot work with harms no other', async () => {
+    const { store } = f.current;
+    const kept = await f.current.open('kept');
+    // Its manifest is nowhere.
+    const { run } = await store.openRun({
+      ...((await store.runByName('kept')) as RunRecord),
+      ...{ name: 'bad', digest: 'b'.repeat(64), manifestDigest: 'gone' },
+    });
+    const unusable: string[] = [];
+    f.current.catalog = f.current.newCatalog({ unusable: ({ name }) => unusable.push(name) });
+    f.current.coordinator = f.current.newCoordinator('c2');
+    f.current.worker('w1');
+    const leaver = await f.current.attach(kept, {}, 2);
+    leaver.connection.disconnect();
+    expect(await store.outstanding(kept.digest)).toHaveLength(2);
+    await f.current.clock.advance(3_000);
+    expect(await store.outstanding(kept.digest)).toEqual([]);
+    expect(unusable).toEqual(['bad']);
+    expect((await f.current.catalog.list()).map(({ name }) => name)).toEqual(['kept']);
+    await expect(f.current.catalog.byName(run.name)).rejects.toMatchObject({ code: 'RUN_NOT_FOUND' });
   });
 
   test('what a dead worker had begun and nobody wants is forgotten', async () => {

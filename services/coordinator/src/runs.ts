@@ -14,6 +14,8 @@ export interface RunCatalogOptions {
   readonly fingerprint: () => Promise<string>;
   readonly limits: Pick<CoordinatorLimits, 'maxRuns' | 'maxOpening' | 'maxChunkBytes'>;
   readonly wall: () => number;
+  /** Told once of each open run that `list` has to leave out. @default nobody is */
+  readonly unusable?: (run: RunRecord, error: unknown) => void;
 }
 
 /** Contexts kept in memory; the store keeps the runs themselves. */
@@ -35,6 +37,8 @@ export class RunCatalog {
   readonly #options: RunCatalogOptions;
   /** By digest and name, in order of use; one context a run. */
   readonly #contexts = new Map<string, OpenRun>();
+  /** Runs that the last `list` left out; what lacks more than its manifest is not tried again. */
+  #unusable: ReadonlyMap<string, 'no manifest' | 'for good'> = new Map();
   /** Opens under way, by spec: the ranks of a job all open the same run at once, and index it once. */
   readonly #opening = new Map<string, Promise<OpenedRun>>();
 
@@ -122,19 +126,45 @@ export class RunCatalog {
     return this.#context(record);
   }
 
+  /** The open runs, without those that this coordinator cannot work with: their manifest expired, or it lacks a transform. */
   async list(): Promise<OpenRun[]> {
+    const { store, unusable } = this.#options;
     const runs: OpenRun[] = [];
-    for (const record of await this.#options.store.runs()) runs.push(await this.#context(record));
+    const leftOut = new Map<string, 'no manifest' | 'for good'>();
+    for (const record of await store.runs()) {
+      const key = cacheKey(record);
+      if (this.#unusable.get(key) === 'for good') {
+        leftOut.set(key, 'for good');
+        continue;
+      }
+      const bytes = await this.#manifestOf(record);
+      try {
+        runs.push(this.#contextOf(record, bytes));
+      } catch (error) {
+        leftOut.set(key, bytes ? 'for good' : 'no manifest');
+        if (!this.#unusable.has(key)) unusable?.(record, error);
+      }
+    }
+    this.#unusable = leftOut;
     return runs;
   }
 
   async #context(record: RunRecord): Promise<OpenRun> {
+    return this.#contextOf(record, await this.#manifestOf(record));
+  }
+
+  /** Null where it is not needed, or gone. */
+  async #manifestOf(record: RunRecord): Promise<Uint8Array | null> {
+    if (this.#contexts.has(cacheKey(record))) return null;
+    return this.#options.store.manifest(record.manifestDigest);
+  }
+
+  #contextOf(record: RunRecord, bytes: Uint8Array | null): OpenRun {
     const cached = this.#contexts.get(cacheKey(record));
     if (cached) {
       cached.place(record);
       return this.#touch(cached);
     }
-    const bytes = await this.#options.store.manifest(record.manifestDigest);
     if (!bytes) {
       throw failure('RUN_NOT_FOUND', {
         run: record.name,

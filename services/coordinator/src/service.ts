@@ -68,12 +68,16 @@ export async function startCoordinator(options: CoordinatorServiceOptions): Prom
  * @throws PORT_IN_USE, SPEC_INVALID for a host that is no address of this machine
  */
 export async function prepareCoordinator(options: CoordinatorServiceOptions): Promise<PreparedCoordinator> {
-  const { store, transforms, fingerprint, clock, host, port, httpPort } = options;
+  const { store, transforms, fingerprint, clock, log, host, port, httpPort } = options;
   const flags = options.flags ?? FLAGS;
   await requireFreePort(host, port, flags.port);
   if (httpPort !== null) await requireFreePort(host, httpPort, flags.httpPort);
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const catalog = new RunCatalog({ store, transforms, fingerprint, limits, wall: () => clock.wall() });
+  const catalog = new RunCatalog({
+    ...{ store, transforms, fingerprint, limits },
+    wall: () => clock.wall(),
+    unusable: ({ name: run }, err) => log.error({ err, run }, 'an open run cannot be served here'),
+  });
   return { catalog, listen: () => listen(options, flags, limits, catalog) };
 }
 

@@ -9,7 +9,7 @@ import { afterEach, beforeEach } from 'vitest';
 import { Coordinator, type CoordinatorObserver } from '../src/coordinator.js';
 import { DEFAULT_LIMITS } from '../src/limits.js';
 import type { OpenRun } from '../src/open-run.js';
-import { RunCatalog } from '../src/runs.js';
+import { RunCatalog, type RunCatalogOptions } from '../src/runs.js';
 import { FINGERPRINT, progressOf, SAMPLES, silent, Trainer, Worker } from './parts.js';
 
 /** A coordinator on memory adapters and a virtual clock, over a folder of files that nobody decodes. */
@@ -18,20 +18,26 @@ export class Fixture {
   readonly clock = new VirtualClock();
   readonly store = new MemoryStore({ clock: this.clock });
   readonly broker = new MemoryBroker({ clock: this.clock });
-  readonly catalog: RunCatalog;
+  catalog: RunCatalog;
   coordinator: Coordinator;
   observer: CoordinatorObserver = silent;
 
-  constructor(transforms: Awaited<ReturnType<typeof loadTransforms>>) {
+  constructor(private readonly transforms: Awaited<ReturnType<typeof loadTransforms>>) {
     for (let i = 0; i < SAMPLES; i++) writeFileSync(join(this.folder, `${i}.jpg`), 'x');
-    this.catalog = new RunCatalog({
+    this.catalog = this.newCatalog();
+    this.coordinator = this.newCoordinator('c1');
+  }
+
+  /** A catalog that remembers nothing, as of a coordinator that has just started. */
+  newCatalog(more: Partial<RunCatalogOptions> = {}): RunCatalog {
+    return new RunCatalog({
       store: this.store,
-      transforms,
+      transforms: this.transforms,
       fingerprint: async () => FINGERPRINT,
       limits: { ...DEFAULT_LIMITS, maxRuns: 5 },
       wall: () => this.clock.wall(),
+      ...more,
     });
-    this.coordinator = this.newCoordinator('c1');
   }
 
   newCoordinator(id: string): Coordinator {

@@ -6,6 +6,7 @@ import type { World } from './world.js';
 
 type Method = Exclude<keyof Store, 'onWake' | 'wake' | 'close'>;
 type Arguments<M extends Method> = Parameters<Store[M]>;
+type Attached = Awaited<ReturnType<Store['attach']>>;
 
 /** Methods that write nothing: all others are in the log that a restart replays. */
 const READS: ReadonlySet<string> = new Set<Method>([
@@ -43,6 +44,8 @@ export class Server {
   broker: Broker;
   #store: MemoryStore;
   #writes: Write[] = [];
+  /** The newest fencing number that was ever given, by rank: a restart takes none of them back. */
+  readonly #fencing = new Map<string, number>();
   /** By run digest, as of the writes. */
   readonly #tallies = new Map<string, Tally>();
   #down = false;
@@ -143,11 +146,26 @@ export class Server {
   #apply<M extends Method>(method: M, args: Arguments<M>): Promise<unknown> {
     const call = this.#store[method] as (...args: Arguments<M>) => Promise<unknown>;
     const result = call.apply(this.#store, args);
+    const replayed = this.#replaying !== null;
     result.then(
-      (value) => this.#count(method, args[0] as string, value),
+      (value) => {
+        this.#count(method, args[0] as string, value);
+        if (method === 'attach' && !replayed)
+          this.#checkFencing(args as Arguments<'attach'>, value as Attached);
+      },
       () => {},
     );
     return result;
+  }
+
+  #checkFencing([{ runName, consumer, rank }]: Arguments<'attach'>, attached: Attached): void {
+    if (!attached.ok) return;
+    const key = `${runName} ${consumer} ${rank}`;
+    const newest = this.#fencing.get(key) ?? 0;
+    if (attached.fencing <= newest) {
+      this.world.violation(`rank ${key} got fencing number ${attached.fencing} after ${newest}`);
+    }
+    this.#fencing.set(key, attached.fencing);
   }
 
   #tally(digest: string): Tally {

@@ -136,7 +136,9 @@ export class MemoryStore implements Store {
     if (holder !== undefined && holder.process !== attachment.process && !takeover) {
       return { ok: false, holder };
     }
-    const fencing = ++this.#fencing;
+    // By the clock, as in Redis: a number that is forgotten with the last writes is not given twice. (Simulations lose some.)
+    this.#fencing = Math.max(this.#fencing + 1, Math.floor(1_000 * this.#clock.wall()));
+    const fencing = this.#fencing;
     this.#hold(state, { ...attachment, fencing }, leaseMs);
     return { ok: true, fencing };
   }
