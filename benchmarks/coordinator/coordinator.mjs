@@ -112,7 +112,8 @@ async function startCoordinator(url) {
   });
 }
 
-async function scheduled(http) {
+/** Jobs put into the queue; more than chunks where some were put there again. */
+async function queued(http) {
   const text = await (await fetch(`${http}/metrics`)).text();
   return Number(/^cropstream_coordinator_chunks_scheduled_total (\d+)/m.exec(text)?.[1] ?? 0);
 }
@@ -131,7 +132,7 @@ async function measure(fleet, chunksPerSecond) {
   warnings = {};
   const look = async () => ({
     at: performance.now(),
-    chunks: await scheduled(coordinator.http),
+    queued: await queued(coordinator.http),
     coordinatorMs: cpuMsOf(coordinator.child.pid),
     workersMs: cpuMsOf(fleetWorkers.pid),
     ranksMs: cpuMsOf(trainers.pid),
@@ -139,11 +140,11 @@ async function measure(fleet, chunksPerSecond) {
   });
   const before = await look();
   await sleep(seconds * 1000);
-  const after = await look();
   const { waits } = await ask(trainers, {});
+  const after = await look();
   const workerWarnings = (await ask(fleetWorkers, {})).warnings;
   waits.sort((a, b) => a - b);
-  const chunks = after.chunks - before.chunks;
+  const chunks = waits.length;
   const spent = (name) => (after[name] - before[name]) / chunks;
   const redisMs = after.redis.cpuMs - before.redis.cpuMs;
   const elapsedMs = after.at - before.at;
@@ -156,6 +157,7 @@ async function measure(fleet, chunksPerSecond) {
     redis_cpu_ms_per_chunk: redisMs / chunks,
     worker_cpu_ms_per_chunk: spent('workersMs'),
     rank_cpu_ms_per_chunk: spent('ranksMs'),
+    jobs_queued_per_chunk: spent('queued'),
     redis_commands_per_chunk: commands.sent,
     coordinator_cores: (after.coordinatorMs - before.coordinatorMs) / elapsedMs,
     redis_cores: redisMs / elapsedMs,
@@ -175,6 +177,7 @@ function print(title, result) {
   console.log(`\n${title}: ${result.chunks} chunks in ${result.seconds.toFixed(1)} s`);
   const rows = [
     ['chunks scheduled a second', result.chunks_per_second.toFixed(0)],
+    ['jobs queued a chunk', result.jobs_queued_per_chunk.toFixed(2)],
     ['CPU a chunk: coordinator', `${ms(result.coordinator_cpu_ms_per_chunk)}  (target 0.5)`],
     ['CPU a chunk: Redis', `${ms(result.redis_cpu_ms_per_chunk)}  (target 0.5)`],
     ['CPU a chunk: simulated workers', ms(result.worker_cpu_ms_per_chunk)],

@@ -30,7 +30,7 @@ export const MUTATIONS = {
   'claims-not-healed': {
     breaks: 'the coordinator trusts that what it claimed is in the queue',
     file: 'services/coordinator/dist/reconcile.js',
-    find: 'if (clock.now() - watch.queuedAt < limits.healMs)',
+    find: 'if (now - watch.queuedAt < limits.healMs)',
     replace: 'if (true)',
   },
   'nacks-forgotten': {
@@ -48,8 +48,8 @@ export const MUTATIONS = {
   'made-again-though-fetched': {
     breaks: 'the coordinator has a chunk made again that its trainer holds',
     file: 'services/coordinator/dist/wanted.js',
-    find: '.filter(({ want }) => attachment.awaits(want.name))',
-    replace: '',
+    find: 'if (!attachment.awaits(want.name))',
+    replace: 'if (false)',
   },
   'lost-publish-trusted': {
     breaks: 'a worker trusts that the store remembers what it published',

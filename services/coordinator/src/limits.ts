@@ -41,7 +41,7 @@ export const DEFAULT_LIMITS: CoordinatorLimits = {
   maxPendingMessages: 256,
   leaseMs: 5000,
   tickMs: 1000,
-  wakeMs: 10,
+  wakeMs: 20,
   healMs: 2000,
   hedgeFactor: 3,
   hedgeAfterMs: 500,

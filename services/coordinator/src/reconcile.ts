@@ -41,6 +41,9 @@ export interface ReconcilerOptions {
   readonly living: LivingWorkers;
 }
 
+/** While the queue is as long as it should be, its claims are healed so many times more seldom. */
+const BUSY_HEALS = 5;
+
 /**
  * Compares what the attachments of one run want with what there is, and does what is missing. Level, not
  * edge: it may run at any time and any number of times, and what a lost wake or a crash left undone, the
@@ -73,11 +76,11 @@ export class Reconciler {
       }
       this.#attendTo(run, wanted, state, todo);
     }
-    const isIdle = once(async () => (await broker.counts(run.fingerprint)).waiting === 0);
+    const inQueue = once(async () => (await broker.counts(run.fingerprint)).waiting);
     const jobs = await this.#claim(run, todo, share);
-    for (const unbegun of todo.unbegun) jobs.push(...(await this.#heal(run, unbegun, isIdle)));
+    jobs.push(...(await this.#heal(run, todo.unbegun, inQueue)));
     // What is new goes first: a worker that makes something twice is to have nothing better to do.
-    if (todo.late.length > 0 && todo.missing.length === 0 && jobs.length === 0 && (await isIdle())) {
+    if (todo.late.length > 0 && todo.missing.length === 0 && jobs.length === 0 && (await inQueue()) === 0) {
       jobs.push(...(await this.#hedge(run, todo.late, living)));
     }
     if (jobs.length > 0) {
@@ -188,26 +191,40 @@ export class Reconciler {
   }
 
   /**
-   * For a claim that nobody has begun for a while: its job may have been lost on the way to the queue, so it is added
-   * again under its id. That changes nothing where a worker took the job and was never heard of it again, or never
-   * learnt that it has it: then the queue runs empty while the claim stays, and the claim is given up for another.
+   * For claims that nobody has begun for a while: a job may have been lost on the way to the queue, so it is added again
+   * under its id; where the queue is as long as there are claims, only now and then, for jobs of other runs may be what
+   * waits there. Adding changes nothing where a worker took the job and was never heard of it again, or never learnt that
+   * it has it: then the queue runs empty while the claim stays, and the claim is given up for another.
    */
-  async #heal(run: OpenRun, claimed: Claimed, isIdle: () => Promise<boolean>): Promise<ChunkJob[]> {
+  async #heal(
+    run: OpenRun,
+    unbegun: readonly Claimed[],
+    inQueue: () => Promise<number>,
+  ): Promise<ChunkJob[]> {
     const { store, clock, limits } = this.#options;
-    const { want, claim } = claimed;
-    const watch = this.#watch(run, want.name);
-    watch.waitedAt = clock.now();
-    if (clock.now() - watch.queuedAt < limits.healMs) return [];
-    watch.queuedAt = clock.now();
-    if (watch.healed === claim.attempt && (await isIdle())) {
-      await store.release(run.digest, want.name, claim.attempt, 'abandoned');
-      const again = await store.claim(run.digest, want.name, Number.MAX_SAFE_INTEGER);
-      return 'claimed' in again
-        ? [{ ...this.#jobOf(run, { ...claimed, claim: again.claimed }), urgent: true }]
-        : [];
+    const now = clock.now();
+    const jobs: ChunkJob[] = [];
+    for (const claimed of unbegun) {
+      const { want, claim } = claimed;
+      const watch = this.#watch(run, want.name);
+      watch.waitedAt = now;
+      if (now - watch.queuedAt < limits.healMs) continue;
+      watch.queuedAt = now;
+      const waiting = await inQueue();
+      if (waiting >= unbegun.length && ++watch.passedOver < BUSY_HEALS) continue;
+      watch.passedOver = 0;
+      if (watch.healed === claim.attempt && waiting === 0) {
+        await store.release(run.digest, want.name, claim.attempt, 'abandoned');
+        const again = await store.claim(run.digest, want.name, Number.MAX_SAFE_INTEGER);
+        if ('claimed' in again) {
+          jobs.push({ ...this.#jobOf(run, { ...claimed, claim: again.claimed }), urgent: true });
+        }
+        continue;
+      }
+      watch.healed = claim.attempt;
+      jobs.push(jobOf(run, claimed));
     }
-    watch.healed = claim.attempt;
-    return [jobOf(run, claimed)];
+    return jobs;
   }
 
   /** Whether a chunk has been made for far longer than is usual. */

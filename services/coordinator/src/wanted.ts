@@ -15,17 +15,35 @@ export interface WantedBy {
  * Whoever was told of a chunk asks no more of it, wherever it lies or not.
  */
 export function inOrder(attachments: readonly Attachment[]): ReadonlyMap<ChunkName, WantedBy> {
-  const all = attachments.flatMap((attachment) =>
-    attachment.wants
-      .map((want, turn) => ({ want, attachment, turn }))
-      .filter(({ want }) => attachment.awaits(want.name)),
-  );
-  all.sort((a, b) => a.want.step - b.want.step || a.turn - b.turn || a.attachment.rank - b.attachment.rank);
+  const bySteps = new Map<number, Waiting[]>();
+  for (const attachment of attachments.toSorted((a, b) => a.rank - b.rank)) {
+    let at = -1;
+    let turn = 0;
+    for (const want of attachment.wants) {
+      if (!attachment.awaits(want.name)) continue;
+      turn = want.step === at ? turn + 1 : 0;
+      at = want.step;
+      const waiting = { want, attachment, turn };
+      const others = bySteps.get(at);
+      if (others) others.push(waiting);
+      else bySteps.set(at, [waiting]);
+    }
+  }
   const wants = new Map<ChunkName, { readonly want: Want; readonly by: Attachment[] }>();
-  for (const { want, attachment } of all) {
-    const known = wants.get(want.name);
-    if (known) known.by.push(attachment);
-    else wants.set(want.name, { want, by: [attachment] });
+  for (const step of [...bySteps.keys()].sort((a, b) => a - b)) {
+    // Stable: the ranks stay in order.
+    for (const { want, attachment } of bySteps.get(step)!.sort((a, b) => a.turn - b.turn)) {
+      const known = wants.get(want.name);
+      if (known) known.by.push(attachment);
+      else wants.set(want.name, { want, by: [attachment] });
+    }
   }
   return wants;
+}
+
+interface Waiting {
+  readonly want: Want;
+  readonly attachment: Attachment;
+  /** Which of its rank's chunks of that step. */
+  readonly turn: number;
 }

@@ -6,10 +6,12 @@ import { Pace } from './pace.js';
 export interface Watch {
   /** When it was asked for first. */
   readonly since: number;
-  /** When its job was last queued here. */
+  /** When its job was last queued here, or seen to need no healing. */
   queuedAt: number;
   /** The attempt whose job was added again though it was claimed before; 0: none. */
   healed: number;
+  /** How often it was not healed since, the queue being as long as it should be. */
+  passedOver: number;
   /** When it was last known to wait for a worker; null: it never was. */
   waitedAt: number | null;
   /** The attempt that a worker makes, and when that was first seen. */
@@ -33,6 +35,7 @@ class RunWatches {
         since: now,
         queuedAt: now,
         healed: 0,
+        passedOver: 0,
         waitedAt: null,
         making: null,
         hedgeAt: Number.NEGATIVE_INFINITY,
