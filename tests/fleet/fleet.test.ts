@@ -153,6 +153,23 @@ describe('a fleet', () => {
     console.log(`${after.started - before.started} chunks hedged, ${after.won - before.won} won`);
   });
 
+  test('serves a run that asks for little beside one that asks for a thousand steps ahead', async () => {
+    const { spec } = await fleet.otherRun('greedy');
+    const greedy = await trainer({ spec, endStep: 2_000, prefetch: { steps: 1_000 } });
+    const drawn = greedy.draw().catch(() => 'left');
+    await greedy.reaches(3);
+    const before = greedy.arrivals.length;
+    const modest = await trainer({ prefetch: { steps: 2 } });
+    expect(await modest.draw()).toBe(embedded);
+    const meanwhile = greedy.arrivals.length - before;
+    await greedy.leave();
+    await drawn;
+    console.log(`${meanwhile} steps of the greedy run were made beside ${STEPS} of the modest one`);
+    // In line behind its two thousand chunks the modest run would have waited for all of them.
+    expect(meanwhile).toBeLessThan(500);
+    expect(meanwhile).toBeGreaterThan(0);
+  });
+
   test('refuses a worker that cannot be dialled back, in both logs', async () => {
     // Nothing of a fleet on 127.0.0.1 listens there.
     const refused = await fleet.addWorker({ CROPSTREAM_ADVERTISE: '127.0.0.2' });

@@ -207,6 +207,11 @@ export class Trainer {
     return this.#digest.hex();
   }
 
+  /** Leaves, wherever it is. */
+  async leave(): Promise<void> {
+    await this.loader.close();
+  }
+
   /** Until it has so many batches. */
   async reaches(batches: number): Promise<void> {
     await until(`batch ${batches}`, () => this.arrivals.length >= batches);

@@ -243,6 +243,14 @@ describe('the service as its operator meets it', () => {
     expect(stderr).toMatch(/host: 192\.0\.2\.1 is not allowed; expected an address of this machine/);
   });
 
+  test('trainers are told the name that it advertises', async () => {
+    const child = await serve([...recipe, '--advertise', 'localhost']);
+    expect(child.target).toMatch(/^localhost:\d+$/);
+    expect(child.ready.workers).toEqual([expect.stringMatching(/^localhost:\d+$/)]);
+    expect(await pull(child.target, '--steps', '2')).toMatchObject({ steps: 2 });
+    await child.stop();
+  });
+
   test('a trainer that comes before the run is open waits for it', async () => {
     const port = String(await freePort('127.0.0.1'));
     const waiting = pull(`127.0.0.1:${port}`, '--steps', '2');

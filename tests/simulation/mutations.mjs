@@ -60,8 +60,8 @@ export const MUTATIONS = {
   'late-chunks-left': {
     breaks: 'the coordinator waits for a worker that lives, however long it takes',
     file: 'services/coordinator/dist/reconcile.js',
-    find: 'if (late.length > 0 && jobs.length === 0 && shareLeft)',
-    replace: 'if (false)',
+    find: 'if (todo.late.length > 0 &&',
+    replace: 'if (false &&',
   },
   'hedges-without-limit': {
     breaks: 'the store lets every late chunk be made twice',

@@ -4,7 +4,7 @@ import type { Cells, DecoderChoice } from '@cropstream/crop-worker';
 import type { Inspection } from '@cropstream/datasets';
 import { type CropstreamError, failure } from '@cropstream/errors';
 import { type Command, Option } from 'commander';
-import { integer } from '../flags.js';
+import { given, integer } from '../flags.js';
 import { formatBytes, formatCount, Output, plural } from '../output.js';
 import { DEFAULT_HTTP_PORT, DEFAULT_PORT } from '../ports.js';
 import { progressCount } from '../progress.js';
@@ -13,6 +13,7 @@ import { addRunOptions, type RunOptions, runInput } from '../run-options.js';
 interface ServeOptions extends RunOptions {
   readonly name?: string;
   readonly host: string;
+  readonly advertise?: string;
   readonly port: number;
   readonly httpPort: number;
   readonly workerPort: number;
@@ -36,6 +37,11 @@ export function register(program: Command): void {
     )
     .option('--name <run>', 'the name that trainers open the run by (default: the spec\'s, else "default")')
     .option('--host <address>', 'where to listen; 0.0.0.0 lets other machines in', '127.0.0.1')
+    .option(
+      '--advertise <host>',
+      "by what trainers reach this machine (default: --host; the machine's name where that is all addresses)",
+      given,
+    )
     .option('--port <n>', 'gRPC for trainers; 0: any free one', integer(0, 65_535), DEFAULT_PORT)
     .option(
       '--http-port <n>',
@@ -115,6 +121,7 @@ async function serve(options: ServeOptions): Promise<void> {
       emit: workerMetrics(registry),
       fingerprint,
       host: options.host,
+      ...(options.advertise !== undefined && { advertise: options.advertise }),
       port: options.workerPort,
       security,
       threads,
@@ -127,7 +134,7 @@ async function serve(options: ServeOptions): Promise<void> {
     await coordinator.close(0);
     throw error;
   }
-  announce(output, run, { host: options.host, coordinator, cells, threads });
+  announce(output, run, { host: options.advertise ?? options.host, coordinator, cells, threads });
   const shutdown = new runtime.Shutdown({ log, clock, graceMs: 2 * graceMs + 5000 });
   // The last added ends first: trainers are told before the workers they draw from go away.
   shutdown.add('cells', () => cells.close(graceMs));
@@ -136,6 +143,7 @@ async function serve(options: ServeOptions): Promise<void> {
 }
 
 interface Where {
+  /** By what trainers reach it. */
   readonly host: string;
   readonly coordinator: CoordinatorService;
   readonly cells: Cells;
