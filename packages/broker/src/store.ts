@@ -29,7 +29,8 @@ export interface Store {
   /** Ends a run: its attachments, chunks and record are forgotten. */
   closeRun(name: string): Promise<void>;
   putManifest(digest: string, bytes: Uint8Array): Promise<void>;
-  manifest(digest: string): Promise<Uint8Array | null>;
+  /** Its bytes, in shared memory, or at least the first `most` where it has more; null where it is unknown. */
+  manifest(digest: string, most?: number): Promise<Uint8Array | null>;
 
   // --- attachments
   /**

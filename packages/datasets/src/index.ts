@@ -12,7 +12,14 @@ export {
   inspectionNotices,
   type SniffResult,
 } from './inspect.js';
-export { Manifest, ManifestBuilder, type ManifestHeader, type SampleField } from './manifest.js';
+export {
+  Manifest,
+  ManifestBuilder,
+  type ManifestCapacity,
+  type ManifestHeader,
+  type SampleField,
+} from './manifest.js';
+export { checkManifest, type ManifestFacts, readFacts } from './manifest-format.js';
 export { compareCodePoints } from './paths.js';
 export type {
   DatasetSource,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Manifest, ManifestBuilder, type ManifestHeader } from './index.js';
+import { checkManifest, Manifest, ManifestBuilder, type ManifestHeader, readFacts } from './index.js';
 import { encodePath } from './paths.js';
 
 interface Row {
@@ -117,9 +117,10 @@ describe('Manifest', () => {
 
 describe('Manifest.decode', () => {
   const malformed = expect.objectContaining({ code: 'DATASET_MALFORMED' });
+  /** By decoding and by reading every sample. */
   const thrownBy = (bytes: Uint8Array): unknown => {
     try {
-      Manifest.decode(bytes);
+      rowsOf(Manifest.decode(bytes));
       return null;
     } catch (error) {
       return error;
@@ -146,15 +147,18 @@ describe('Manifest.decode', () => {
     );
   });
 
-  it('refuses a manifest that was cut, lengthened or changed in one byte', () => {
+  it('refuses a manifest that was cut, lengthened or changed in one byte', async () => {
+    const { digest } = manifestOf(A);
     const good = manifestOf(A).encode();
+    await checkManifest(good, digest);
+    await expect(checkManifest(good, 'f'.repeat(64))).rejects.toEqual(malformed);
     for (let length = 0; length < good.length; length++)
       expect(thrownBy(good.subarray(0, length))).toEqual(malformed);
     expect(thrownBy(Buffer.concat([good, Buffer.from([0])]))).toEqual(malformed);
     for (let i = 0; i < good.length; i++) {
       const bad = good.slice();
       bad[i]! ^= 1 << (i % 8);
-      expect(thrownBy(bad)).toEqual(malformed);
+      await expect(checkManifest(bad, digest)).rejects.toEqual(malformed);
     }
   });
 
@@ -182,6 +186,22 @@ describe('Manifest.decode', () => {
       expect(thrownBy(manifestOf([{ path, size: 1, label: 0 }]).encode())).toEqual(malformed);
     },
   );
+
+  it('spoils no other sample by a forged one, which is refused when it is asked for', () => {
+    const manifest = Manifest.decode(manifestOf([...A, { path: '../b', size: 1, label: 0 }]).encode());
+    expect(rowsOf(manifestOf(A))).toEqual([0, 1].map((i) => ({ ...A[i], path: manifest.storagePathOf(i) })));
+    expect(() => manifest.storagePathOf(2)).toThrow(malformed);
+    expect(() => manifest.select([2])).toThrow(malformed);
+  });
+
+  it('tells its facts from its first bytes', () => {
+    const bytes = manifestOf(A).encode();
+    const enough = bytes.subarray(0, 24 + Buffer.from(bytes.buffer, bytes.byteOffset).readUInt32LE(8));
+    expect(readFacts(enough)).toEqual({ ...HEADER, samples: 2 });
+    expect(readFacts(enough.subarray(0, -1))).toBeNull();
+    expect(readFacts(bytes.subarray(0, 10))).toBeNull();
+    expect(() => readFacts(Buffer.alloc(100))).toThrow(malformed);
+  });
 
   it('refuses labels of no class', () => {
     for (const label of [2, -2, 1e9]) {

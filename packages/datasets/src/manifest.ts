@@ -1,4 +1,4 @@
-import { decodeManifest, digestOf, encodeManifest } from './manifest-format.js';
+import { checkSample, decodeManifest, digestOf, encodeManifest } from './manifest-format.js';
 import { decodePath } from './paths.js';
 
 /** A scalar that rides with each sample by name. */
@@ -40,14 +40,21 @@ export class Manifest implements ManifestHeader {
   readonly classes: readonly string[];
   readonly fields: readonly SampleField[];
   readonly #columns: ManifestColumns;
+  readonly #isDecoded: boolean;
   #digest: string | undefined;
 
-  /** The columns become the manifest's own; ManifestBuilder and decode make valid ones. */
-  constructor(header: ManifestHeader, columns: ManifestColumns) {
+  /** The columns become the manifest's own; samples of decoded ones are checked as they are asked for. */
+  constructor(
+    header: ManifestHeader,
+    columns: ManifestColumns,
+    decoded: { readonly digest: string } | null = null,
+  ) {
     this.source = header.source;
     this.classes = Object.freeze([...header.classes]);
     this.fields = Object.freeze([...header.fields]);
     this.#columns = columns;
+    this.#digest = decoded?.digest;
+    this.#isDecoded = decoded !== null;
   }
 
   /** Samples. */
@@ -103,19 +110,21 @@ export class Manifest implements ManifestHeader {
 
   /**
    * The manifest of its binary form, which it goes on reading (from shared memory, too, so that threads share
-   * one copy): the bytes must not change afterwards.
+   * one copy): the bytes must not change afterwards. Takes no longer for more samples: each is checked when it is asked
+   * for, and throws DATASET_MALFORMED then. Bytes from elsewhere are for `checkManifest` first.
    *
    * @throws DATASET_MALFORMED for bytes that `encode` did not write
    */
   static decode(bytes: Uint8Array): Manifest {
-    const { header, columns } = decodeManifest(bytes);
-    return new Manifest(header, columns);
+    const { header, columns, digest } = decodeManifest(bytes);
+    return new Manifest(header, columns, { digest });
   }
 
   #checked(sampleId: number): number {
     if (!Number.isInteger(sampleId) || sampleId < 0 || sampleId >= this.length) {
       throw new RangeError(`sample ${sampleId} is not in [0, ${this.length})`);
     }
+    if (this.#isDecoded) checkSample(this, this.#columns, sampleId);
     return sampleId;
   }
 
@@ -126,18 +135,29 @@ export class Manifest implements ManifestHeader {
   }
 }
 
-/** Gathers samples into columns that double as they fill. */
+/** Room for what is known to come, so that the columns are made once. */
+export interface ManifestCapacity {
+  readonly samples: number;
+  /** Of all paths. */
+  readonly pathBytes: number;
+}
+
+/** Gathers samples into columns that double where they are full. */
 export class ManifestBuilder {
   readonly #header: ManifestHeader;
   #length = 0;
   #pathBytes = 0;
-  #offsets: Uint32Array = new Uint32Array(1024);
-  #paths: Uint8Array = new Uint8Array(32 * 1024);
-  #sizes: BigUint64Array = new BigUint64Array(1024);
-  #labels: Int32Array = new Int32Array(1024);
+  #offsets: Uint32Array;
+  #paths: Uint8Array;
+  #sizes: BigUint64Array;
+  #labels: Int32Array;
 
-  constructor(header: ManifestHeader) {
+  constructor(header: ManifestHeader, capacity: ManifestCapacity = { samples: 1023, pathBytes: 32 * 1024 }) {
     this.#header = header;
+    this.#offsets = new Uint32Array(capacity.samples + 1);
+    this.#paths = new Uint8Array(capacity.pathBytes);
+    this.#sizes = new BigUint64Array(capacity.samples + 1);
+    this.#labels = new Int32Array(capacity.samples + 1);
   }
 
   get length(): number {
@@ -147,7 +167,7 @@ export class ManifestBuilder {
   /** Adds the next sample. */
   add(path: Uint8Array, size: number, label: number): void {
     if (this.#length + 1 >= this.#offsets.length) {
-      const capacity = 2 * this.#offsets.length;
+      const capacity = Math.max(1024, 2 * this.#offsets.length);
       this.#offsets = grown(this.#offsets, new Uint32Array(capacity));
       this.#sizes = grown(this.#sizes, new BigUint64Array(capacity));
       this.#labels = grown(this.#labels, new Int32Array(capacity));
@@ -168,12 +188,23 @@ export class ManifestBuilder {
   build(): Manifest {
     const length = this.#length;
     return new Manifest(this.#header, {
-      offsets: this.#offsets.slice(0, length + 1),
-      paths: this.#paths.slice(0, this.#pathBytes),
-      sizes: this.#sizes.slice(0, length),
-      labels: this.#labels.slice(0, length),
+      offsets: fitted(this.#offsets, length + 1),
+      paths: fitted(this.#paths, this.#pathBytes),
+      sizes: fitted(this.#sizes, length),
+      labels: fitted(this.#labels, length),
     });
   }
+}
+
+/** The first entries: in place where little room is left beyond them, for a copy takes as much memory again. */
+function fitted<
+  T extends {
+    readonly length: number;
+    subarray(from: number, to: number): T;
+    slice(from: number, to: number): T;
+  },
+>(column: T, length: number): T {
+  return column.length - length <= length / 8 ? column.subarray(0, length) : column.slice(0, length);
 }
 
 function grown<T extends { set(from: T): void }>(from: T, to: T): T {

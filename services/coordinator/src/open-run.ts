@@ -1,16 +1,9 @@
 import { compileViews, type TransformRegistry } from '@cropstream/augment';
 import type { RunRecord } from '@cropstream/broker';
-import type { Manifest } from '@cropstream/datasets';
+import type { ManifestFacts } from '@cropstream/datasets';
 import type { RunInfo } from '@cropstream/protocol';
 import { EpochOrder, type EpochPlan, epochPlan } from '@cropstream/schedule';
 import type { ResolvedSpec } from '@cropstream/spec';
-
-/** What of a manifest a run's trainers are told. */
-export interface ManifestFacts {
-  readonly samples: number;
-  readonly classes: readonly string[];
-  readonly fields: Manifest['fields'];
-}
 
 /** A run as a coordinator works with it. The manifest itself is left to the store and the workers. */
 export class OpenRun {

@@ -1,11 +1,17 @@
 import { compileViews, type TransformRegistry } from '@cropstream/augment';
 import type { RunRecord, Store } from '@cropstream/broker';
-import { type IndexProgress, indexDataset, Manifest } from '@cropstream/datasets';
+import {
+  type IndexProgress,
+  indexDataset,
+  type Manifest,
+  type ManifestFacts,
+  readFacts,
+} from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
 import { epochPlan } from '@cropstream/schedule';
 import { digestDifference, parseSpec, type ResolvedSpec, runDigest } from '@cropstream/spec';
 import type { CoordinatorLimits } from './limits.js';
-import { type ManifestFacts, OpenRun } from './open-run.js';
+import { OpenRun } from './open-run.js';
 
 export interface RunCatalogOptions {
   readonly store: Store;
@@ -17,6 +23,9 @@ export interface RunCatalogOptions {
   /** Told once of each open run that `list` has to leave out. @default nobody is */
   readonly unusable?: (run: RunRecord, error: unknown) => void;
 }
+
+/** What is read of a manifest for its facts: a coordinator has no use for the samples. */
+const FACTS_BYTES = 1024 * 1024;
 
 /** Contexts kept in memory; the store keeps the runs themselves. */
 const MAX_CACHED = 256;
@@ -153,10 +162,14 @@ export class RunCatalog {
     return this.#contextOf(record, await this.#manifestOf(record));
   }
 
-  /** Null where it is not needed, or gone. */
+  /** As much of it as holds its facts; null where it is not needed, or gone. */
   async #manifestOf(record: RunRecord): Promise<Uint8Array | null> {
     if (this.#contexts.has(cacheKey(record))) return null;
-    return this.#options.store.manifest(record.manifestDigest);
+    const { store } = this.#options;
+    const start = await store.manifest(record.manifestDigest, FACTS_BYTES);
+    // Very many classes, all of whose names stand at the beginning.
+    if (start && readFacts(start) === null) return store.manifest(record.manifestDigest);
+    return start;
   }
 
   #contextOf(record: RunRecord, bytes: Uint8Array | null): OpenRun {
@@ -165,13 +178,14 @@ export class RunCatalog {
       cached.place(record);
       return this.#touch(cached);
     }
-    if (!bytes) {
+    const facts = bytes && readFacts(bytes);
+    if (!facts) {
       throw failure('RUN_NOT_FOUND', {
         run: record.name,
         known: 'its manifest expired; open it again from its spec',
       });
     }
-    return this.#remember(record, factsOf(Manifest.decode(bytes)));
+    return this.#remember(record, facts);
   }
 
   #remember(record: RunRecord, facts: ManifestFacts): OpenRun {
@@ -197,7 +211,8 @@ function cacheKey(run: { readonly name: string; readonly digest: string }): stri
 }
 
 function factsOf(manifest: Manifest): ManifestFacts {
-  return { samples: manifest.length, classes: manifest.classes, fields: manifest.fields };
+  const { length: samples, source, classes, fields } = manifest;
+  return { samples, source, classes, fields };
 }
 
 /** The chunk size asked for, or what of it a worker can hold: no byte depends on it. */

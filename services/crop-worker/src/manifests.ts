@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, rename, stat, unlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Store } from '@cropstream/broker';
+import { checkManifest } from '@cropstream/datasets';
 import type { Log } from './worker/events.js';
 
 const PIECE_BYTES = 1 << 20;
@@ -101,17 +102,20 @@ export class ManifestCache {
   }
 }
 
-/** The store, its manifests through the cache; each is fetched once, whoever asks for it at a time. */
+/** The store, its manifests checked and through the cache; each is fetched once, whoever asks for it at a time. */
 export function cacheManifests(store: Store, cache: ManifestCache): Store {
   const underWay = new Map<string, Promise<Uint8Array | null>>();
   async function find(digest: string): Promise<Uint8Array | null> {
     const cached = await cache.get(digest);
     if (cached !== null) return cached;
     const fetched = await store.manifest(digest);
-    if (fetched !== null) await cache.put(digest, fetched);
+    if (fetched === null) return null;
+    await checkManifest(fetched, digest);
+    await cache.put(digest, fetched);
     return fetched;
   }
-  function manifest(digest: string): Promise<Uint8Array | null> {
+  function manifest(digest: string, most?: number): Promise<Uint8Array | null> {
+    if (most !== undefined) return store.manifest(digest, most);
     const known = underWay.get(digest) ?? find(digest).finally(() => underWay.delete(digest));
     underWay.set(digest, known);
     return known;

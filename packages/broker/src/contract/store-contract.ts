@@ -111,6 +111,8 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       await store.putManifest('m2', bytes);
       expect(await store.manifest('m1')).toHaveLength(0);
       expect(Buffer.from((await store.manifest('m2')) ?? []).equals(Buffer.from(bytes))).toBe(true);
+      const start = await store.manifest('m2', 10);
+      expect(Buffer.from(start ?? []).subarray(0, 10)).toEqual(Buffer.from(bytes.subarray(0, 10)));
       expect(await store.manifest('m3')).toBeNull();
     });
 

@@ -115,6 +115,7 @@ export class MemoryStore implements Store {
     });
   }
 
+  /** All of it costs no more than a part. */
   async manifest(digest: string): Promise<Uint8Array | null> {
     return this.#manifests.get(digest)?.value ?? null;
   }

@@ -45,12 +45,11 @@ export class RedisManifests {
     await this.link.call((client) => client.set(key('head'), bytes.length, 'PX', keepMs));
   }
 
-  /** Its bytes, in shared memory; null where it is unknown. */
-  async get(digest: string): Promise<Uint8Array | null> {
+  async get(digest: string, most = Number.POSITIVE_INFINITY): Promise<Uint8Array | null> {
     const key = this.keys.manifest(digest);
     const length = await this.link.call((client) => client.get(key('head')));
     if (length === null) return null;
-    const bytes = new Uint8Array(new SharedArrayBuffer(Number(length)));
+    const bytes = new Uint8Array(new SharedArrayBuffer(Math.min(Number(length), wholeParts(most))));
     for (let part = 0; part * PART_BYTES < bytes.length; part++) {
       const value = await this.link.call((client) => client.getBuffer(key(part)));
       if (value === null) return null;
@@ -63,4 +62,8 @@ export class RedisManifests {
   async touch(digest: string, keepMs: number): Promise<boolean> {
     return (await this.link.run(TOUCH_MANIFEST, this.keys.manifest(digest), [keepMs])) === 1;
   }
+}
+
+function wholeParts(bytes: number): number {
+  return Math.ceil(bytes / PART_BYTES) * PART_BYTES;
 }

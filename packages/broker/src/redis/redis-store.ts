@@ -87,8 +87,8 @@ export class RedisStore implements Store {
     return this.#manifests.put(digest, bytes, this.#idleMs);
   }
 
-  manifest(digest: string) {
-    return this.#manifests.get(digest);
+  manifest(digest: string, most?: number) {
+    return this.#manifests.get(digest, most);
   }
 
   attach(attachment: Omit<AttachmentRecord, 'fencing'>, leaseMs: number, takeover: boolean) {

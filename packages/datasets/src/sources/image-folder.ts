@@ -1,7 +1,7 @@
 import { failure } from '@cropstream/errors';
 import * as z from 'zod';
 import { counted } from '../counted.js';
-import { ManifestBuilder } from '../manifest.js';
+import { ManifestBuilder, type ManifestCapacity } from '../manifest.js';
 import { compareCodePoints, encodePath, joinPath } from '../paths.js';
 import { ProgressMeter } from '../progress.js';
 import type { DatasetSource, IndexedDataset, IndexOptions } from '../source.js';
@@ -9,7 +9,7 @@ import type { Storage } from '../storage/storage.js';
 import { datasetUrl, PATH_FIELD, subset } from './common.js';
 import { FileReader } from './file-reader.js';
 import { LeftOut } from './left-out.js';
-import { type ScannedFolder, scanFolders } from './scan.js';
+import { namesOf, type ScannedFolder, scanFolders } from './scan.js';
 
 const NAME = 'image-folder';
 
@@ -50,16 +50,19 @@ export const imageFolder: DatasetSource<Config> = {
 
     const notices: string[] = [];
     const labelled =
-      config.labels === 'folders' && folders.some(({ path, names }) => path !== '' && names.length > 0);
+      config.labels === 'folders' && folders.some(({ path, sizes }) => path !== '' && sizes.length > 0);
     const classes = labelled ? folders[0]!.folders.toSorted(compareCodePoints) : [];
     const labelOfClass = new Map(classes.map((name, label) => [name, label]));
     const samplesOfClass = new Float64Array(classes.length);
-    const builder = new ManifestBuilder({ source: NAME, classes, fields: [PATH_FIELD] });
+    const builder = new ManifestBuilder(
+      { source: NAME, classes, fields: [PATH_FIELD] },
+      capacityFor(folders),
+    );
     for (const folder of folders.toSorted(labelled ? byClassThenPath : byPath)) {
       const label = labelled ? labelOfClass.get(classOf(folder.path)) : -1;
       if (label === undefined) continue; // the root itself, beside class folders
       addSorted(builder, folder, label);
-      if (label >= 0) samplesOfClass[label]! += folder.names.length;
+      if (label >= 0) samplesOfClass[label]! += folder.sizes.length;
     }
 
     if (builder.length === 0) {
@@ -70,7 +73,7 @@ export const imageFolder: DatasetSource<Config> = {
         `${config.url} has no class folders with images: ${counted(builder.length, 'image has', 'images have')} label -1`,
       );
     }
-    const beside = labelled ? folders[0]!.names.length : 0;
+    const beside = labelled ? folders[0]!.sizes.length : 0;
     if (beside > 0) {
       notices.push(
         `${counted(beside, 'image lies beside the class folders and was', 'images lie beside the class folders and were')} left out, as torchvision's ImageFolder does; ` +
@@ -103,7 +106,20 @@ const byPath = (a: ScannedFolder, b: ScannedFolder) => compareCodePoints(a.path,
 const byClassThenPath = (a: ScannedFolder, b: ScannedFolder) =>
   compareCodePoints(classOf(a.path), classOf(b.path)) || byPath(a, b);
 
-function addSorted(builder: ManifestBuilder, { path, names, sizes }: ScannedFolder, label: number): void {
+/** Not below what is to come: a folder's files have its path, a slash and their names each. */
+function capacityFor(folders: readonly ScannedFolder[]): ManifestCapacity {
+  let samples = 0;
+  let pathBytes = 0;
+  for (const { path, packedNames, sizes } of folders) {
+    samples += sizes.length;
+    pathBytes += sizes.length * (Buffer.byteLength(path) + 1) + Buffer.byteLength(packedNames);
+  }
+  return { samples, pathBytes };
+}
+
+function addSorted(builder: ManifestBuilder, folder: ScannedFolder, label: number): void {
+  const { path, sizes } = folder;
+  const names = namesOf(folder);
   const order = Uint32Array.from(names.keys()).sort((i, j) => compareCodePoints(names[i]!, names[j]!));
   for (const i of order) builder.add(encodePath(joinPath(path, names[i]!)), sizes[i]!, label);
 }
