@@ -3,8 +3,8 @@
 #
 #   with-service.sh SPEC [flags of serve] -- COMMAND [arguments]
 #
-# Ends the service when the command ends, and with the command's exit code. CROPSTREAM is the command line to serve with
-# (`npx cropstream` by default).
+# Ends the service when the command ends, and with the command's exit code. CROPSTREAM is the command line to serve with:
+# `cropstream` by default, which `pip install "./packages/client-python[server]"` brings; `npx cropstream` in a clone with Node.
 set -euo pipefail
 
 spec=${1:?"usage: with-service.sh SPEC [flags] -- COMMAND"}
@@ -21,7 +21,7 @@ trap 'kill "$service" 2>/dev/null || true; wait "$service" 2>/dev/null || true; 
 trap 'exit 143' TERM INT
 
 # Ports 0: any free ones. The one line on stdout comes once trainers may attach.
-read -ra command <<<"${CROPSTREAM:-npx cropstream}"
+read -ra command <<<"${CROPSTREAM:-cropstream}"
 "${command[@]}" serve --spec "$spec" ${flags[@]+"${flags[@]}"} --port 0 --http-port 0 --json >"$folder/ready" &
 service=$!
 while [ ! -s "$folder/ready" ]; do

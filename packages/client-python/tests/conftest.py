@@ -7,10 +7,11 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -21,8 +22,8 @@ COMMAND = ["node", str(REPOSITORY / "packages" / "cli" / "bin" / "cropstream.js"
 class Process:
     """A command of `cropstream` that says with --json when it is ready. `start` begins it again."""
 
-    def __init__(self, *arguments: str, env: Mapping[str, str] | None = None) -> None:
-        self._command = [*COMMAND, *arguments, "--json"]
+    def __init__(self, *arguments: str, env: Mapping[str, str] | None = None, command: Sequence[str] = COMMAND) -> None:
+        self._command = [*command, *arguments, "--json"]
         self._env = {**os.environ, **(env or {})}
         self.start()
 
@@ -57,8 +58,15 @@ class Process:
 class Service(Process):
     """`cropstream serve`, ready; started again it has the same address."""
 
-    def __init__(self, *arguments: str, port: int = 0, env: Mapping[str, str] | None = None) -> None:
-        super().__init__("serve", *arguments, "--port", str(port), "--http-port", "0", env=env)
+    def __init__(
+        self,
+        *arguments: str,
+        port: int = 0,
+        env: Mapping[str, str] | None = None,
+        command: Sequence[str] = COMMAND,
+    ) -> None:
+        ports = ("--port", str(port), "--http-port", "0")
+        super().__init__("serve", *arguments, *ports, env=env, command=command)
 
     @property
     def target(self) -> str:
@@ -103,6 +111,26 @@ def service(images: Path) -> Iterator[Service]:
     service = Service("--data", str(images), "--recipe", "lesson-cifar10", "--global-batch-size", "8")
     yield service
     service.stop()
+
+
+class Installed(NamedTuple):
+    """`pip install "./packages/client-python[server]"` where there is no Node."""
+
+    bin: Path
+    env: dict[str, str]
+    """Its PATH has nothing else."""
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    folder = tmp_path_factory.mktemp("installed")
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    env = {**os.environ, "PATH": str(folder / "bin")}
+    # The build has what builds Python packages alone: no Node, which it then gets from PyPI.
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+    package = f"{REPOSITORY / 'packages' / 'client-python'}[server]"
+    subprocess.run([*pip, "--no-compile", package], check=True, env=env, timeout=300)
+    return Installed(folder / "bin", env)
 
 
 @pytest.fixture(autouse=True)
