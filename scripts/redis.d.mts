@@ -19,5 +19,7 @@ export interface RedisServer extends FoundRedis {
 export function findRedis(): Promise<FoundRedis | { readonly missing: string }>;
 export function findRedisServer(): { readonly path: string } | { readonly missing: string };
 export function startRedisServer(options?: { readonly args?: readonly string[] }): Promise<RedisServer>;
+/** Nodes of one cluster, without replicas; resolves when each of them serves its share of the slots. Redis 7. */
+export function startRedisCluster(size: number): Promise<readonly RedisServer[]>;
 /** What Redis answers to a command of one line, as it comes over the wire. For short answers. */
 export function ask(url: string, line: string): Promise<string>;

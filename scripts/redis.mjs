@@ -108,6 +108,32 @@ export async function startRedisServer({ args = [] } = {}) {
   };
 }
 
+/** Nodes of one cluster, without replicas; resolves when each of them serves its share of the slots. */
+export async function startRedisCluster(size) {
+  const nodes = [];
+  const busPorts = [];
+  for (let i = 0; i < size; i++) {
+    // The bus' own default is the port and 10,000, which may be no port.
+    busPorts.push(await freePort());
+    const args = ['--cluster-enabled', 'yes', '--cluster-port', String(busPorts[i])];
+    nodes.push(await startRedisServer({ args }));
+  }
+  const slots = 16_384;
+  for (const [i, { url }] of nodes.entries()) {
+    const [first, end] = [i, i + 1].map((at) => Math.ceil((at * slots) / size));
+    await ask(url, `CLUSTER ADDSLOTSRANGE ${first} ${end - 1}`);
+    await ask(url, `CLUSTER SET-CONFIG-EPOCH ${i + 1}`);
+  }
+  for (let i = 1; i < size; i++) {
+    await ask(nodes[0].url, `CLUSTER MEET 127.0.0.1 ${new URL(nodes[i].url).port} ${busPorts[i]}`);
+  }
+  const isWhole = (info) => info.includes('cluster_state:ok') && info.includes(`cluster_size:${size}\r`);
+  for (const { url } of nodes) {
+    while (!isWhole(await ask(url, 'CLUSTER INFO'))) await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return nodes;
+}
+
 async function startContainer() {
   process.env.TESTCONTAINERS_RYUK_DISABLED = 'true';
   const { RedisContainer } = await import('@testcontainers/redis');

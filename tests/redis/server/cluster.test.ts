@@ -1,18 +1,65 @@
-import { afterAll, beforeAll } from 'vitest';
-import { ask, type RedisServer, startRedisServer } from '../../../scripts/redis.mjs';
+import { createHash, randomUUID } from 'node:crypto';
+import { BullmqBroker, RedisStore } from '@cropstream/broker/redis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ask, type RedisServer, startRedisCluster } from '../../../scripts/redis.mjs';
 import { contracts } from '../adapters.js';
+import { pass } from './with-server.js';
 
-// A cluster of one node refuses what a cluster of many does: a script whose keys lie in several slots.
-let server: RedisServer;
+const RUN = {
+  specJson: '{}',
+  manifestDigest: 'm',
+  chunkSize: 64,
+  fingerprint: 'f',
+  openedAt: 0,
+};
+
+// A node refuses a script whose keys lie in several slots, and one whose keys lie with another node.
+let nodes: readonly RedisServer[];
+const seed = () => nodes[0]!.url;
 
 beforeAll(async () => {
-  server = await startRedisServer({ args: ['--cluster-enabled', 'yes'] });
-  await ask(server.url, 'CLUSTER ADDSLOTSRANGE 0 16383');
-  while (!(await ask(server.url, 'CLUSTER INFO')).includes('cluster_state:ok')) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  nodes = await startRedisCluster(3);
 });
 
-afterAll(() => server.stop());
+afterAll(() => Promise.all(nodes.map((node) => node.stop())));
 
-contracts(() => server.url);
+contracts(seed);
+
+describe('a fleet on a cluster', () => {
+  it('spreads its runs and queues over the nodes, whichever node it was told of', async () => {
+    const prefix = `test-${randomUUID()}`;
+    const store = await RedisStore.open({ url: seed(), prefix });
+    const elsewhere = await RedisStore.open({ url: nodes[2]!.url, prefix });
+    const broker = await BullmqBroker.open({ url: seed(), prefix });
+    try {
+      for (let i = 0; i < 24; i++) {
+        const digest = createHash('sha256').update(String(i)).digest('hex');
+        await store.openRun({ ...RUN, name: `run-${i}`, digest });
+        expect(await elsewhere.claim(digest, '0-0-64', 1)).toHaveProperty('claimed');
+        expect(await broker.counts(`queue-${i}`)).toEqual({ waiting: 0, active: 0 });
+      }
+      for (const node of nodes) expect(await ask(node.url, 'DBSIZE')).not.toMatch(/^:[0-9]\r/);
+    } finally {
+      for (const each of [store, elsewhere, broker]) await each.close();
+    }
+  });
+
+  it('hears wakes that were sent by way of another node', async () => {
+    const prefix = `test-${randomUUID()}`;
+    const [one, two] = [
+      await RedisStore.open({ url: seed(), prefix }),
+      await RedisStore.open({ url: nodes[1]!.url, prefix }),
+    ];
+    try {
+      let heard = 0;
+      one.onWake('topic', () => heard++);
+      while (heard === 0) {
+        await two.wake('topic');
+        await pass(20);
+      }
+    } finally {
+      await one.close();
+      await two.close();
+    }
+  });
+});

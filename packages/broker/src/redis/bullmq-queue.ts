@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { createRedisBackend, type Job, Queue, Worker } from 'bullmq';
-import type { Redis } from 'ioredis';
 import type { QueueCounts } from '../broker.js';
 import type { ChunkJob } from '../records.js';
-import type { RedisLink } from './link.js';
+import type { RedisClient, RedisLink } from './link.js';
 
 /** BullMQ's own name of each queue; which queue it is stands in the prefix, where Redis Cluster hashes it. */
 const NAME = 'chunks';
@@ -51,7 +50,7 @@ export class BullmqQueue {
   readonly #held = new Map<string, Held>();
   /** Finished by workers of this process after their lock had run out. */
   readonly #lost = new Set<string>();
-  #blocking: Redis | null = null;
+  #blocking: RedisClient | null = null;
   #serving = false;
   #renewal: NodeJS.Timeout | null = null;
   #closed = false;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { CropstreamError, failure } from '@cropstream/errors';
 import { redactUrl, sleep, systemClock } from '@cropstream/runtime';
-import { Redis, type RedisOptions as RedisClientOptions } from 'ioredis';
+import { Cluster, Redis, type RedisOptions as RedisClientOptions } from 'ioredis';
 
 /** Where what happens to the connection is told. */
 export interface RedisLog {
@@ -9,8 +9,14 @@ export interface RedisLog {
   warn(details: object, message: string): void;
 }
 
+/** One Redis, or a Redis Cluster. */
+export type RedisClient = Redis | Cluster;
+
 export interface RedisOptions {
-  /** `redis://` or `rediss://`, with user, password and database where there are any. */
+  /**
+   * `redis://` or `rediss://`, with user, password and database where there are any. Of a Redis Cluster the address of
+   * any node: the others are learnt from it.
+   */
   readonly url: string;
   /**
    * Begins every key, within the braces that Redis Cluster hashes: two fleets on one Redis each have their own.
@@ -61,11 +67,11 @@ export class RedisLink {
   readonly prefix: string;
   #closed = false;
   readonly #log: RedisLog | undefined;
-  readonly #clients = new Set<Redis>();
+  readonly #clients = new Set<RedisClient>();
 
   private constructor(
     options: RedisOptions,
-    readonly client: Redis,
+    readonly client: RedisClient,
   ) {
     this.target = redactUrl(options.url);
     this.prefix = options.prefix ?? 'cropstream';
@@ -75,19 +81,34 @@ export class RedisLink {
 
   /** @throws STORE_UNAVAILABLE where Redis does not answer within `connectMs` */
   static async open(options: RedisOptions): Promise<RedisLink> {
-    const client = new Redis(options.url, {
-      lazyConnect: true,
+    const node = new Redis(options.url, {
+      ...NODE,
       enableOfflineQueue: false,
-      autoResendUnfulfilledCommands: false,
-      maxRetriesPerRequest: 0,
-      commandTimeout: COMMAND_MS,
-      socketTimeout: SOCKET_MS,
-      connectTimeout: COMMAND_MS,
-      keepAlive: 10_000,
-      retryStrategy: (times) => Math.min(25 * times, RECONNECT_MS),
-      // A demoted master refuses writes: the name leads to the new one by now.
-      reconnectOnError: (error) => error.message.startsWith('READONLY'),
+      retryStrategy: reconnectAfter,
     });
+    const link = await RedisLink.#connected(options, node);
+    let isCluster: boolean;
+    try {
+      isCluster = /cluster_enabled:1/.test(await link.call(() => node.info('cluster')));
+    } catch (error) {
+      link.close();
+      throw error;
+    }
+    if (!isCluster) return link;
+    link.close();
+    const cluster = clusterOf(node);
+    const whole = await RedisLink.#connected(options, cluster);
+    try {
+      // Nodes are connected to when they are first needed, and refuse what else comes before they are.
+      await whole.call(() => Promise.all(cluster.nodes('master').map((each) => each.ping())));
+      return whole;
+    } catch (error) {
+      whole.close();
+      throw error;
+    }
+  }
+
+  static async #connected(options: RedisOptions, client: RedisClient): Promise<RedisLink> {
     const link = new RedisLink(options, client);
     let last: unknown;
     client.on('error', (error) => {
@@ -112,13 +133,13 @@ export class RedisLink {
   }
 
   /** A further connection for what listens: it waits through outages by itself. */
-  listening(): Redis {
-    return this.#further({ enableOfflineQueue: true, maxRetriesPerRequest: null });
+  listening(): RedisClient {
+    return this.#further({ maxRetriesPerRequest: null });
   }
 
   /** A further connection for commands that block, for less than some seconds; it fails as quickly as the first. */
-  blocking(): Redis {
-    return this.#further({ enableOfflineQueue: true, socketTimeout: SOCKET_MS });
+  blocking(): RedisClient {
+    return this.#further({ socketTimeout: SOCKET_MS });
   }
 
   /** Runs a script, sending its text only where Redis does not know it yet. */
@@ -139,7 +160,7 @@ export class RedisLink {
   }
 
   /** Makes calls of the client, their errors those of the table. */
-  async call<T>(calls: (client: Redis) => Promise<T>): Promise<T> {
+  async call<T>(calls: (client: RedisClient) => Promise<T>): Promise<T> {
     if (this.#closed) throw failure('SHUTTING_DOWN', {});
     try {
       return await calls(this.client);
@@ -166,19 +187,23 @@ export class RedisLink {
     for (const client of this.#clients) client.disconnect();
   }
 
-  #further(options: Partial<RedisClientOptions>): Redis {
-    const client = this.client.duplicate({
-      lazyConnect: false,
-      commandTimeout: undefined,
-      socketTimeout: undefined,
-      ...options,
-    });
+  #further(options: Pick<RedisClientOptions, 'maxRetriesPerRequest' | 'socketTimeout'>): RedisClient {
+    const { client: first } = this;
+    const node = { commandTimeout: undefined, socketTimeout: undefined, ...options };
+    const connection = { lazyConnect: false, enableOfflineQueue: true };
+    const client =
+      first instanceof Cluster
+        ? first.duplicate([], {
+            ...connection,
+            redisOptions: { ...nodeOf(first.options.redisOptions), ...node },
+          })
+        : first.duplicate({ ...connection, ...node });
     this.#watch(client);
     return client;
   }
 
   /** Without a listener an error would end the process. Says once that Redis is away, and once that it is back. */
-  #watch(client: Redis): void {
+  #watch(client: RedisClient): void {
     this.#clients.add(client);
     let away = false;
     client.on('error', (error) => {
@@ -192,6 +217,47 @@ export class RedisLink {
     });
     client.on('end', () => this.#clients.delete(client));
   }
+}
+
+const reconnectAfter = (times: number) => Math.min(25 * times, RECONNECT_MS);
+
+/** How each node is connected to. */
+const NODE = {
+  lazyConnect: true,
+  autoResendUnfulfilledCommands: false,
+  maxRetriesPerRequest: 0,
+  commandTimeout: COMMAND_MS,
+  socketTimeout: SOCKET_MS,
+  connectTimeout: COMMAND_MS,
+  keepAlive: 10_000,
+  // A demoted master refuses writes: the name leads to the new one by now.
+  reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+} satisfies RedisClientOptions;
+
+/** What every node of a cluster is connected with, besides its address. */
+function nodeOf({ username, password, tls }: Pick<RedisClientOptions, 'username' | 'password' | 'tls'> = {}) {
+  return {
+    ...NODE,
+    ...(username ? { username } : {}),
+    ...(password ? { password } : {}),
+    ...(tls ? { tls } : {}),
+  };
+}
+
+/** The cluster that a node is of, over connections like that node's. */
+function clusterOf(node: Redis): Cluster {
+  const { host, port } = node.options;
+  return new Cluster([{ host, port }], {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    clusterRetryStrategy: reconnectAfter,
+    // What a node was sent that went away since may have been done: whoever called knows what is still true.
+    retryDelayOnFailover: 0,
+    // Certificates are made out to the names that nodes announce.
+    dnsLookup: (address, callback) => callback(null, address),
+    slotsRefreshTimeout: COMMAND_MS,
+    redisOptions: nodeOf(node.options),
+  });
 }
 
 /** Node's own errors of a name with several addresses have no message but a code. */

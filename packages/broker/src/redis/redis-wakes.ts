@@ -1,12 +1,11 @@
-import type { Redis } from 'ioredis';
 import type { Keys } from './keys.js';
-import type { RedisLink } from './link.js';
+import type { RedisClient, RedisLink } from './link.js';
 
 /** Hints by publish and subscribe: those sent while a listener is not connected are lost, as hints may be. */
 export class RedisWakes {
   readonly #listeners = new Map<string, Set<() => void>>();
   readonly #waking = new Map<string, Promise<void>>();
-  #subscriber: Redis | null = null;
+  #subscriber: RedisClient | null = null;
 
   constructor(
     private readonly link: RedisLink,
@@ -52,7 +51,7 @@ export class RedisWakes {
     this.#subscriber.subscribe(channel).catch(() => undefined);
   }
 
-  #connect(): Redis {
+  #connect(): RedisClient {
     const subscriber = this.link.listening();
     subscriber.on('message', (channel: string) => this.#tell(channel));
     // What was said during an outage was not heard.
