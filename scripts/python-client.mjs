@@ -16,14 +16,16 @@ const PACKAGES = [
   'Pillow==12.3.0',
 ];
 /** On Linux PyPI's torch brings gigabytes of CUDA: only where it is there already, or asked for. */
-const TORCH = ['torch==2.13.0'];
+const TORCH = ['torch==2.13.0', 'accelerate>=1.0', 'pytorch-lightning>=2.4', 'scipy>=1.11', 'torchdata>=0.9'];
 const TORCHVISION = ['--no-deps', 'torchvision==0.28.0'];
 
 const imports = (python, modules) =>
   spawnSync(python, ['-c', `import ${modules}`], { stdio: 'ignore' }).status === 0;
 
-/** torchvision is used for its pure Python transforms alone: it has no CPU build that imports as a whole. */
-const hasTorch = (python) => imports(python, "torch, importlib.util as u; assert u.find_spec('torchvision')");
+/** Found, not imported: torchvision has no CPU build that imports as a whole (its pure Python transforms do). */
+const FOUND = ['torch', 'torchvision', 'accelerate', 'pytorch_lightning', 'scipy', 'torchdata'];
+const hasTorch = (python) =>
+  imports(python, `importlib.util as u; assert all(map(u.find_spec, ${JSON.stringify(FOUND)}))`);
 
 /** @returns {{ python: string, notRun?: string } | { missing: string }} */
 export function prepare() {
@@ -40,7 +42,8 @@ export function prepare() {
   if (process.env.CROPSTREAM_TEST_TORCH === '1' && pip(...TORCH) && pip(...TORCHVISION)) return { python };
   return {
     python,
-    notRun: "set CROPSTREAM_TEST_TORCH=1 to install torch 2.13.0 for them (on Linux PyPI's brings CUDA)",
+    notRun:
+      "set CROPSTREAM_TEST_TORCH=1 to install torch 2.13.0 and what goes with it for them (on Linux PyPI's brings CUDA)",
   };
 }
 

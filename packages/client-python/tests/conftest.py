@@ -11,9 +11,14 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
+
+# torchvision's compiled operators are not needed, and not there where it came without its own build of PyTorch: with
+# this its Python parts import.
+sys.modules.setdefault("torchvision._meta_registrations", ModuleType("stub"))
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 COMMAND = ["node", str(REPOSITORY / "packages" / "cli" / "bin" / "cropstream.js")]

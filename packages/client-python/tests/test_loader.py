@@ -198,7 +198,7 @@ def test_as_a_list_it_is_what_dino_yields(fleet: Fleet, framework: str) -> None:
     with open_loader(fleet, framework=framework, as_list=True) as loader:
         images, labels = next(iter(loader))
         crops = loader.split_crops(images)
-        globals_, locals_ = loader.split_crops(images)
+    globals_, locals_ = crops
     assert len(globals_) + len(locals_) == len(images)
     assert len(globals_) == sum(view.name.startswith("global") for view in loader.run.views)
     assert all(crop is image for crop, image in zip(globals_, images, strict=False)), "globals come first"
