@@ -36,6 +36,9 @@ const [ranks, workers, window, seconds] = ['ranks', 'workers', 'window', 'second
   return process.exit(2);
 });
 
+/** At most. */
+const WARM_UP_SECONDS = 60;
+
 const children = new Set();
 process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL');
@@ -116,6 +119,15 @@ async function startCoordinator(url) {
 async function queued(http) {
   const text = await (await fetch(`${http}/metrics`)).text();
   return Number(/^cropstream_coordinator_chunks_scheduled_total (\d+)/m.exec(text)?.[1] ?? 0);
+}
+
+/** Until every rank has had its window a few times over: sixty-four workers that open a run at once take their time. */
+async function warmUp(trainers) {
+  let chunks = 0;
+  for (let tries = 0; tries < WARM_UP_SECONDS && chunks < 4 * ranks * window; tries++) {
+    await sleep(1_000);
+    chunks += (await ask(trainers, {})).waits.length;
+  }
 }
 
 function percentile(sorted, share) {
@@ -208,6 +220,8 @@ const coordinator = await startCoordinator(redis.url);
 const fleetWorkers = await drive('workers.mjs', [redis.url, workers]);
 const trainers = await drive('ranks.mjs', [coordinator.target, ranks, window]);
 const fleet = { usage, coordinator, trainers, fleetWorkers };
+progress('warming up ...');
+await warmUp(trainers);
 progress(`measuring ${seconds} s as fast as it goes ...`);
 const fastest = await measure(fleet, 0);
 progress(`measuring ${seconds} s at half of that rate ...`);

@@ -6,7 +6,7 @@ import { parseSpec, runDigest } from '@cropstream/spec';
 /** Samples a chunk, as by default. */
 export const CHUNK = 64;
 /** Of the made-up dataset: a coordinator works by position, so their number costs it nothing. */
-const SAMPLES = 1 << 18;
+const SAMPLES = 1 << 17;
 
 /** What a simulated worker needs of the run. */
 export function planOf(record) {

@@ -4,7 +4,7 @@ import { connectFleet } from '@cropstream/broker/redis';
 import { CropWorker, DEFAULT_WORKER_LIMITS } from '@cropstream/crop-worker';
 import { SERVER_OPTIONS, workerHealthName } from '@cropstream/protocol';
 import { reflectionPackage } from '@cropstream/protocol/reflection';
-import { systemClock } from '@cropstream/runtime';
+import { OPEN, systemClock } from '@cropstream/runtime';
 import { GrpcServer } from '@cropstream/runtime/grpc';
 import { planOf } from './run.mjs';
 
@@ -46,6 +46,7 @@ const server = await GrpcServer.listen({
   services: {},
   healthNames: ids.map(workerHealthName),
   reflection: reflectionPackage(),
+  security: OPEN,
 });
 for (const id of ids) {
   const { store, broker } = await connectFleet({ url });

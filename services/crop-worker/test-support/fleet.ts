@@ -18,6 +18,8 @@ const PLAN = epochPlan({ samples: 400, globalBatchSize: 4, dropLast: true });
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
 export interface FleetOptions {
+  /** What opening a run waits for. @default nothing */
+  readonly opening?: Promise<void>;
   readonly limits?: Partial<WorkerLimits>;
   /** @default resolves at once */
   readonly make?: (request: ChunkRequest, signal: AbortSignal) => Promise<MadeChunk>;
@@ -75,16 +77,19 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
     limits: { ...DEFAULT_WORKER_LIMITS, outboxBytes: 10 * CHUNK_BYTES, ...options.limits },
     maxChunkBytes: CHUNK_BYTES,
     ...(options.admitted && { admitted: options.admitted }),
-    openRun: async () => ({
-      plan: PLAN,
-      chunkSize: 64,
-      bytesFor: () => CHUNK_BYTES,
-      async make(request, signal) {
-        made++;
-        return options.make ? options.make(request, signal) : fakeChunk(CHUNK_BYTES);
-      },
-      close: async () => {},
-    }),
+    openRun: async () => {
+      await options.opening;
+      return {
+        plan: PLAN,
+        chunkSize: 64,
+        bytesFor: () => CHUNK_BYTES,
+        async make(request, signal) {
+          made++;
+          return options.make ? options.make(request, signal) : fakeChunk(CHUNK_BYTES);
+        },
+        close: async () => {},
+      };
+    },
   });
   const fleet: Fleet = {
     clock,

@@ -222,6 +222,20 @@ describe('CropWorker', () => {
     await close(fleet);
   });
 
+  it('says that it has a chunk in hand before it has opened the run, which may take long', async () => {
+    let open = () => {};
+    const opening = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const fleet = await startFleet({ opening });
+    await fleet.queue(0);
+    await fleet.clock.advance(1_000);
+    expect(await fleet.state(0)).toMatchObject({ outstanding: { takenBy: 'worker-1' } });
+    open();
+    await until(fleet, 0, 'ready');
+    await close(fleet);
+  });
+
   it('gives up what the store says it makes and it does not', async () => {
     const fleet = await startFleet();
     await fleet.want(0, 10);

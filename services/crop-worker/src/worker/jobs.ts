@@ -160,6 +160,8 @@ export class JobRunner {
   async #make(job: ChunkJob, reservation: Reservation, signal: AbortSignal): Promise<Ended> {
     const { runs, closing } = this.options;
     try {
+      // Opening a run may take its manifest's way here: meanwhile the chunk is known to be in hand.
+      if (runs.shape(job.runDigest) === null && !(await this.#begin(job))) return await this.#passedBy(job);
       const ended = await runs.use(job.runDigest, job.url, (maker) =>
         this.#makeWith(maker, job, reservation, signal),
       );
@@ -180,7 +182,7 @@ export class JobRunner {
     reservation: Reservation,
     signal: AbortSignal,
   ): Promise<Ended> {
-    const { store, self, outbox, maxChunkBytes, clock, emit, insist } = this.options;
+    const { outbox, maxChunkBytes, clock, emit } = this.options;
     const { runDigest, attempt } = job;
     const chunk = chunkName(job);
     if (!(await this.#isWanted(job))) {
@@ -190,11 +192,7 @@ export class JobRunner {
     const bytes = Math.min(maker.bytesFor(job.indices.length), maxChunkBytes);
     if (outbox.get(runDigest, chunk) === null && !outbox.admits(runDigest, bytes)) return 'no-room';
     reservation.assign(runDigest, bytes);
-    if (!(await insist(() => store.begin(runDigest, chunk, attempt, self.id)))) {
-      if (await this.#hedgesOwn(job)) return 'not-for-us';
-      emit({ kind: 'skipped', reason: 'superseded' });
-      return 'done';
-    }
+    if (!(await this.#begin(job))) return this.#passedBy(job);
     // Held already: its record was lost, the chunk was not.
     let held = outbox.renew(runDigest, chunk, attempt);
     if (held === null) {
@@ -207,6 +205,19 @@ export class JobRunner {
     }
     await this.publish(held);
     return 'done';
+  }
+
+  /** A job that was not to be begun here. */
+  async #passedBy(job: ChunkJob): Promise<Ended> {
+    if (await this.#hedgesOwn(job)) return 'not-for-us';
+    this.options.emit({ kind: 'skipped', reason: 'superseded' });
+    return 'done';
+  }
+
+  /** Beginning again what was begun here changes nothing. */
+  #begin({ runDigest, attempt, ...span }: ChunkJob): Promise<boolean> {
+    const { store, self, insist } = this.options;
+    return insist(() => store.begin(runDigest, chunkName(span), attempt, self.id));
   }
 
   /**
