@@ -3,6 +3,7 @@
  * real time; what a trainer calls lies beside it. No pixels are computed here, and nothing of a service lives here.
  */
 export { CropstreamError } from '@cropstream/errors';
+export { type ClientSecurity, clientSecurity, type TlsOptions } from '@cropstream/runtime';
 export { Batch, type BatchContent, type FieldColumn, type Substitution } from './core/batch.js';
 export { ParamTable } from './core/params.js';
 export type { FieldInfo, RunInfo, ViewInfo } from './core/run.js';
