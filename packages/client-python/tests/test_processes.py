@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from fake_run import FakeRun
 from fleet import Fleet
 
 from cropstream import MultiCropLoader
@@ -160,6 +162,29 @@ def test_time_in_which_the_process_was_stopped_is_no_silence() -> None:
         process.send_signal(signal.SIGCONT)
         assert process.stdout.read() == "[0, 1, 2, 3]\n"
         assert process.wait(20) == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads the process's memory in /proc")
+def test_a_slow_loop_keeps_the_process_small() -> None:
+    """Of all that a service could send while the loop dawdles, this process takes its window and no more."""
+    script = """
+        import json, sys, time
+        from cropstream import MultiCropLoader
+        def resident():
+            with open("/proc/self/statm") as statm:
+                return int(statm.read().split()[1]) * 4096
+        taken = []
+        with MultiCropLoader(sys.argv[1], framework="numpy", timeout=50, endless=True, end_step=160) as loader:
+            for batch in loader:
+                time.sleep(0.004)
+                taken.append(resident())
+            print(json.dumps({"batch": batch["global_0"].nbytes, "taken": taken}))
+    """
+    with Fleet(FakeRun(views=(("global_0", "uint8", (3, 160, 160)),))) as fleet:
+        said = json.loads(run_python(script, fleet.target, seconds=200))
+        batch, taken = said["batch"], said["taken"]
+        assert batch * len(taken) > 150_000_000
+        assert max(taken[80:]) < max(taken[:80]) + 4 * batch
 
 
 def test_ranks_under_torchrun(tmp_path: Path) -> None:
