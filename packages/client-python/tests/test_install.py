@@ -25,10 +25,7 @@ def run(python: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_twenty_lines_train_in_a_fresh_environment(service: Service, tmp_path: Path) -> None:
-    probe = [sys.executable, *PIP, "download", "--no-deps", "--dest", str(tmp_path), "hatchling"]
-    if subprocess.run(probe, capture_output=True, timeout=120).returncode != 0:
-        pytest.skip("pip reaches no index: a fresh environment cannot be made")
+def test_twenty_lines_train_in_a_fresh_environment(package_index: None, service: Service, tmp_path: Path) -> None:
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv" / "bin" / "python"
     run(python, *PIP, "install", str(REPOSITORY / "packages" / "client-python"))

@@ -14,7 +14,7 @@ from conftest import Installed, Service, pull
 def run(installed: Installed, *command: str) -> subprocess.CompletedProcess[str]:
     first, *rest = command
     path = str(installed.bin / first)
-    return subprocess.run([path, *rest], env=installed.env, capture_output=True, text=True, timeout=60)
+    return subprocess.run([path, *rest], env=installed.env, capture_output=True, text=True, timeout=240)
 
 
 def test_serves_without_node(service: Service, images: Path, installed: Installed) -> None:
