@@ -171,6 +171,7 @@ async function measure(fleet, chunksPerSecond) {
     rank_cpu_ms_per_chunk: spent('ranksMs'),
     jobs_queued_per_chunk: spent('queued'),
     redis_commands_per_chunk: commands.sent,
+    redis_bytes_per_chunk: (after.redis.bytes - before.redis.bytes) / chunks,
     coordinator_cores: (after.coordinatorMs - before.coordinatorMs) / elapsedMs,
     redis_cores: redisMs / elapsedMs,
     credit_to_ready_ms: {
@@ -199,6 +200,7 @@ function print(title, result) {
       `${result.coordinator_cores.toFixed(2)}, ${result.redis_cores.toFixed(2)}`,
     ],
     ['commands sent to Redis a chunk', result.redis_commands_per_chunk.toFixed(2)],
+    ['bytes to and from Redis a chunk', result.redis_bytes_per_chunk.toFixed(0)],
     [
       'credit to ready: p50, p90, p99',
       [wait.p50, wait.p90, wait.p99].map((value) => `${value.toFixed(1)} ms`).join(', '),

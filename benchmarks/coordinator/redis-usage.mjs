@@ -11,7 +11,7 @@ export class RedisUsage {
     this.#client = new Redis(url);
   }
 
-  /** What it has done since it started: milliseconds of CPU, and calls and microseconds of each command. */
+  /** What it has done since it started: milliseconds of CPU, bytes, and calls and microseconds of each command. */
   async look() {
     const cpu = await this.#info('cpu');
     const commands = new Map();
@@ -20,7 +20,9 @@ export class RedisUsage {
       commands.set(name.replace('cmdstat_', ''), { calls: Number(calls), usec: Number(usec) });
     }
     const seconds = Number(cpu.get('used_cpu_user')) + Number(cpu.get('used_cpu_sys'));
-    return { cpuMs: 1000 * seconds, commands };
+    const stats = await this.#info('stats');
+    const bytes = Number(stats.get('total_net_input_bytes')) + Number(stats.get('total_net_output_bytes'));
+    return { cpuMs: 1000 * seconds, bytes, commands };
   }
 
   async facts() {

@@ -6,6 +6,7 @@ import {
   chunkName,
   jobId,
   type OutstandingRecord,
+  type QueueCounts,
   type ReadyRecord,
   type Store,
   type WorkerRecord,
@@ -64,9 +65,8 @@ export class Reconciler {
     const { store, broker, observer } = this.#options;
     const wants = inOrder(attachments);
     const states = await store.chunkStates(run.digest, [...wants.keys()]);
-    const living = await this.#living(
-      states.flatMap((s) => (s.state === 'outstanding' ? s.outstanding : [])),
-    );
+    const outstanding = states.flatMap((s) => (s.state === 'outstanding' ? s.outstanding : []));
+    const living = await this.#living(outstanding);
     const todo: Todo = { missing: [], unbegun: [], late: [] };
     let at = 0;
     for (const wanted of wants.values()) {
@@ -76,11 +76,16 @@ export class Reconciler {
       }
       this.#attendTo(run, wanted, state, todo);
     }
-    const inQueue = once(async () => (await broker.counts(run.fingerprint)).waiting);
+    const inQueue = once(() => broker.counts(run.fingerprint));
     const jobs = await this.#claim(run, todo, share);
-    jobs.push(...(await this.#heal(run, todo.unbegun, inQueue)));
+    jobs.push(...(await this.#heal(run, todo.unbegun, outstanding.length, inQueue)));
     // What is new goes first: a worker that makes something twice is to have nothing better to do.
-    if (todo.late.length > 0 && todo.missing.length === 0 && jobs.length === 0 && (await inQueue()) === 0) {
+    if (
+      todo.late.length > 0 &&
+      todo.missing.length === 0 &&
+      jobs.length === 0 &&
+      (await inQueue()).waiting === 0
+    ) {
       jobs.push(...(await this.#hedge(run, todo.late, living)));
     }
     if (jobs.length > 0) {
@@ -192,14 +197,15 @@ export class Reconciler {
 
   /**
    * For claims that nobody has begun for a while: a job may have been lost on the way to the queue, so it is added again
-   * under its id; where the queue is as long as there are claims, only now and then, for jobs of other runs may be what
-   * waits there. Adding changes nothing where a worker took the job and was never heard of it again, or never learnt that
+   * under its id; while the queue has as many jobs as there are claims, only now and then, for jobs of other runs may be
+   * what it has. Adding changes nothing where a worker took the job and was never heard of it again, or never learnt that
    * it has it: then the queue runs empty while the claim stays, and the claim is given up for another.
    */
   async #heal(
     run: OpenRun,
     unbegun: readonly Claimed[],
-    inQueue: () => Promise<number>,
+    outstanding: number,
+    inQueue: () => Promise<QueueCounts>,
   ): Promise<ChunkJob[]> {
     const { store, clock, limits } = this.#options;
     const now = clock.now();
@@ -210,8 +216,9 @@ export class Reconciler {
       watch.waitedAt = now;
       if (now - watch.queuedAt < limits.healMs) continue;
       watch.queuedAt = now;
-      const waiting = await inQueue();
-      if (waiting >= unbegun.length && ++watch.passedOver < BUSY_HEALS) continue;
+      const { waiting, active } = await inQueue();
+      const isBusy = waiting > 0 && waiting + active >= outstanding;
+      if (isBusy && ++watch.passedOver < BUSY_HEALS) continue;
       watch.passedOver = 0;
       if (watch.healed === claim.attempt && waiting === 0) {
         await store.release(run.digest, want.name, claim.attempt, 'abandoned');
