@@ -12,8 +12,8 @@ SERVER = Path(__file__).resolve().parent.parent / "server-python"
 
 class Extras(MetadataHookInterface):
     def update(self, metadata: dict[str, Any]) -> None:
-        # In a checkout the service of that checkout. Built from a copy of this folder alone, as a release is, the service
-        # released with it: an index takes no addresses of folders.
+        # In a checkout the service of that checkout. Built from a copy of this folder alone, as a release is, the
+        # service released with it: an index takes no addresses of folders.
         here = SERVER.is_dir()
         server = f"cropstream-server @ {SERVER.as_uri()}" if here else f"cropstream-server=={metadata['version']}"
         metadata["optional-dependencies"] = {
