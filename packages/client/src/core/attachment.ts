@@ -12,7 +12,8 @@ import { backoffMs } from './backoff.js';
 import type { AttachStream, Transport } from './transport.js';
 import { Watchdog } from './watchdog.js';
 
-const BACKOFF = { firstMs: 100, maxMs: 5000 };
+/** As long at most as the transport leaves a coordinator alone that it could not reach. */
+const BACKOFF = { firstMs: 100, maxMs: 2000 };
 /** A coordinator that accepts the stream and says nothing for so long is given up for another try. */
 const ANSWER_MS = 10_000;
 /** A stream that lived so long was a good one: the next wait begins small again. */

@@ -148,6 +148,19 @@ describe('BatchStream', () => {
     expect(fleet.attaches[1]?.progress?.held.length).toBeGreaterThan(0);
   });
 
+  it('is back within two seconds of a coordinator that was away for long', async () => {
+    const { clock, fleet } = setUp();
+    const stream = openStream(fleet, clock);
+    await outcome(clock, stream.start(1000));
+    fleet.refusal = failure('UNREACHABLE', { target: 'fake:1', reason: 'connection refused' });
+    fleet.kill();
+    for (let second = 0; second < 20; second++) {
+      const tries = fleet.attaches.length;
+      await clock.advance(2_010);
+      expect(fleet.attaches.length).toBeGreaterThan(tries);
+    }
+  });
+
   it('tells a new coordinator what it yielded while that had not answered yet', async () => {
     const { clock, run, fleet } = setUp();
     const stream = openStream(fleet, clock);

@@ -19,7 +19,7 @@ from .status import from_status
 from .timers import Timer, Timers, Watchdog
 from .transport import Transport
 
-_BACKOFF = Backoff(0.1, 5.0)
+_BACKOFF = Backoff(0.1, 2.0)
 _ANSWER_SECONDS = 10.0
 """A coordinator that accepts the stream and says nothing for so long is given up for another try."""
 _GOOD_SECONDS = 5.0
