@@ -3,16 +3,19 @@
 // stream must be the undisturbed one. docs/chaos.md says what is done and what is checked. Needs Linux and a build.
 //   --seed S       of the faults (1)
 //   --kills N      SIGKILLs in all; stops, cuts and silences come besides (100)
+//   --out FILE     draws the stalls to a PNG
 //   --json [FILE]  one JSON object on stdout instead of the report, or beside it in a file
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { endOnSignals } from '../processes.mjs';
+import { drawStalls } from './chart.mjs';
 import { drawRun, Fleet, undisturbed, writeSpec } from './fleet.mjs';
 import { planFaults } from './plan.mjs';
 import { report, summary } from './report.mjs';
+import { stallsByKind } from './stalls.mjs';
 import { compareStreams, readJournal } from './streams.mjs';
 
 const { values: options, positionals } = parseArgs({
@@ -20,6 +23,7 @@ const { values: options, positionals } = parseArgs({
     seed: { type: 'string', default: '1' },
     kills: { type: 'string', default: '100' },
     json: { type: 'boolean', default: false },
+    out: { type: 'string' },
   },
   allowPositionals: true,
 });
@@ -60,6 +64,7 @@ fleet.startTrainers();
 const faults = planFaults(seed, kills);
 const began = performance.now();
 
+const faultsFile = join(folder, 'logs', 'faults.jsonl');
 let struck = 0;
 const tell = () => {
   const now = performance.now();
@@ -82,6 +87,7 @@ for (const fault of faults) {
   if (fault.kind === 'kill') await striking;
   else lasting.push(striking);
   done.push({ ...fault, at: Date.now() });
+  appendFileSync(faultsFile, `${new Date().toISOString()} ${JSON.stringify(fault)}\n`);
 }
 await Promise.all(lasting);
 const end = await fleet.finish(CALM_STEPS);
@@ -93,19 +99,24 @@ await fleet.stop();
 console.error(`drawing the same ${end} steps undisturbed, from one process ...`);
 const expected = await undisturbed(folder, spec, end);
 const journals = expected.map((_, rank) => readJournal(fleet.journal(rank)));
+const waits = journals.flatMap((commits, rank) =>
+  commits.map(({ asked, waited }) => ({ rank, from: asked, to: asked + waited })),
+);
+const stalls = stallsByKind(done, waits);
 const result = summary({
-  ...{ seed, kills, seconds, steps: end, faults: done, failures: fleet.failures, cuts: fleet.cuts },
-  killed: fleet.kills,
+  ...{ seed, kills, seconds, steps: end, killed: fleet.kills, cuts: fleet.cuts, failures: fleet.failures },
+  ...{ faults: done, waits, stalls, starts: fleet.starts },
   ranks: journals.map((commits, rank) =>
     compareStreams(
       commits.map(({ step, digest }) => `${step} ${digest}`),
       expected[rank] ?? [],
     ),
   ),
-  waits: journals.flatMap((commits, rank) =>
-    commits.map(({ asked, waited }) => ({ rank, from: asked, to: asked + waited })),
-  ),
 });
+if (options.out !== undefined) {
+  const detail = `${done.length} faults in ${Math.round(seconds)} s, seed ${seed}; each mark a fault, each line a median`;
+  writeFileSync(options.out, await drawStalls(stalls, detail));
+}
 if (file !== undefined) writeFileSync(file, JSON.stringify(result));
 if (options.json && file === undefined) console.log(JSON.stringify(result));
 else console.log(report(result));

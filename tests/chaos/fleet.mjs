@@ -149,9 +149,12 @@ export class Fleet {
 
   /** SIGKILLs by kind of part. */
   get kills() {
-    const { worker, coordinator, trainer } = this.parts;
-    const all = { worker, trainer, coordinator, redis: [this.redis] };
-    return mapValues(all, (parts) => parts.reduce((sum, { kills }) => sum + kills, 0));
+    return mapValues(this.#all(), (parts) => parts.reduce((sum, { kills }) => sum + kills, 0));
+  }
+
+  /** How long starts took, in milliseconds by kind of part; of a trainer until its first batch. */
+  get starts() {
+    return mapValues(this.#all(), (parts) => parts.flatMap(({ starts }) => starts));
   }
 
   get cuts() {
@@ -172,6 +175,11 @@ export class Fleet {
     await Promise.all(Object.values(this.parts).flatMap((parts) => parts.map((part) => part.stop())));
     await Promise.all(this.#proxies().map((proxy) => proxy.close()));
     await this.redis.stop();
+  }
+
+  #all() {
+    const { worker, coordinator, trainer } = this.parts;
+    return { worker, trainer, coordinator, redis: [this.redis] };
   }
 
   #proxies() {

@@ -13,6 +13,8 @@ export class Part {
   /** Whether it ended in order, with 0, and is not wanted again. */
   done = false;
   kills = 0;
+  /** How long its processes took from their start until they worked, in milliseconds. @type {number[]} */
+  starts = [];
   /** @type {import('../processes.mjs').Launched | null} */
   #launched = null;
   #downMs = 0;
@@ -103,8 +105,10 @@ export class Part {
       this.#killed = false;
       const launched = this.launch();
       this.#launched = launched;
+      const began = performance.now();
       this.isUp(launched).then(
         () => {
+          this.starts.push(performance.now() - began);
           this.#up = this.#launched === launched;
         },
         // That it ended is told below.
@@ -134,6 +138,8 @@ export class RedisPart {
   kills = 0;
   /** @type {readonly string[]} */
   failures = [];
+  /** How long it took from each start after a kill until it answered, in milliseconds. @type {number[]} */
+  starts = [];
   /** Lengths of the append-only file, the newest last. @type {{ at: number, bytes: number }[]} */
   #lengths = [];
   #looking = setInterval(() => this.#look(), LOOK_MS).unref();
@@ -159,7 +165,11 @@ export class RedisPart {
     const at = performance.now();
     await this.server.kill('SIGKILL');
     this.#forget(at - forgetMs);
-    this.#back = sleep(downMs).then(() => this.server.start());
+    this.#back = sleep(downMs).then(async () => {
+      const began = performance.now();
+      await this.server.start();
+      this.starts.push(performance.now() - began);
+    });
   }
 
   /** @param {number} ms */

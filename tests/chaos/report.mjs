@@ -1,5 +1,6 @@
 // @ts-check
-import { distribution, histogram, stallsByKind } from './stalls.mjs';
+import { mapValues } from './plan.mjs';
+import { distribution, histogram } from './stalls.mjs';
 
 /**
  * @typedef {object} Outcome
@@ -13,10 +14,12 @@ import { distribution, histogram, stallsByKind } from './stalls.mjs';
  * @property {Record<string, number>} killed
  * @property {readonly ReturnType<typeof import('./streams.mjs').compareStreams>[]} ranks
  * @property {readonly import('./stalls.mjs').Span[]} waits
+ * @property {Record<string, readonly number[]>} starts milliseconds by kind of part
+ * @property {ReadonlyMap<string, readonly number[]>} stalls milliseconds by kind of fault
  */
 
 /** What is told of a run of chaos. @param {Outcome} outcome */
-export function summary({ faults, waits, ...outcome }) {
+export function summary({ faults, waits, stalls, starts, ...outcome }) {
   const all = waits.map(({ from, to }) => to - from);
   const sum = (/** @type {'lost' | 'repeated' | 'other'} */ what) =>
     outcome.ranks.reduce((total, rank) => total + rank[what], 0);
@@ -28,11 +31,10 @@ export function summary({ faults, waits, ...outcome }) {
     repeated: sum('repeated'),
     other: sum('other'),
     faults: Object.fromEntries([...countBy(faults.map(({ part, kind }) => `${part} ${kind}`))].sort()),
+    start_ms: mapValues(starts, distribution),
     wait_ms: distribution(all),
     waits: histogram(all),
-    stall_ms: Object.fromEntries(
-      [...stallsByKind(faults, waits)].sort().map(([kind, values]) => [kind, distribution(values)]),
-    ),
+    stall_ms: Object.fromEntries([...stalls].sort().map(([kind, values]) => [kind, distribution(values)])),
   };
 }
 
@@ -65,6 +67,9 @@ export function report(result) {
     `longest wait of a rank, seconds       faults      p50      p90      p99      max`,
     ...Object.entries(stalls).map(([kind, d]) => row(kind, d)),
     row('any wait for a batch', wait),
+    '',
+    `from a start until it works, seconds   count      p50      p90      p99      max`,
+    ...Object.entries(result.start_ms).map(([kind, d]) => row(kind, d)),
     '',
     'waits for a batch',
     ...bars(waits),

@@ -52,16 +52,13 @@ function panel({ name, detail, curves }, axis) {
   };
 }
 
-/** The curves of all scenarios, one below the other, as a PNG. */
-export async function drawCurves(results, axis = BATCHES) {
+/** A chart of Vega-Lite as a PNG, in the style of all. */
+export async function draw(chart) {
   const spec = {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
     background: '#ffffff',
     padding: 24,
-    title: { text: `Memory over ${axis.field}`, anchor: 'start', fontSize: 20, offset: 18 },
-    vconcat: results.map((result) => panel(result, axis)),
-    spacing: 32,
-    resolve: { scale: { color: 'independent' } },
+    ...chart,
     config: {
       font: FONT,
       axis: { labelFontSize: 10, titleFontSize: 11, titleFontWeight: 'normal', gridColor: '#e6e8eb' },
@@ -75,4 +72,14 @@ export async function drawCurves(results, axis = BATCHES) {
   } finally {
     view.finalize();
   }
+}
+
+/** The curves of all scenarios, one below the other, as a PNG. */
+export async function drawCurves(results, axis = BATCHES) {
+  return draw({
+    title: { text: `Memory over ${axis.field}`, anchor: 'start', fontSize: 20, offset: 18 },
+    vconcat: results.map((result) => panel(result, axis)),
+    spacing: 32,
+    resolve: { scale: { color: 'independent' } },
+  });
 }
