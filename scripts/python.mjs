@@ -36,10 +36,13 @@ export function makeVenv(name, packages, ready) {
   const folder = join(cache, name);
   const path = join(folder, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python');
   if (ready(path)) return { path };
-  const make = () =>
-    ['python3', 'python'].some((python) => run(python, ['-m', 'venv', '--clear', folder])) &&
+  const install = () =>
     run(path, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages]);
+  const make = () =>
+    ['python3', 'python'].some((python) => run(python, ['-m', 'venv', '--clear', folder])) && install();
   console.error(`Preparing Python with ${packages.join(', ')} ...`);
+  // One that was made before may lack no more than a package.
+  if (existsSync(path) && install() && ready(path)) return { path };
   if ((make() || (installDebianVenv() && make())) && ready(path)) return { path };
   return {
     missing: `install Python 3.10 or newer with venv and pip, and let it reach PyPI (${packages.join(', ')})`,
