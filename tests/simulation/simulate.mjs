@@ -2,6 +2,8 @@
 //   --seeds N       how many (100)           --from S    the first seed (1)
 //   --seed S        one seed, with its event log
 //   --mutate NAME   with a defect put into the code on purpose: the seeds are expected to find it
+//   --mutate all    with each of the defects, one after the other; fails where one is not found
+//   --first         stop at the first seed that fails
 //   --processes N   at a time (one a core)   --json      one object on stdout
 import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
@@ -18,6 +20,7 @@ const { values: options } = parseArgs({
     seed: { type: 'string' },
     mutate: { type: 'string' },
     processes: { type: 'string', default: String(availableParallelism()) },
+    first: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
@@ -29,14 +32,18 @@ function integer(name, min) {
   process.exit(2);
 }
 
-if (options.mutate !== undefined && !Object.hasOwn(MUTATIONS, options.mutate)) {
-  console.error(`--mutate ${options.mutate}: one of ${Object.keys(MUTATIONS).join(', ')}`);
+if (options.mutate !== undefined && options.mutate !== 'all' && !Object.hasOwn(MUTATIONS, options.mutate)) {
+  console.error(`--mutate ${options.mutate}: all, or one of ${Object.keys(MUTATIONS).join(', ')}`);
+  process.exit(2);
+}
+if (options.mutate === 'all' && options.seed !== undefined) {
+  console.error('--mutate all: goes with --seeds, not with --seed');
   process.exit(2);
 }
 
 /** Starts a process that simulates seeds; `ask(seed, logLines)` gives the outcome and the log's last lines. */
-function start() {
-  const child = fork(fileURLToPath(new URL('./run-seeds.mjs', import.meta.url)), [options.mutate ?? '']);
+function start(mutation) {
+  const child = fork(fileURLToPath(new URL('./run-seeds.mjs', import.meta.url)), [mutation]);
   let answer = () => {};
   child.on('message', (message) => answer(message));
   child.on('exit', (code) => {
@@ -55,7 +62,7 @@ function start() {
 }
 
 async function replay(seed) {
-  const runner = start();
+  const runner = start(options.mutate ?? '');
   const { outcome, log } = await runner.ask(seed, Number.MAX_SAFE_INTEGER);
   runner.stop();
   if (options.json) console.log(JSON.stringify(outcome));
@@ -66,29 +73,55 @@ async function replay(seed) {
   process.exit(outcome.violation === null ? 0 : 1);
 }
 
-async function simulateAll(from, count, processes) {
+/** The outcomes of seeds [from, from + count), in any order; `onFailure` is told of each that failed. */
+async function simulateSeeds(mutation, from, count, processes, onFailure) {
   const outcomes = [];
-  const began = performance.now();
   let next = from;
-  let shown = false;
+  let failed = false;
   const work = async () => {
-    const runner = start();
-    while (next < from + count) {
-      const seed = next++;
-      const { outcome } = await runner.ask(seed, 0);
+    const runner = start(mutation);
+    while (next < from + count && !(failed && options.first)) {
+      const { outcome } = await runner.ask(next++, 0);
       outcomes.push(outcome);
-      if (outcome.violation === null || options.json) continue;
-      console.error(`seed ${seed}: ${outcome.violation}`);
-      if (shown) continue;
-      shown = true;
-      const { log } = await runner.ask(seed, LOG_LINES);
-      for (const line of log) console.error(line);
-      console.error(`^ the end of seed ${seed}; all of it: npm run simulate -- --seed ${seed}`);
+      if (outcome.violation === null) continue;
+      failed = true;
+      await onFailure(outcome, runner);
     }
     runner.stop();
   };
   await Promise.all(Array.from({ length: Math.min(processes, count) }, work));
+  return outcomes;
+}
+
+async function simulateAll(from, count, processes) {
+  const began = performance.now();
+  let shown = false;
+  const show = async ({ seed, violation }, runner) => {
+    if (options.json) return;
+    console.error(`seed ${seed}: ${violation}`);
+    if (shown) return;
+    shown = true;
+    const { log } = await runner.ask(seed, LOG_LINES);
+    for (const line of log) console.error(line);
+    console.error(`^ the end of seed ${seed}; all of it: npm run simulate -- --seed ${seed}`);
+  };
+  const outcomes = await simulateSeeds(options.mutate ?? '', from, count, processes, show);
   report(outcomes, (performance.now() - began) / 1000);
+}
+
+/** Whether the simulation finds what it should. */
+async function mutateAll(from, count, processes) {
+  const found = {};
+  for (const [name, { breaks }] of Object.entries(MUTATIONS)) {
+    const outcomes = await simulateSeeds(name, from, count, processes, () => {});
+    const failed = outcomes.filter(({ violation }) => violation !== null).map(({ seed }) => seed);
+    found[name] = failed.length;
+    const first = failed.length === 0 ? 'in none' : `first ${Math.min(...failed)}`;
+    if (!options.json)
+      console.log(`${name}: found in ${failed.length} of ${outcomes.length} seeds, ${first} (${breaks})`);
+  }
+  if (options.json) console.log(JSON.stringify({ seeds: count, found }));
+  process.exit(Object.values(found).every((times) => times > 0) ? 0 : 1);
 }
 
 function report(outcomes, seconds) {
@@ -124,4 +157,7 @@ function report(outcomes, seconds) {
 }
 
 if (options.seed !== undefined) await replay(integer('seed', 0));
-else await simulateAll(integer('from', 0), integer('seeds', 1), integer('processes', 1));
+else {
+  const all = options.mutate === 'all' ? mutateAll : simulateAll;
+  await all(integer('from', 0), integer('seeds', 1), integer('processes', 1));
+}

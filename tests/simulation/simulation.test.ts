@@ -30,20 +30,16 @@ describe('the delivery protocol in simulation', () => {
     expect((await replay()).join('\n')).toBe(log.join('\n'));
   });
 
-  /** A defect and a seed that shows it; `npm run simulate -- --mutate` tries any of them over any seeds. */
-  it.each([
-    ['ack-before-yield', 1],
-    ['gone-workers-ignored', 1],
-    ['checksum-ignored', 2],
-  ])(
+  /** Those that every second seed shows; `npm run simulate -- --mutate all` tries them all over any seeds. */
+  it.each(['ack-before-yield', 'state-counts-prefetched', 'claims-not-healed', 'wakes-trusted'])(
     'finds the defect %s',
-    (mutation, seed) => {
+    (mutation) => {
       const script = fileURLToPath(new URL('./simulate.mjs', import.meta.url));
-      const args = [script, '--mutate', mutation, '--seed', String(seed), '--json'];
+      const args = [script, '--mutate', mutation, '--seeds', '40', '--first', '--json'];
       const { stdout, stderr, status } = spawnSync(process.execPath, args, { encoding: 'utf8' });
       expect(stderr).toBe('');
       expect(status).toBe(1);
-      expect(JSON.parse(stdout)).toMatchObject({ seed, violation: expect.any(String) });
+      expect(JSON.parse(stdout).failed).toBeGreaterThan(0);
     },
     2 * MINUTES,
   );

@@ -46,8 +46,8 @@ export function watchMemory(fleet: Fleet, jobs: readonly Job[]): void {
   look();
 }
 
-/** A chunk that a worker makes, while others have nothing to do. */
-interface Late {
+/** A chunk that a worker makes or is said to make, as it was seen without a break. */
+interface Made {
   readonly since: number;
   /** Which attempt of which worker. */
   readonly maker: string;
@@ -55,35 +55,36 @@ interface Late {
 
 /** By then a chunk is late of which the coordinator knows nothing that is usual: 3 times 5 s, and two looks. */
 const LATE_MS = 18_000;
+/** By then a worker's death was noticed: its lease, and a few looks. */
+const DEAD_MS = 6_000;
 
-/** Looks again and again whether a late chunk that could be hedged is not. Only once faults have ended: they excuse it. */
-export function watchLateness(fleet: Fleet): void {
+/**
+ * Looks again and again at what trainers wait for: a dead worker's chunk is to be another's soon, and one that is late is
+ * to be hedged where it may be. Only once faults have ended, which excuse anything.
+ */
+export function watchMakers(fleet: Fleet): void {
   const { world, server } = fleet;
-  let watched = new Map<string, Late>();
+  let watched = new Map<string, Made>();
   const look = async () => {
     const now = world.clock.now();
-    const seen = new Map<string, Late>();
-    const workers = fleet.workers.filter((process) => process?.part.running);
+    const seen = new Map<string, Made>();
+    const living = new Set(fleet.workers.map((process) => process?.part.name));
+    const able = fleet.workers.filter((process) => process?.part.running).length;
     const { waiting } = await server.broker.counts(FINGERPRINT);
-    if (!world.hostile && waiting === 0 && workers.length > 1) {
-      for (const run of world.scenario.runs) {
-        const digest = fleet.digestOf(run);
-        if (!server.affordsHedge(digest)) continue;
-        const awaited = awaitedOf(fleet, digest);
-        for (const { chunk, attempt, takenBy, hedge } of await server.store.outstanding(digest)) {
-          if (
-            (hedge && hedge.takenBy !== takenBy) ||
-            !awaited.has(chunk) ||
-            !workers.some((process) => process?.part.name === takenBy)
-          )
-            continue;
-          const key = `${run.name} ${chunk}`;
-          const maker = `attempt ${attempt} by ${takenBy}`;
-          const known = watched.get(key);
-          const since = known?.maker === maker ? known.since : now;
-          seen.set(key, { since, maker });
-          if (now - since > LATE_MS) world.violation(`${key} is late and was not hedged: ${maker}`);
-        }
+    for (const run of world.hostile ? [] : world.scenario.runs) {
+      const digest = fleet.digestOf(run);
+      const awaited = awaitedOf(fleet, digest);
+      const mayHedge = waiting === 0 && able > 1 && server.affordsHedge(digest);
+      for (const { chunk, attempt, takenBy, hedge } of await server.store.outstanding(digest)) {
+        if (takenBy === null || !awaited.has(chunk)) continue;
+        const isDead = !living.has(takenBy);
+        if (!isDead && (!mayHedge || (hedge && hedge.takenBy !== takenBy))) continue;
+        const key = `${run.name} ${chunk}`;
+        const maker = `attempt ${attempt} by ${takenBy}, which ${isDead ? 'is dead' : 'lives'}`;
+        const known = watched.get(key);
+        const since = known?.maker === maker ? known.since : now;
+        seen.set(key, { since, maker });
+        if (now - since > (isDead ? DEAD_MS : LATE_MS)) world.violation(`${key} stays ${maker}`);
       }
     }
     watched = seen;

@@ -1,6 +1,6 @@
 import { VirtualClock } from '@cropstream/runtime/testing';
 import { Chance } from './chance.js';
-import { checkNothingLeft, watchLateness, watchMemory } from './checks.js';
+import { checkNothingLeft, watchMakers, watchMemory } from './checks.js';
 import { Faults } from './faults.js';
 import { Fleet } from './fleet.js';
 import { Network } from './network.js';
@@ -71,7 +71,7 @@ export async function simulate(seed: number, log: ((line: string) => void) | nul
     fleet.start();
     for (const job of jobs) job.start();
     watchMemory(fleet, jobs);
-    watchLateness(fleet);
+    watchMakers(fleet);
     new Faults(fleet, jobs).start();
     await clock.runUntil(() => finished() || stalled(), scenario.hostileMs + PROGRESS_MS).catch(() => {});
     if (!finished()) world.violation(`no progress: ${describe(jobs)}`);
