@@ -19,7 +19,7 @@ export function drawStalls(stalls, detail) {
     scale: { type: 'log' },
     axis: { title: 'longest wait of a rank, seconds', values: [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30] },
   };
-  const kind = { field: 'kind', type: 'nominal', axis: { title: null, labelFontSize: 12, labelLimit: 240 } };
+  const kind = { field: 'kind', type: 'nominal', axis: { title: null, labelFontSize: 12, labelLimit: 400 } };
   return draw({
     width: 640,
     height: { step: 26 },
