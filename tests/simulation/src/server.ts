@@ -33,6 +33,8 @@ interface Tally {
   closed: number;
   claims: number;
   hedges: number;
+  /** Of these, those since a run was closed last. */
+  sinceClosed: { claims: number; hedges: number };
 }
 
 /**
@@ -76,8 +78,11 @@ export class Server {
 
   /** Whether another chunk of the run may be hedged. */
   affordsHedge(digest: string): boolean {
-    const { claims, hedges } = this.#tally(digest);
-    return 100 * hedges <= DEFAULT_LIMITS.hedgePercent * claims;
+    const tally = this.#tally(digest);
+    // Whether closing a run has forgotten its claims depends on the run's other names.
+    return [tally, tally.sinceClosed].every(
+      ({ claims, hedges }) => 100 * hedges <= DEFAULT_LIMITS.hedgePercent * claims,
+    );
   }
 
   run<M extends Method>(method: M, args: Arguments<M>): Promise<unknown> {
@@ -134,6 +139,8 @@ export class Server {
     this.#writes = [];
     this.#tallies.clear();
     this.#store = new MemoryStore({ clock: this.#clock });
+    // What is replayed is counted again, as the store itself does.
+    this.#tallies.clear();
     for (const write of kept) {
       this.#replaying = write;
       // What failed then fails again.
@@ -169,19 +176,33 @@ export class Server {
   }
 
   #tally(digest: string): Tally {
-    const tally = this.#tallies.get(digest) ?? { closed: 0, claims: 0, hedges: 0 };
+    const tally = this.#tallies.get(digest) ?? {
+      closed: 0,
+      claims: 0,
+      hedges: 0,
+      sinceClosed: { claims: 0, hedges: 0 },
+    };
     this.#tallies.set(digest, tally);
     return tally;
   }
 
   /** A run has one hedge more than its share of the claims, and another one each time that all of it is forgotten. */
   #count(method: Method, name: string, result: unknown): void {
-    if (method === 'closeRun') for (const tally of this.#tallies.values()) tally.closed++;
-    if (method === 'claim' && (result as object) && 'claimed' in (result as object))
-      this.#tally(name).claims++;
-    if (method !== 'hedge' || result === null) return;
+    if (method === 'closeRun') {
+      for (const tally of this.#tallies.values()) {
+        tally.closed++;
+        tally.sinceClosed = { claims: 0, hedges: 0 };
+      }
+    }
+    if (method !== 'claim' && method !== 'hedge') return;
     const tally = this.#tally(name);
+    if (method === 'claim' && (result as object) && 'claimed' in (result as object)) {
+      tally.claims++;
+      tally.sinceClosed.claims++;
+    }
+    if (method !== 'hedge' || result === null) return;
     tally.hedges++;
+    tally.sinceClosed.hedges++;
     const { closed, claims, hedges } = tally;
     if (100 * (hedges - 1 - closed) > DEFAULT_LIMITS.hedgePercent * claims) {
       this.world.violation(`${hedges} chunks were hedged of ${claims}`);
