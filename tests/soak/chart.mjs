@@ -37,7 +37,7 @@ function panel({ name, detail, curves }, axis) {
             field: 'mebibytes',
             type: 'quantitative',
             scale: { zero: true },
-            axis: { title: 'resident memory, MiB', format: ',d', tickCount: 5 },
+            axis: { title: 'memory of its own, MiB', format: ',d', tickCount: 5 },
           },
           order: { field: 'order' },
           color: {

@@ -1,4 +1,4 @@
-// `npm run memory`: is memory flat? A service and trainers as separate processes, their resident memory from /proc.
+// `npm run memory`: is memory flat? A service and trainers as separate processes, their own memory from /proc.
 // docs/memory.md says what each scenario does and how it is judged. Needs Linux and a build.
 //   --quick          half a minute instead of some minutes a scenario, with wider bounds
 //   --only NAME      slow, absent, sizes or prefetch; repeatable

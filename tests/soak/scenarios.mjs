@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { randomOf } from '../random.mjs';
 import { drawExtremes, drawSmall, EXTREMES } from './images.mjs';
 import { pull, serve } from './processes.mjs';
-import { fitLine, judge, median, residentMebibytes } from './resident.mjs';
+import { fitLine, judge, median, ownMebibytes } from './own-memory.mjs';
 import { isIdle, until, watch } from './watch.mjs';
 
 const MIB = 1 << 20;
@@ -189,9 +189,9 @@ export async function everySize(context) {
   const batches = () => trainer.yielded().length;
   const watching = watch({ service, trainer: () => trainer, batches, everyMs: size.sampleMs / 5 });
   await until(() => batches() >= batchesAnEpoch / 4, 60_000);
-  const before = residentMebibytes(service.pid);
+  const before = ownMebibytes(service.pid);
   await trainer.done;
-  const after = residentMebibytes(service.pid);
+  const after = ownMebibytes(service.pid);
   const { curves, outbox } = await watching.stop();
   await service.stop();
 

@@ -15,7 +15,7 @@ import { endOnSignals, metrics, startCoordinator, startWorker } from '../process
 import { randomOf } from '../random.mjs';
 import { drawSmall } from './images.mjs';
 import { pull } from './processes.mjs';
-import { judgeFloors, residentMebibytes } from './resident.mjs';
+import { judgeFloors, ownMebibytes } from './own-memory.mjs';
 import { until } from './watch.mjs';
 
 const { values: flags } = parseArgs({
@@ -176,7 +176,7 @@ let told = 0;
 while (elapsed() < minutes) {
   await sleep(SAMPLE_MS);
   for (const [name, { pid }] of processes) {
-    const mebibytes = residentMebibytes(pid);
+    const mebibytes = ownMebibytes(pid);
     if (mebibytes === null) throw new Error(`${name} ended`);
     curves[name].push({ minutes: elapsed(), mebibytes });
   }

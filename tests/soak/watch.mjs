@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { residentMebibytes } from './resident.mjs';
+import { ownMebibytes } from './own-memory.mjs';
 
 /**
- * Samples resident memory and the outbox of a service, and its trainer's memory, until stopped. `trainer()` is the one
+ * Samples the memory of a service, its outbox, and its trainer's memory, until stopped. `trainer()` is the one
  * that draws now; `batches()` counts what all of them drew.
  */
 export function watch({ service, trainer, batches, everyMs }) {
@@ -11,7 +11,7 @@ export function watch({ service, trainer, batches, everyMs }) {
   let running = true;
   const began = performance.now();
   const note = (name, pid) => {
-    const mebibytes = pid === undefined ? null : residentMebibytes(pid);
+    const mebibytes = pid === undefined ? null : ownMebibytes(pid);
     const seconds = (performance.now() - began) / 1000;
     // A process that is about to be gone holds nothing any more.
     if (mebibytes) curves[name].push({ seconds, batches: batches(), mebibytes });

@@ -2,11 +2,18 @@ import { readFileSync } from 'node:fs';
 
 /** @typedef {{ batches: number, mebibytes: number }} Point of a memory curve */
 
-/** Resident memory (VmRSS) of a process in MiB; null once it is gone. Linux only. */
-export function residentMebibytes(pid) {
+/** Of /proc/PID/status, what a process alone accounts for. */
+const OWN = /^(?:RssAnon|RssShmem|VmSwap):\s+(\d+) kB$/gm;
+
+/**
+ * Memory that is a process's own, in MiB: resident or swapped, without the files it maps (the engine's code, some
+ * 60 MiB), whose pages the kernel drops and reads again as it sees fit. Null once it is gone. Linux only.
+ */
+export function ownMebibytes(pid) {
   try {
-    const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    return kibibytes === undefined ? null : Number(kibibytes) / 1024;
+    const kibibytes = [...readFileSync(`/proc/${pid}/status`, 'utf8').matchAll(OWN)];
+    if (kibibytes.length === 0) return null;
+    return kibibytes.reduce((sum, [, value]) => sum + Number(value), 0) / 1024;
   } catch {
     return null;
   }
