@@ -12,8 +12,8 @@ import { parseArgs } from 'node:util';
 import { MultiCropLoader } from '@cropstream/client';
 import { startRedisServer } from '../../scripts/redis.mjs';
 import { endOnSignals, isReady, metric, startCoordinator, startWorker, until } from '../processes.mjs';
+import { median } from '../soak/own-memory.mjs';
 import { pull } from '../soak/processes.mjs';
-import { median } from '../soak/resident.mjs';
 import { drawRun, writeSpec } from './fleet.mjs';
 
 /** Runs whose throughput is measured, each drawn by one rank as fast as it gets batches. */

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { randomOf } from '../random.mjs';
 import { drawExtremes, drawSmall, EXTREMES } from './images.mjs';
-import { pull, serve } from './processes.mjs';
 import { fitLine, judge, median, ownMebibytes } from './own-memory.mjs';
+import { pull, serve } from './processes.mjs';
 import { isIdle, until, watch } from './watch.mjs';
 
 const MIB = 1 << 20;

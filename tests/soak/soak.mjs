@@ -14,8 +14,8 @@ import { startRedisServer } from '../../scripts/redis.mjs';
 import { endOnSignals, metrics, startCoordinator, startWorker } from '../processes.mjs';
 import { randomOf } from '../random.mjs';
 import { drawSmall } from './images.mjs';
-import { pull } from './processes.mjs';
 import { judgeFloors, ownMebibytes } from './own-memory.mjs';
+import { pull } from './processes.mjs';
 import { until } from './watch.mjs';
 
 const { values: flags } = parseArgs({
