@@ -8,7 +8,7 @@ import {
 } from '@cropstream/broker/contract';
 import { RedisStore } from '@cropstream/broker/redis';
 import { describe, expect } from 'vitest';
-import type { RedisServer } from '../../../scripts/redis.mjs';
+import { ask, type RedisServer } from '../../../scripts/redis.mjs';
 import { insist, pass, withServer } from './with-server.js';
 
 const C = '0-0-4';
@@ -156,6 +156,32 @@ describe.concurrent('RedisStore', () => {
       await pass(600);
       expect((await store.workers()).map(({ id }) => id)).toEqual(['w1']);
     },
+  );
+
+  // While it loads, Redis foretells how long it still will: far too long where it was held up at the beginning.
+  withServer(
+    'goes on as soon as Redis has loaded what it knew',
+    async ({ server, openStore }) => {
+      const store = await openStore();
+      await store.openRun(exampleRun());
+      for (let i = 0; i < 400; i++) await store.putManifest(`m${i}`, new Uint8Array(4_000));
+      // What it loads it does then not command by command, so that it answers in between.
+      await ask(server.url, 'BGREWRITEAOF');
+      await insist(async () =>
+        expect(await ask(server.url, 'INFO persistence')).toMatch(/aof_base_size:\d{7}/),
+      );
+      await server.kill();
+      const started = server.start();
+      await insist(async () => expect(await ask(server.url, 'PING')).toContain('LOADING'));
+      server.signal('SIGSTOP');
+      await pass(2_100);
+      server.signal('SIGCONT');
+      await started;
+      const back = performance.now();
+      await insist(() => store.runs());
+      expect(performance.now() - back).toBeLessThan(COMMAND_MS);
+    },
+    ['--key-load-delay', '3000', '--loading-process-events-interval-bytes', '2048', '--rdbcompression', 'no'],
   );
 
   withServer(

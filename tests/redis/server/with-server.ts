@@ -13,10 +13,14 @@ export interface OwnRedis {
 
 export const pass = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
-/** A test with a Redis, and what it opens, that end with it. */
-export function withServer(name: string, body: (own: OwnRedis) => Promise<void>): void {
+/** A test with a Redis, started with further arguments, and what it opens, that end with it. */
+export function withServer(
+  name: string,
+  body: (own: OwnRedis) => Promise<void>,
+  args: readonly string[] = [],
+): void {
   it(name, async () => {
-    const server = await startRedisServer();
+    const server = await startRedisServer({ args });
     const opened: { close(): Promise<void> }[] = [];
     const prefix = `test-${randomUUID()}`;
     const options = { url: server.url, prefix };

@@ -230,6 +230,8 @@ const NODE = {
   socketTimeout: SOCKET_MS,
   connectTimeout: COMMAND_MS,
   keepAlive: 10_000,
+  // Redis foretells how long it will still load, and errs by a lot at the beginning.
+  maxLoadingRetryTime: RECONNECT_MS,
   // A demoted master refuses writes: the name leads to the new one by now.
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
 } satisfies RedisClientOptions;
