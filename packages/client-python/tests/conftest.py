@@ -111,11 +111,22 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def service(images: Path) -> Iterator[Service]:
+def _serve(images: Path) -> Iterator[Service]:
     service = Service("--data", str(images), "--recipe", "lesson-cifar10", "--global-batch-size", "8")
     yield service
     service.stop()
+
+
+@pytest.fixture(scope="session")
+def service(images: Path) -> Iterator[Service]:
+    """Serves a run named `default`; tests open others."""
+    yield from _serve(images)
+
+
+@pytest.fixture(scope="session")
+def lone_service(images: Path) -> Iterator[Service]:
+    """Serves that run alone: nobody need name it."""
+    yield from _serve(images)
 
 
 class Installed(NamedTuple):

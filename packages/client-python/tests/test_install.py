@@ -24,7 +24,7 @@ def run(python: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_twenty_lines_train_in_a_fresh_environment(package_index: None, service: Service, tmp_path: Path) -> None:
+def test_twenty_lines_train_in_a_fresh_environment(package_index: None, lone_service: Service, tmp_path: Path) -> None:
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv" / "bin" / "python"
     run(python, *PIP, "install", str(REPOSITORY / "packages" / "client-python"))
@@ -44,12 +44,12 @@ def test_twenty_lines_train_in_a_fresh_environment(package_index: None, service:
     assert len([line for line in program.splitlines() if line.strip()]) <= 20
     assert '"localhost:7400"' in program
     script = tmp_path / "train.py"
-    script.write_text(program.replace("localhost:7400", service.target))
+    script.write_text(program.replace("localhost:7400", lone_service.target))
     said = run(python, str(script))
     losses = [float(loss) for loss in re.findall(r"loss ([\d.]+)", said)]
     assert len(losses) == 5
     assert losses[-1] < 0.9 * losses[0]
 
     assert "cropstream" in run(python, "-c", "import cropstream; print(cropstream.__file__)")
-    pulled = run(tmp_path / "venv" / "bin" / "cropstream-pull", "--target", service.target, "--steps", "2")
+    pulled = run(tmp_path / "venv" / "bin" / "cropstream-pull", "--target", lone_service.target, "--steps", "2")
     assert "2 batches" in pulled

@@ -17,13 +17,13 @@ def run(installed: Installed, *command: str) -> subprocess.CompletedProcess[str]
     return subprocess.run([path, *rest], env=installed.env, capture_output=True, text=True, timeout=240)
 
 
-def test_serves_without_node(service: Service, images: Path, installed: Installed) -> None:
+def test_serves_without_node(lone_service: Service, images: Path, installed: Installed) -> None:
     assert shutil.which("node", path=installed.env["PATH"]) is None
     assert run(installed, "cropstream", "--version").stdout.strip() == "0.1.0"
     flags = ("--data", str(images), "--recipe", "lesson-cifar10", "--global-batch-size", "8")
     served = Service(*flags, env=installed.env, command=[str(installed.bin / "cropstream")])
     pulled = run(installed, "cropstream-pull", "--target", served.target, "--json")
-    assert json.loads(pulled.stdout)["digest"] == pull(service)["digest"], pulled.stderr
+    assert json.loads(pulled.stdout)["digest"] == pull(lone_service)["digest"], pulled.stderr
     # The command is the process itself: it gets the signal, and its exit code is the command's.
     served.stop()
     assert served.process.returncode == 0

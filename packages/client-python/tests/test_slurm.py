@@ -91,7 +91,7 @@ def cluster(installed: Installed, tmp_path: Path) -> Any:
 
 
 def spec_of(images: Path, tmp_path: Path) -> Path:
-    """What `service` serves."""
+    """What `lone_service` serves."""
     spec = {
         "name": "default",
         "dataset": {"source": "image-folder", "url": str(images)},
@@ -108,9 +108,9 @@ def drawn(tmp_path: Path) -> list[str]:
     return [json.loads((tmp_path / "out" / f"{node}.json").read_text())["digest"] for node in range(NODES)]
 
 
-def expected(service: Service) -> list[str]:
+def expected(lone_service: Service) -> list[str]:
     return [
-        pull(service, "--rank", str(rank), "--world", str(NODES), "--consumer", "slurm")["digest"]
+        pull(lone_service, "--rank", str(rank), "--world", str(NODES), "--consumer", "slurm")["digest"]
         for rank in range(NODES)
     ]
 
@@ -120,23 +120,23 @@ def logs(tmp_path: Path) -> str:
 
 
 def test_a_service_a_node_gives_the_stream_of_one(
-    cluster: Start, service: Service, images: Path, tmp_path: Path
+    cluster: Start, lone_service: Service, images: Path, tmp_path: Path
 ) -> None:
     job = cluster("train.sbatch", spec_of(images, tmp_path))
     assert job.wait(240) == 0, logs(tmp_path)
-    assert drawn(tmp_path) == expected(service)
+    assert drawn(tmp_path) == expected(lone_service)
 
 
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server")
 def test_a_fleet_tells_its_address_and_gives_the_same_stream(
-    cluster: Start, installed: Installed, service: Service, images: Path, tmp_path: Path
+    cluster: Start, installed: Installed, lone_service: Service, images: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "fleet"
     # Submitted first, it waits for the address.
     training = cluster("train-on-fleet.sbatch", folder)
     fleet = cluster("fleet.sbatch", folder, spec_of(images, tmp_path))
     assert training.wait(240) == 0, logs(tmp_path)
-    assert drawn(tmp_path) == expected(service)
+    assert drawn(tmp_path) == expected(lone_service)
 
     assert (folder / "token").stat().st_mode & 0o077 == 0
     address = (folder / "address").read_text().strip()

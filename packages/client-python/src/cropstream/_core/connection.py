@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from ..errors import TlsFailed, Unreachable
 from .error import CropstreamError
@@ -65,6 +66,9 @@ _REASONS = (
     (re.compile(r"Socket closed|Connection reset|Broken pipe|GOAWAY|RST_STREAM", re.I), "the connection was cut"),
 )
 
+_ADDRESS = re.compile(r"last error: [A-Z_]+: ipv[46]:(\S+): ")
+"""The one address, of those that the target's name has, that gRPC tells about."""
+
 _AROUND = re.compile(r"^failed to connect to all addresses; last error: (?:[A-Z_]+: )?", re.I)
 
 
@@ -75,8 +79,16 @@ def connection_error(text: str, target: str) -> CropstreamError:
             return TlsFailed(target=target, reason=reason, fix=fix)
     for sign, reason in _REASONS:
         if sign.search(text):
-            return Unreachable(target=target, reason=reason)
+            return Unreachable(target=target, reason=f"{_at_address(text, target)}{reason}")
     return Unreachable(target=target, reason=_AROUND.sub("", text))
+
+
+def _at_address(text: str, target: str) -> str:
+    """`[::1]:7400: ` where that is not the target's own text: what befell one address of a name, and maybe not the
+    others."""
+    found = _ADDRESS.search(text)
+    address = unquote(found[1]) if found else target
+    return "" if address == target else f"{address}: "
 
 
 def tried_for(error: CropstreamError, seconds: float) -> CropstreamError:
