@@ -67,6 +67,26 @@ describe('when something dies', () => {
     );
   });
 
+  test('claims of what everybody was told of, left by a store that forgot the rest, hold nobody up', async () => {
+    const run = await f.current.open('run');
+    const worker = f.current.worker('w1');
+    const trainer = await f.current.attach(run);
+    await worker.makeAll();
+    await f.current.clock.advance(0);
+    for (const chunk of ['0-0-4', '0-4-8', '0-8-12', '0-12-16']) {
+      await f.current.store.retract(run.digest, chunk, 'w1', 1);
+      // Without a job, and as many as the share allows.
+      await f.current.store.claim(run.digest, chunk, 4);
+    }
+    trainer.progress(0, 8);
+    for (let i = 0; i < 3; i++) {
+      await f.current.clock.advance(4000);
+      await worker.makeAll();
+    }
+    await f.current.clock.advance(0);
+    expect(spans(trainer.ready)).toEqual(expect.arrayContaining(['0:16-20', '0:28-32']));
+  });
+
   test('what a trainer has fetched is not made again because its worker dropped it', async () => {
     const run = await f.current.open('run');
     const worker = f.current.worker('w1');

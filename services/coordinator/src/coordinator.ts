@@ -317,7 +317,7 @@ export class Coordinator {
 
   async #passRun(run: OpenRun, attachments: readonly Attachment[], ticked: boolean): Promise<void> {
     const { store, observer } = this.#options;
-    await this.#reconciler.run(run, attachments, this.#share);
+    await this.#reconciler.run(run, attachments, this.#share, ticked);
     if (ticked) await this.#reconciler.tellWaiting(run, attachments);
     for (const attachment of attachments) {
       if (attachment.ended && this.#attachments.delete(attachment)) {

@@ -18,7 +18,7 @@ import type { Attachment } from './attachment.js';
 import type { CoordinatorLimits } from './limits.js';
 import type { LivingWorkers } from './living-workers.js';
 import type { OpenRun } from './open-run.js';
-import { inOrder, type Want, type WantedBy } from './wanted.js';
+import { inOrder, isAwaited, type Want, type WantedBy } from './wanted.js';
 import { type Watch, Watches } from './watches.js';
 
 /** What the reconcile loop reports; the metrics implement it. */
@@ -59,11 +59,12 @@ export class Reconciler {
   }
 
   /**
-   * One pass over a run. `share` is how many of its chunks may wait in the queue at once.
+   * One pass over a run. `share` is how many of its chunks may wait in the queue at once. With `told` it also looks at
+   * chunks that everybody was told of: a store that forgot their completion has claims of them, which fill the share.
    */
-  async run(run: OpenRun, attachments: readonly Attachment[], share: number): Promise<void> {
+  async run(run: OpenRun, attachments: readonly Attachment[], share: number, told: boolean): Promise<void> {
     const { store, broker, observer } = this.#options;
-    const wants = inOrder(attachments);
+    const wants = inOrder(attachments, told);
     const states = await store.chunkStates(run.digest, [...wants.keys()]);
     const outstanding = states.flatMap((s) => (s.state === 'outstanding' ? s.outstanding : []));
     const living = await this.#living(outstanding);
@@ -95,17 +96,18 @@ export class Reconciler {
   }
 
   /** Ends what can be ended at once, and sorts the rest into what is to be done. */
-  #attendTo(run: OpenRun, { want, by }: WantedBy, state: ChunkState, todo: Todo): void {
-    if (state.state === 'none') todo.missing.push({ want, by });
-    else if (state.state === 'ready') {
-      this.#options.observer.announced(this.#announce(run, state.ready, want, by));
-    } else if (state.state === 'failed') endAll(by, state.failed.errorJson);
-    else {
+  #attendTo(run: OpenRun, wanted: WantedBy, state: ChunkState, todo: Todo): void {
+    const { want, by } = wanted;
+    if (state.state === 'outstanding') {
       const unbegun = waitingOf(state.outstanding);
       if (unbegun) todo.unbegun.push({ want, by, claim: unbegun });
-      else if (this.#isLate(run, want, state.outstanding)) {
+      else if (isAwaited(wanted) && this.#isLate(run, want, state.outstanding)) {
         todo.late.push({ want, by, claim: state.outstanding });
       }
+    } else if (isAwaited(wanted)) {
+      if (state.state === 'none') todo.missing.push(wanted);
+      else if (state.state === 'failed') endAll(by, state.failed.errorJson);
+      else this.#options.observer.announced(this.#announce(run, state.ready, want, by));
     }
   }
 

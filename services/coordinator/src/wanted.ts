@@ -4,23 +4,23 @@ import type { Attachment } from './attachment.js';
 
 export type Want = WantedChunk & { readonly name: ChunkName };
 
-/** A chunk that is wanted, and the attachments that wait for it. */
+/** A chunk that is wanted, and the attachments that want it. */
 export interface WantedBy {
   readonly want: Want;
   readonly by: readonly Attachment[];
 }
 
 /**
- * All wants of a run that somebody still waits for, each chunk once: the earliest step first, then the ranks in turn.
- * Whoever was told of a chunk asks no more of it, wherever it lies or not.
+ * The wants of a run, each chunk once: the earliest step first, then the ranks in turn. Whoever was told of a chunk asks
+ * no more of it, wherever it lies or not, so those are left out unless `told` is set.
  */
-export function inOrder(attachments: readonly Attachment[]): ReadonlyMap<ChunkName, WantedBy> {
+export function inOrder(attachments: readonly Attachment[], told: boolean): ReadonlyMap<ChunkName, WantedBy> {
   const bySteps = new Map<number, Waiting[]>();
   for (const attachment of attachments.toSorted((a, b) => a.rank - b.rank)) {
     let at = -1;
     let turn = 0;
     for (const want of attachment.wants) {
-      if (!attachment.awaits(want.name)) continue;
+      if (!told && !attachment.awaits(want.name)) continue;
       turn = want.step === at ? turn + 1 : 0;
       at = want.step;
       const waiting = { want, attachment, turn };
@@ -39,6 +39,11 @@ export function inOrder(attachments: readonly Attachment[]): ReadonlyMap<ChunkNa
     }
   }
   return wants;
+}
+
+/** Whether somebody still waits for a chunk that is wanted. */
+export function isAwaited({ want, by }: WantedBy): boolean {
+  return by.some((attachment) => attachment.awaits(want.name));
 }
 
 interface Waiting {
