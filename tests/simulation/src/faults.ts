@@ -3,7 +3,7 @@ import type { FaultKind } from './scenario.js';
 import type { Job, RankSlot } from './trainers.js';
 
 /** A worker may hang for so long after the last fault: chunks are hedged before that, and nobody waits for it. */
-const HANGS_ON_MS = 24_000;
+export const HANGS_ON_MS = 24_000;
 
 /** Kills, stops, pauses and cuts whole parts at random moments, until the scenario's hostile time is over. */
 export class Faults {

@@ -1,7 +1,7 @@
 import { VirtualClock } from '@cropstream/runtime/testing';
 import { Chance } from './chance.js';
 import { checkNothingLeft, watchMakers, watchMemory } from './checks.js';
-import { Faults } from './faults.js';
+import { Faults, HANGS_ON_MS } from './faults.js';
 import { Fleet } from './fleet.js';
 import { Network } from './network.js';
 import { drawScenario } from './scenario.js';
@@ -76,7 +76,9 @@ export async function simulate(seed: number, log: ((line: string) => void) | nul
     await clock.runUntil(() => finished() || stalled(), scenario.hostileMs + PROGRESS_MS).catch(() => {});
     if (!finished()) world.violation(`no progress: ${describe(jobs)}`);
     await clock.runUntil(() => !world.hostile || violation !== null, scenario.hostileMs);
-    await clock.runUntil(() => violation !== null, QUIET_MS).catch(() => {});
+    // A trainer that was given up long ago may have come back last of all, and waits for what a worker hangs with.
+    const quietMs = QUIET_MS + (world.counts.hangs > 0 ? HANGS_ON_MS : 0);
+    await clock.runUntil(() => violation !== null, quietMs).catch(() => {});
     if (violation === null) await checkNothingLeft(fleet);
   } catch (error) {
     world.violation(`thrown: ${error instanceof Error ? error.stack : error}`);
