@@ -18,6 +18,12 @@ import type { RunCatalog } from './runs.js';
 
 /** How often the runs' shares of the queue are reckoned anew, if nobody attaches. */
 const SHARE_MS = 250;
+/**
+ * After a pass it rests for so many times as long as that took, so that passes over large windows take a third of its
+ * time at most and what comes meanwhile is seen to by one; but not longer than what nobody notices.
+ */
+const REST_FACTOR = 2;
+const MAX_REST_MS = 100;
 
 /** What the coordinator reports; the log and the metrics implement it. */
 export interface CoordinatorObserver extends ReconcileObserver {
@@ -59,7 +65,7 @@ export class Coordinator {
   readonly #stopWakes: () => void;
   #poked = false;
   #passing: Promise<void> | null = null;
-  #passedAt = Number.NEGATIVE_INFINITY;
+  #nextPassAt = Number.NEGATIVE_INFINITY;
   /** How many chunks of one run may wait, as of the last look. */
   #share = 1;
   #sharedAt = Number.NEGATIVE_INFINITY;
@@ -279,15 +285,19 @@ export class Coordinator {
   async #passes(): Promise<void> {
     const { clock, limits } = this.#options;
     while (this.#poked && !this.#stopped) {
-      const early = this.#passedAt + limits.wakeMs - clock.now();
+      const early = this.#nextPassAt - clock.now();
       if (early > 0) await sleep(clock, early, this.#stopping.signal);
       if (this.#stopped) return;
-      this.#passedAt = clock.now();
+      const startedAt = clock.now();
+      this.#nextPassAt = startedAt + limits.wakeMs;
       this.#poked = false;
       const ticked = this.#tickDue;
       this.#tickDue = false;
       try {
         await this.#pass(ticked);
+        const endedAt = clock.now();
+        const rest = Math.min(REST_FACTOR * (endedAt - startedAt), MAX_REST_MS);
+        this.#nextPassAt = Math.max(this.#nextPassAt, endedAt + rest);
       } catch (error) {
         // The store or the broker is away: the next tick tries again, with everything computed anew.
         this.#poked = false;
