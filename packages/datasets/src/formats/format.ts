@@ -14,7 +14,7 @@ export interface ShardSample {
 
 /** What all shards of a dataset have in common. */
 export interface ShardFormatOptions {
-  /** Names by label; empty where there are none. */
+  /** Names by label; empty where there are none. `convert` writes them beside the shards: see classes-file.ts. */
   readonly classes: readonly string[];
   /** Kinds of the samples' `fields`, in the order that they are written in. */
   readonly fields: Readonly<Record<string, 'string' | 'int64' | 'float64'>>;
