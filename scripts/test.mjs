@@ -6,6 +6,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { findPython } from './python.mjs';
 import * as pythonClient from './python-client.mjs';
+import { findDataPython, findLitdataPython } from './python-data.mjs';
 import { findRedis, findRedisServer } from './redis.mjs';
 import { build, cache, install, root } from './setup.mjs';
 
@@ -33,6 +34,16 @@ const groups = [
       const python = findPython();
       return 'missing' in python ? python : { env: { CROPSTREAM_PYTHON: python.path } };
     },
+  },
+  {
+    name: 'data of the real libraries (webdataset, datasets), and S3 servers',
+    paths: ['tests/data/'],
+    need: () => dataPython(findDataPython()),
+  },
+  {
+    name: 'data of the real litdata',
+    paths: ['tests/litdata/'],
+    need: () => dataPython(findLitdataPython()),
   },
   {
     name: 'broker and store on Redis',
@@ -119,6 +130,10 @@ console.log('');
 for (const line of [...failures, ...notRun]) console.log(line);
 console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
 process.exit(totals.failed > 0 || totals.passed === 0 || (strict && notRun.length > 0) ? 1 : 0);
+
+function dataPython(found) {
+  return 'missing' in found ? found : { env: { CROPSTREAM_DATA_PYTHON: found.path } };
+}
 
 function readReport(path) {
   try {
