@@ -183,6 +183,22 @@ describe('when something dies', () => {
     });
   });
 
+  test('a chunk that failed for good ends nobody who was told of it before', async () => {
+    const run = await f.current.open('run');
+    const worker = f.current.worker('w1');
+    const served = await f.current.attach(run);
+    await worker.makeAll();
+    await f.current.clock.advance(0);
+    await f.current.store.retract(run.digest, '0-4-8', 'w1', 1);
+    const waiting = await f.current.attach(run, { consumer: 'other' });
+    const error = failure('SAMPLE_UNDECODABLE', { path: 'a/b.jpg', reason: 'the file is truncated' });
+    await f.current.store.failChunk(run.digest, '0-4-8', JSON.stringify(error.toWire()));
+    // Without a wake: the tick sees it, which looks at what everybody was told of too.
+    await f.current.clock.advance(2000);
+    expect(waiting.ended?.error?.code).toBe('SAMPLE_UNDECODABLE');
+    expect(served.ended).toBeNull();
+  });
+
   test('a trainer that leaves takes its jobs with it, and blocks no other', async () => {
     const run = await f.current.open('run');
     const worker = f.current.worker('w1');

@@ -18,7 +18,7 @@ import type { Attachment } from './attachment.js';
 import type { CoordinatorLimits } from './limits.js';
 import type { LivingWorkers } from './living-workers.js';
 import type { OpenRun } from './open-run.js';
-import { inOrder, isAwaited, type Want, type WantedBy } from './wanted.js';
+import { inOrder, type Want, type WantedBy } from './wanted.js';
 import { type Watch, Watches } from './watches.js';
 
 /** What the reconcile loop reports; the metrics implement it. */
@@ -101,10 +101,10 @@ export class Reconciler {
     if (state.state === 'outstanding') {
       const unbegun = waitingOf(state.outstanding);
       if (unbegun) todo.unbegun.push({ want, by, claim: unbegun });
-      else if (isAwaited(wanted) && this.#isLate(run, want, state.outstanding)) {
+      else if (by.length > 0 && this.#isLate(run, want, state.outstanding)) {
         todo.late.push({ want, by, claim: state.outstanding });
       }
-    } else if (isAwaited(wanted)) {
+    } else if (by.length > 0) {
       if (state.state === 'none') todo.missing.push(wanted);
       else if (state.state === 'failed') endAll(by, state.failed.errorJson);
       else this.#options.observer.announced(this.#announce(run, state.ready, want, by));
@@ -336,7 +336,7 @@ export class Reconciler {
   }
 }
 
-/** A claim, and who wants its chunk. */
+/** A claim, and who waits for its chunk. */
 interface Claimed {
   readonly want: Want;
   readonly by: readonly Attachment[];
