@@ -3,7 +3,12 @@
 `MultiCropLoader` is what a trainer needs; docs/client-python.md is its guide. Needs grpcio, protobuf and numpy alone.
 """
 
+import os
 from importlib.metadata import PackageNotFoundError, version
+
+# Before gRPC's first use: with its fork handlers about one forked child in fifty ends in an abort of gRPC's own threads,
+# whatever it does itself (docs/decisions/0102).
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 
 from ._core.error import CropstreamError
 from ._core.run import FieldInfo, RunInfo, ViewInfo
