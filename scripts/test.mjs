@@ -121,7 +121,8 @@ if (filters.length === 0) {
     console.error('\n=== the Python client');
     const result = pythonClient.run(client.python);
     for (const kind of Object.keys(totals)) totals[kind] += result[kind];
-    if (result.failed > 0) failures.push('FAILED  the Python client: see its summary above');
+    if (result.failed > 0)
+      failures.push(`FAILED  the Python client: pytest ended with ${result.ended}, see its summary above`);
     if (client.notRun) notRun.push(`NOT RUN  the Python client's PyTorch tests: ${client.notRun}`);
   }
 }
