@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as pass } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -122,7 +123,23 @@ export const startWorker = (url, cache, env = {}) =>
   });
 
 /**
- * Asks again until it is so.
+ * Asks again until it is so, `limitMs` at most.
+ *
+ * @param {() => Promise<boolean> | boolean} isSo
+ * @param {number} limitMs
+ * @returns {Promise<boolean>} whether it came true
+ */
+export async function comesTrue(isSo, limitMs) {
+  const end = performance.now() + limitMs;
+  while (!(await isSo())) {
+    if (performance.now() > end) return false;
+    await pass(20);
+  }
+  return true;
+}
+
+/**
+ * Waits for what has to come.
  *
  * @param {string} what
  * @param {() => Promise<boolean> | boolean} isSo
@@ -131,10 +148,7 @@ export const startWorker = (url, cache, env = {}) =>
  */
 export async function until(what, isSo, limitMs = 30_000) {
   const began = performance.now();
-  while (!(await isSo())) {
-    if (performance.now() - began > limitMs) throw new Error(`not within ${limitMs / 1000} s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  if (!(await comesTrue(isSo, limitMs))) throw new Error(`not within ${limitMs / 1000} s: ${what}`);
   return performance.now() - began;
 }
 

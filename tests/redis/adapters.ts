@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pass } from 'node:timers/promises';
 import { brokerContract, storeContract } from '@cropstream/broker/contract';
 import { BullmqBroker, RedisStore } from '@cropstream/broker/redis';
 import { describe } from 'vitest';
-
-const pass = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** Both contracts over the Redis at `url()`, which may not be there before the tests run. */
 export function contracts(url: () => string): void {

@@ -70,7 +70,7 @@ async function replay(seed) {
     for (const line of log) console.log(line);
     console.log(`seed ${seed}: ${outcome.violation ?? 'as promised'}`);
   }
-  process.exit(outcome.violation === null ? 0 : 1);
+  process.exitCode = outcome.violation === null ? 0 : 1;
 }
 
 /** The outcomes of seeds [from, from + count), in any order; `onFailure` is told of each that failed. */
@@ -121,7 +121,7 @@ async function mutateAll(from, count, processes) {
       console.log(`${name}: found in ${failed.length} of ${outcomes.length} seeds, ${first} (${breaks})`);
   }
   if (options.json) console.log(JSON.stringify({ seeds: count, found }));
-  process.exit(Object.values(found).every((times) => times > 0) ? 0 : 1);
+  process.exitCode = Object.values(found).every((times) => times > 0) ? 0 : 1;
 }
 
 function report(outcomes, seconds) {
@@ -153,7 +153,7 @@ function report(outcomes, seconds) {
     console.log(`${seeds} seeds, ${result.failed} failed`);
     for (const [name, value] of Object.entries(rest)) console.log(`  ${name}: ${JSON.stringify(value)}`);
   }
-  process.exit(failed.length === 0 ? 0 : 1);
+  process.exitCode = failed.length === 0 ? 0 : 1;
 }
 
 if (options.seed !== undefined) await replay(integer('seed', 0));

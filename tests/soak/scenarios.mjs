@@ -1,11 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { comesTrue } from '../processes.mjs';
 import { randomOf } from '../random.mjs';
 import { drawExtremes, drawSmall, EXTREMES } from './images.mjs';
 import { fitLine, judge, median, ownMebibytes } from './own-memory.mjs';
 import { pull, serve } from './processes.mjs';
-import { isIdle, until, watch } from './watch.mjs';
+import { isIdle, watch } from './watch.mjs';
 
 const MIB = 1 << 20;
 const BATCH = 32;
@@ -64,7 +65,7 @@ const outboxCheck = ({ bytes, limit }) => check('outbox: the most it held', byte
  */
 async function reference(service, folder, steps) {
   const trainer = pull(service, join(folder, 'reference.txt'), ['--steps', String(steps)]);
-  await until(() => trainer.yielded().length > 0, 30_000);
+  await comesTrue(() => trainer.yielded().length > 0, 30_000);
   const first = trainer.yielded().length;
   const began = performance.now();
   await trainer.done;
@@ -114,7 +115,7 @@ export async function absentTrainer(context) {
   const steps = size.absent;
   const random = randomOf(seed);
   const service = await serve(specFile(context, 'absent', await smallImages(context)));
-  await until(async () => (await service.metrics())('worker_outbox_bytes') > 0, IDLE_MS);
+  await comesTrue(async () => (await service.metrics())('worker_outbox_bytes') > 0, IDLE_MS);
   const reserved = (await service.metrics())('worker_outbox_bytes');
   const { lines: expected } = await reference(service, folder, steps);
 
@@ -136,7 +137,7 @@ export async function absentTrainer(context) {
     void trainer.gone.then(() => {
       living = false;
     });
-    await until(() => !living || trainer.yielded().length > 0, 30_000);
+    await comesTrue(() => !living || trainer.yielded().length > 0, 30_000);
     if (turn < size.turns) {
       await sleep(size.stay * (0.5 + random()));
       // By turns, so that a short run has both.
@@ -155,7 +156,7 @@ export async function absentTrainer(context) {
     done += lines.length;
     drawn += lines.length;
     trainer = undefined;
-    if (!(await until(() => isIdle(service, reserved), IDLE_MS))) count.left++;
+    if (!(await comesTrue(() => isIdle(service, reserved), IDLE_MS))) count.left++;
   }
   const { curves, outbox } = await watching.stop();
   await service.stop();
@@ -188,7 +189,7 @@ export async function everySize(context) {
   const trainer = pull(service, join(folder, 'sizes.txt'), ['--steps', String(steps), '--step-ms', '15']);
   const batches = () => trainer.yielded().length;
   const watching = watch({ service, trainer: () => trainer, batches, everyMs: size.sampleMs / 5 });
-  await until(() => batches() >= batchesAnEpoch / 4, 60_000);
+  await comesTrue(() => batches() >= batchesAnEpoch / 4, 60_000);
   const before = ownMebibytes(service.pid);
   await trainer.done;
   const after = ownMebibytes(service.pid);
@@ -248,7 +249,7 @@ export async function hugePrefetch(context) {
     everyMs: size.sampleMs,
   });
   const made = async () => (await service.metrics())('worker_chunks_made_total') - started;
-  await until(() => trainer.yielded().length > 0, 30_000);
+  await comesTrue(() => trainer.yielded().length > 0, 30_000);
   trainer.signal('SIGSTOP');
   await sleep(freezeMs / 2);
   const early = await made();

@@ -11,12 +11,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { startRedisServer } from '../../scripts/redis.mjs';
-import { endOnSignals, metrics, startCoordinator, startWorker } from '../processes.mjs';
+import { comesTrue, endOnSignals, metrics, startCoordinator, startWorker } from '../processes.mjs';
 import { randomOf } from '../random.mjs';
 import { drawSmall } from './images.mjs';
 import { judgeFloors, ownMebibytes } from './own-memory.mjs';
 import { pull } from './processes.mjs';
-import { until } from './watch.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -130,7 +129,7 @@ async function stopAgainAndAgain() {
 async function killAgainAndAgain() {
   for (let from = 0; running; ) {
     const trainer = train('killed', step(STEADY_MS / 2), from);
-    await until(() => trainer.yielded().length > 0, 30_000);
+    await comesTrue(() => trainer.yielded().length > 0, 30_000);
     await sleep(about(DRAW_MS));
     trainer.signal('SIGKILL');
     await trainer.gone;
@@ -144,7 +143,7 @@ async function killAgainAndAgain() {
 async function hangAgainAndAgain() {
   while (running) {
     const trainer = train('hung', [...step(STEADY_MS), '--prefetch', String(HUNG_PREFETCH)]);
-    await until(() => trainer.yielded().length > 0, 30_000);
+    await comesTrue(() => trainer.yielded().length > 0, 30_000);
     trainer.signal('SIGSTOP');
     counts.hangs++;
     await sleep(about(HANG_MS));

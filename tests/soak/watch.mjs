@@ -38,16 +38,6 @@ export function watch({ service, trainer, batches, everyMs }) {
   };
 }
 
-/** Waits for a condition, `limitMs` at most. Whether it came true. */
-export async function until(condition, limitMs) {
-  const end = performance.now() + limitMs;
-  while (performance.now() < end) {
-    if (await condition()) return true;
-    await sleep(50);
-  }
-  return false;
-}
-
 /** Nobody is attached, nothing is held, and no room is reserved beyond what a worker reserves before it takes a job. */
 export async function isIdle(service, reserved) {
   const metric = await service.metrics().catch(() => null);

@@ -1,9 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { setTimeout as pass } from 'node:timers/promises';
 import { BullmqBroker, RedisStore } from '@cropstream/broker/redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ask, type RedisServer, startRedisCluster } from '../../../scripts/redis.mjs';
 import { contracts } from '../adapters.js';
-import { pass } from './with-server.js';
 
 const RUN = {
   specJson: '{}',

@@ -1,8 +1,9 @@
+import { setTimeout as pass } from 'node:timers/promises';
 import { chunkName } from '@cropstream/broker';
 import { exampleAttachment, exampleReady, exampleRun, exampleWorker } from '@cropstream/broker/contract';
 import { describe, expect } from 'vitest';
 import { ask } from '../../../scripts/redis.mjs';
-import { insist, pass, withServer } from './with-server.js';
+import { insist, withServer } from './with-server.js';
 
 const first = (i: number) => chunkName({ epoch: 0, first: i, last: i + 1 });
 

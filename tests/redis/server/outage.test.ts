@@ -1,3 +1,4 @@
+import { setTimeout as pass } from 'node:timers/promises';
 import type { Store } from '@cropstream/broker';
 import {
   exampleAttachment,
@@ -9,7 +10,7 @@ import {
 import { RedisStore } from '@cropstream/broker/redis';
 import { describe, expect } from 'vitest';
 import { ask, type RedisServer } from '../../../scripts/redis.mjs';
-import { insist, pass, withServer } from './with-server.js';
+import { insist, withServer } from './with-server.js';
 
 const C = '0-0-4';
 const unavailable = { code: 'STORE_UNAVAILABLE', retryable: true };

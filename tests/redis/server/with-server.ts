@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pass } from 'node:timers/promises';
 import { BullmqBroker, RedisStore } from '@cropstream/broker/redis';
 import { it } from 'vitest';
 import { type RedisServer, startRedisServer } from '../../../scripts/redis.mjs';
@@ -10,8 +11,6 @@ export interface OwnRedis {
   openStore(): Promise<RedisStore>;
   openBroker(): Promise<BullmqBroker>;
 }
-
-export const pass = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** A test with a Redis, started with further arguments, and what it opens, that end with it. */
 export function withServer(

@@ -12,6 +12,20 @@ async function until(fleet: Fleet, step: number, state: string): Promise<void> {
   }
 }
 
+/** Makes a chunk when it is told that it is done. */
+function pausingMaker() {
+  let made = () => {};
+  return {
+    done: () => made(),
+    async make() {
+      await new Promise<void>((resolve) => {
+        made = resolve;
+      });
+      return fakeChunk(CHUNK_BYTES);
+    },
+  };
+}
+
 const idle = async (fleet: Fleet) => (await fleet.broker.counts(FINGERPRINT)).active === 0;
 
 /** Closes a worker whose clock stands still. */
@@ -250,16 +264,8 @@ describe('CropWorker', () => {
   });
 
   it('passes on the hedge of a chunk that it is late with itself', async () => {
-    let done = () => {};
-    const fleet = await startFleet({
-      limits: { jobs: 2 },
-      make: async () => {
-        await new Promise<void>((resolve) => {
-          done = resolve;
-        });
-        return fakeChunk(CHUNK_BYTES);
-      },
-    });
+    const { make, done } = pausingMaker();
+    const fleet = await startFleet({ limits: { jobs: 2 }, make });
     const job = await fleet.queue(0);
     await fleet.clock.advance(100);
     const attempt = (await fleet.store.hedge(RUN, nameOf(0), job.attempt, 100))!;
@@ -298,16 +304,8 @@ describe('CropWorker', () => {
   });
 
   it('makes a job once though it gets it twice', async () => {
-    let done = () => {};
-    const fleet = await startFleet({
-      limits: { jobs: 2 },
-      make: async () => {
-        await new Promise<void>((resolve) => {
-          done = resolve;
-        });
-        return fakeChunk(CHUNK_BYTES);
-      },
-    });
+    const { make, done } = pausingMaker();
+    const fleet = await startFleet({ limits: { jobs: 2 }, make });
     const job = await fleet.queue(0);
     await fleet.clock.advance(100);
     // Its lock is lost while it is being made.
