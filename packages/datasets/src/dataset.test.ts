@@ -65,7 +65,7 @@ describe('a dataset', () => {
       Promise.reject(Object.assign(new Error('EACCES: made up'), { code: 'EACCES' }));
     const fs = { ...(await import('node:fs/promises')), open: denied };
     const reader = SOURCES['image-folder']!.open(manifest, new LocalStorage(url, { fs: fs as never }));
-    const failed = { code: 'SAMPLE_IO', details: { path: 'c0/0.jpg', reason: 'EACCES: made up' } };
+    const failed = { code: 'DATASET_DENIED', details: { path: 'c0/0.jpg', reason: 'EACCES: made up' } };
     await expect(reader.read(0)).rejects.toMatchObject(failed);
     await expect(reader.head(0, 64)).rejects.toMatchObject(failed);
   });

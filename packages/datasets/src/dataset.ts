@@ -10,7 +10,7 @@ import { takeSubset } from './subset.js';
  * Finds a dataset's samples.
  *
  * @param report called ten times a second at most, and once at the end
- * @throws DATASET_NOT_FOUND when its url cannot be read
+ * @throws DATASET_NOT_FOUND, DATASET_DENIED, DATASET_UNAVAILABLE when its url cannot be read
  * @throws DATASET_EMPTY, DATASET_MALFORMED when what is there is not a dataset of its source
  * @throws SPEC_INVALID for a subset that is not of this dataset
  * @throws CANCELLED when aborted
@@ -50,8 +50,19 @@ function sourceOf(name: string): DatasetSource {
 function indexFailure(error: unknown, url: string, signal: AbortSignal | undefined): unknown {
   if (error instanceof CropstreamError) return error;
   if (signal?.aborted) return failure('CANCELLED', { what: `indexing ${url}` }, { cause: error });
-  if (error instanceof StorageError) {
-    return failure('DATASET_NOT_FOUND', { url, reason: error.reason }, { cause: error });
+  if (!(error instanceof StorageError)) return error;
+  const { kind, path, reason } = error;
+  const cause = { cause: error };
+  switch (kind) {
+    case 'not-found':
+      return failure('DATASET_NOT_FOUND', { url, reason }, cause);
+    case 'denied':
+      return failure('DATASET_DENIED', { path: url, reason }, cause);
+    case 'changed':
+      return failure('DATASET_CHANGED', { path, change: reason }, cause);
+    case 'outside':
+      return failure('DATASET_MALFORMED', { path, reason }, cause);
+    case 'io':
+      return failure('DATASET_UNAVAILABLE', { url, reason }, cause);
   }
-  return error;
 }

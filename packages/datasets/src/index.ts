@@ -34,9 +34,11 @@ export { type DatasetConfig, type DatasetConfigInput, datasetSchema, SOURCES } f
 export { LocalStorage, type LocalStorageOptions } from './storage/local.js';
 export { openStorage } from './storage/open.js';
 export {
+  type FileStat,
   type FolderListing,
   type ListOptions,
   type ReadOptions,
   type Storage,
   StorageError,
+  type StorageErrorKind,
 } from './storage/storage.js';

@@ -1,4 +1,4 @@
-import { CropstreamError, failure } from '@cropstream/errors';
+import { CropstreamError, type ErrorCode, failure } from '@cropstream/errors';
 import { counted } from './counted.js';
 import { inLanes } from './lanes.js';
 import type { Manifest } from './manifest.js';
@@ -105,6 +105,9 @@ export function inspectionNotices({ inspected, total, groups }: Inspection): str
     });
 }
 
+/** Codes of samples that cannot be had, each by itself. */
+const UNREADABLE: ReadonlySet<ErrorCode> = new Set(['SAMPLE_IO', 'DATASET_CHANGED', 'DATASET_DENIED']);
+
 type Verdict = Pick<InspectionGroup, 'kind' | 'format' | 'fix'>;
 
 const EMPTY: Verdict = { kind: 'empty', format: 'empty', fix: 'Remove them, or copy them again.' };
@@ -128,8 +131,7 @@ async function judge(
   try {
     head = await reader.head(id, headBytes, signal);
   } catch (error) {
-    const unreadable =
-      error instanceof CropstreamError && ['SAMPLE_IO', 'DATASET_CHANGED'].includes(error.code);
+    const unreadable = error instanceof CropstreamError && UNREADABLE.has(error.code);
     if (!unreadable) throw error;
     return { kind: 'unreadable', format: `unreadable (${error.code})`, fix: error.help };
   }

@@ -73,6 +73,25 @@ class DatasetNotFound(CropstreamError):
     help_template = "Check the path as the service sees it (inside a container, the mount)."
 
 
+class DatasetDenied(CropstreamError):
+    """The storage refuses access to a dataset or to a file of it: credentials that are missing, wrong or
+    expired, or no permission."""
+
+    code = "DATASET_DENIED"
+    retryable = False
+    problem_template = "access to {path} is denied: {reason}"
+    help_template = "Check the credentials that the service runs with and what they allow (docs/storage.md), or the permissions of the file."
+
+
+class DatasetUnavailable(CropstreamError, ConnectionError):
+    """A dataset's storage does not answer, or fails, while the dataset is indexed; after retries."""
+
+    code = "DATASET_UNAVAILABLE"
+    retryable = True
+    problem_template = "the dataset {url} cannot be read now: {reason}"
+    help_template = "Is the storage up, and is its address right (AWS_ENDPOINT_URL_S3 for object stores)? Try again."
+
+
 class ImageNotFound(CropstreamError):
     """An image file that a command was given does not exist or cannot be read."""
 
@@ -101,7 +120,8 @@ class NoGoodImage(CropstreamError):
 
 
 class DatasetChanged(CropstreamError):
-    """A sample is missing or has another size than in the manifest of a live run."""
+    """A sample is missing, has another size than in the manifest of a live run, or lies in an object that
+    was replaced."""
 
     code = "DATASET_CHANGED"
     retryable = False
@@ -490,6 +510,8 @@ ERRORS: dict[str, type[CropstreamError]] = {
     "VIEW_KEY_COLLISION": ViewKeyCollision,
     "LIMIT_EXCEEDED": LimitExceeded,
     "DATASET_NOT_FOUND": DatasetNotFound,
+    "DATASET_DENIED": DatasetDenied,
+    "DATASET_UNAVAILABLE": DatasetUnavailable,
     "IMAGE_NOT_FOUND": ImageNotFound,
     "DATASET_EMPTY": DatasetEmpty,
     "NO_GOOD_IMAGE": NoGoodImage,

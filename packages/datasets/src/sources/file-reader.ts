@@ -46,7 +46,7 @@ export class FileReader implements SampleReader {
  * Reads from a file that a manifest names.
  *
  * @param shownPath the path for messages
- * @throws SAMPLE_IO, DATASET_CHANGED, CANCELLED
+ * @throws SAMPLE_IO, DATASET_CHANGED, DATASET_DENIED, DATASET_MALFORMED, CANCELLED
  */
 export async function readSample(
   storage: Storage,
@@ -69,15 +69,26 @@ async function readFailure(
 ): Promise<CropstreamError> {
   if (error instanceof CropstreamError) return error;
   if (signal?.aborted) return failure('CANCELLED', { what: `reading ${path}` }, { cause: error });
-  if (error instanceof StorageError && error.kind === 'not-found') {
-    // A mount that went away takes every file with it; that is no change of the dataset.
-    const rootIsThere = await storage.stat('').then(
-      () => true,
-      () => false,
-    );
-    if (rootIsThere) return failure('DATASET_CHANGED', { path, change: 'is missing' }, { cause: error });
-    return failure('SAMPLE_IO', { path, reason: `${storage.url} itself cannot be read` }, { cause: error });
+  const cause = { cause: error };
+  if (!(error instanceof StorageError)) return failure('SAMPLE_IO', { path, reason: String(error) }, cause);
+  const { kind, reason } = error;
+  switch (kind) {
+    case 'not-found': {
+      // A mount that went away takes every file with it; that is no change of the dataset.
+      const rootIsThere = await storage.stat('').then(
+        () => true,
+        () => false,
+      );
+      if (rootIsThere) return failure('DATASET_CHANGED', { path, change: 'is missing' }, cause);
+      return failure('SAMPLE_IO', { path, reason: `${storage.url} itself cannot be read` }, cause);
+    }
+    case 'changed':
+      return failure('DATASET_CHANGED', { path, change: reason }, cause);
+    case 'denied':
+      return failure('DATASET_DENIED', { path, reason }, cause);
+    case 'outside':
+      return failure('DATASET_MALFORMED', { path, reason }, cause);
+    case 'io':
+      return failure('SAMPLE_IO', { path, reason }, cause);
   }
-  const reason = error instanceof StorageError ? error.reason : String(error);
-  return failure('SAMPLE_IO', { path, reason }, { cause: error });
 }

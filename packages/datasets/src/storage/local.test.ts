@@ -69,7 +69,7 @@ describe('LocalStorage.read', () => {
 
   it('does not try again what cannot pass', async () => {
     const { storage, pauses } = failing(await folderOf(['a']), 'open', [errno('EACCES')]);
-    await expect(storage.read('a')).rejects.toMatchObject({ kind: 'io', reason: 'EACCES: made up' });
+    await expect(storage.read('a')).rejects.toMatchObject({ kind: 'denied', reason: 'EACCES: made up' });
     await expect(storage.read('nothing')).rejects.toMatchObject({ kind: 'not-found' });
     await expect(storage.read('a/below-a-file')).rejects.toMatchObject({ kind: 'not-found' });
     await expect(storage.read('n'.repeat(5000))).rejects.toMatchObject({ kind: 'not-found' });
@@ -90,10 +90,34 @@ describe('LocalStorage.read', () => {
       const outer = await folderOf(['secret', 'root/a/b']);
       const storage = new LocalStorage(join(outer, 'root'));
       await expect(storage.read(path)).rejects.toBeInstanceOf(StorageError);
-      await expect(storage.stat(path)).rejects.toMatchObject({ kind: 'not-found' });
-      await expect(storage.list(path)).rejects.toMatchObject({ kind: 'not-found' });
+      await expect(storage.stat(path)).rejects.toMatchObject({ kind: 'outside' });
+      await expect(storage.list(path)).rejects.toMatchObject({ kind: 'outside' });
     },
   );
+
+  it('follows links where it is asked to stay inside, but not out', async () => {
+    const outer = await folderOf([
+      'secret',
+      'root/a/b',
+      'root/to-b -> a/b',
+      'root/up -> ../secret',
+      'root/away -> ..',
+      'root-beside/c',
+      'root/beside -> ../root-beside',
+      'linked-root -> root',
+    ]);
+    for (const root of ['root', 'linked-root']) {
+      const storage = new LocalStorage(join(outer, root));
+      for (const path of ['a/b', 'to-b']) {
+        expect(Buffer.from(await storage.read(path, { inside: true })).toString()).toBe('root/a/b');
+      }
+      for (const path of ['up', 'away/secret', 'beside/c']) {
+        await expect(storage.read(path, { inside: true })).rejects.toMatchObject({ kind: 'outside', path });
+        await expect(storage.read(path)).resolves.toBeInstanceOf(Uint8Array);
+      }
+      await expect(storage.read('nothing', { inside: true })).rejects.toMatchObject({ kind: 'not-found' });
+    }
+  });
 
   it('does not wait for a FIFO under a sample name', async () => {
     const root = await temporaryFolder();
@@ -132,6 +156,6 @@ describe('LocalStorage.list', () => {
 
   it('fails as a whole when one file cannot be looked at', async () => {
     const { storage } = failing(await folderOf(['a', 'b', 'c']), 'stat', [errno('EACCES')]);
-    await expect(storage.list('')).rejects.toMatchObject({ kind: 'io' });
+    await expect(storage.list('')).rejects.toMatchObject({ kind: 'denied' });
   });
 });

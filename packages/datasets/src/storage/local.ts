@@ -1,14 +1,17 @@
 import { constants, type Dirent, type Stats, stat } from 'node:fs';
 import * as nodeFs from 'node:fs/promises';
 import { inLanes } from '../lanes.js';
-import { decodePath, encodePath, joinPath, whyUnsafe } from '../paths.js';
+import { decodePath, joinPath } from '../paths.js';
 import { realSleep, retrying, type Sleep } from './retry.js';
+import { safePath } from './safe-path.js';
 import {
+  type FileStat,
   type FolderListing,
   type ListOptions,
   type ReadOptions,
   type Storage,
   StorageError,
+  type StorageErrorKind,
 } from './storage.js';
 
 /** The calls that are used, so that tests can make them fail. */
@@ -42,6 +45,9 @@ const TRANSIENT = new Set([
   'ETIMEDOUT',
 ]);
 const MISSING = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG']);
+const DENIED = new Set(['EACCES', 'EPERM']);
+
+const SLASH = 0x2f;
 
 /** A FIFO or a device under a sample's name must not block the thread pool. */
 const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
@@ -91,17 +97,17 @@ export class LocalStorage implements Storage {
     return { folders, ...(await this.#withSizes(folder, names, options)) };
   }
 
-  async stat(path: string, signal?: AbortSignal): Promise<{ size: number }> {
+  async stat(path: string, signal?: AbortSignal): Promise<FileStat> {
     const { size } = await this.#call(path, signal, () => this.#fs.stat(this.#absolute(path)));
     return { size };
   }
 
   async read(
     path: string,
-    { offset = 0, length, signal }: ReadOptions = {},
+    { offset = 0, length, inside = false, signal }: ReadOptions = {},
   ): Promise<Uint8Array<ArrayBuffer>> {
     return this.#call(path, signal, async () => {
-      const file = await this.#fs.open(this.#absolute(path), OPEN_FLAGS);
+      const file = await this.#fs.open(inside ? await this.#inside(path) : this.#absolute(path), OPEN_FLAGS);
       try {
         const wanted = length ?? Math.max(0, (await file.stat()).size - offset);
         const bytes = new Uint8Array(new ArrayBuffer(wanted));
@@ -170,22 +176,38 @@ export class LocalStorage implements Storage {
 
   #absolute(path: string): string | Buffer {
     if (path === '') return this.url;
-    const bytes = encodePath(path);
-    const unsafe = whyUnsafe(bytes);
-    if (unsafe !== null) throw new StorageError('not-found', path, `the path is not allowed: ${unsafe}`);
-    return Buffer.concat([Buffer.from(`${this.url}/`, 'utf8'), bytes]);
+    return Buffer.concat([Buffer.from(`${this.url}/`, 'utf8'), safePath(path)]);
+  }
+
+  /** Where a file really is. @throws StorageError `outside` */
+  async #inside(path: string): Promise<Buffer> {
+    const [root, file] = await Promise.all([
+      this.#fs.realpath(this.url, { encoding: 'buffer' }),
+      this.#fs.realpath(this.#absolute(path), { encoding: 'buffer' }),
+    ]);
+    const folder = root.at(-1) === SLASH ? root : Buffer.concat([root, Buffer.of(SLASH)]);
+    if (file.subarray(0, folder.length).equals(folder)) return file;
+    throw new StorageError('outside', path, 'a link leads out of the dataset');
   }
 
   async #call<T>(path: string, signal: AbortSignal | undefined, operation: () => Promise<T>): Promise<T> {
     try {
-      return await retrying(operation, (error) => TRANSIENT.has(codeOf(error)), this.#sleep, signal);
+      return await retrying(operation, (error) => TRANSIENT.has(codeOf(error)), {
+        sleep: this.#sleep,
+        signal,
+      });
     } catch (error) {
       if (error instanceof StorageError || signal?.aborted) throw error;
       const code = codeOf(error);
       const reason = error instanceof Error ? error.message : String(error);
-      throw new StorageError(MISSING.has(code) ? 'not-found' : 'io', path, reason, { cause: error });
+      throw new StorageError(kindOf(code), path, reason, { cause: error });
     }
   }
+}
+
+function kindOf(code: string): StorageErrorKind {
+  if (MISSING.has(code)) return 'not-found';
+  return DENIED.has(code) ? 'denied' : 'io';
 }
 
 type EntryKind = 'folder' | 'file' | 'link' | 'other';

@@ -10,14 +10,34 @@ export const realSleep: Sleep = async (milliseconds, signal) => {
 /** Pauses before the second to the last attempt, milliseconds: six attempts over 3.1 s. */
 export const RETRY_PAUSES: readonly number[] = [100, 200, 400, 800, 1600];
 
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5_000;
+
+/**
+ * Pauses that double up to 5 s, each by chance between half of it and the whole, so that callers who failed together
+ * come back apart; none begins after the budget is used up.
+ */
+export function* pausesFor(budgetMs: number): Generator<number, undefined> {
+  const end = performance.now() + budgetMs;
+  for (let most = FIRST_PAUSE_MS; performance.now() < end; most = Math.min(2 * most, LONGEST_PAUSE_MS)) {
+    yield most * (0.5 + Math.random() / 2);
+  }
+}
+
+export interface RetryOptions {
+  /** Before the second to the last attempt, milliseconds. @default RETRY_PAUSES */
+  readonly pauses?: Iterable<number>;
+  readonly sleep?: Sleep;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Runs an operation again while it fails in a way that may pass, each time after a longer pause. */
 export async function retrying<T>(
   operation: () => Promise<T>,
   mayPass: (error: unknown) => boolean,
-  sleep: Sleep,
-  signal?: AbortSignal,
+  { pauses = RETRY_PAUSES, sleep = realSleep, signal }: RetryOptions = {},
 ): Promise<T> {
-  for (const pause of RETRY_PAUSES) {
+  for (const pause of pauses) {
     signal?.throwIfAborted();
     try {
       return await operation();

@@ -22,11 +22,26 @@ export interface ReadOptions {
   readonly offset?: number;
   /** Bytes to read at most; to the end by default. */
   readonly length?: number;
+  /** The version that `stat` told: another one now is an error, `changed`. Ignored where there are no versions. */
+  readonly version?: string | undefined;
+  /**
+   * The file must lie inside the root when links are followed: for names that come out of a dataset's files. Objects
+   * have no links.
+   */
+  readonly inside?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface FileStat {
+  /** Bytes. */
+  readonly size: number;
+  /** An object's ETag: other bytes, another version. Absent where the storage has none. */
+  readonly version?: string;
+}
+
 /**
- * Where a dataset's files are. Paths are relative to the storage's root (see paths.ts); '' is the root.
+ * Where a dataset's files are. Paths are relative to the storage's root (see paths.ts); '' is the root. A path that
+ * would leave the root is refused by every call.
  * Calls retry transient failures themselves; how many calls run at once is the caller's choice.
  *
  * Every call throws StorageError when it fails, and the signal's reason when it is aborted.
@@ -34,21 +49,30 @@ export interface ReadOptions {
 export interface Storage {
   /** The root, for messages. */
   readonly url: string;
+  /** Tells this storage's files from any other's, where reading them is dear enough to be cached. */
+  readonly cacheKey?: string;
   list(folder: string, options?: ListOptions): Promise<FolderListing>;
-  /** The size in bytes of a file. */
-  stat(path: string, signal?: AbortSignal): Promise<{ readonly size: number }>;
+  stat(path: string, signal?: AbortSignal): Promise<FileStat>;
   /** The bytes of a file, fewer than asked for only at its end. They stand at the start of an ArrayBuffer of their own. */
   read(path: string, options?: ReadOptions): Promise<Uint8Array<ArrayBuffer>>;
   close(): Promise<void>;
 }
+
+/**
+ * - `not-found`: surely not there
+ * - `denied`: no permission, or credentials that are missing or wrong
+ * - `changed`: there, in another version than the one asked for
+ * - `outside`: the path leads, or would lead, out of the root
+ * - `io`: could not be read, after retries
+ */
+export type StorageErrorKind = 'not-found' | 'denied' | 'changed' | 'outside' | 'io';
 
 /** What a storage throws; sources turn it into the table's errors. */
 export class StorageError extends Error {
   override readonly name = 'StorageError';
 
   constructor(
-    /** `not-found`: surely not there. `io`: could not be read, after retries. */
-    readonly kind: 'not-found' | 'io',
+    readonly kind: StorageErrorKind,
     readonly path: string,
     readonly reason: string,
     options?: ErrorOptions,
