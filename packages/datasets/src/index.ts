@@ -31,8 +31,10 @@ export type {
   SourceConfig,
 } from './source.js';
 export { type DatasetConfig, type DatasetConfigInput, datasetSchema, SOURCES } from './sources/index.js';
+export { newStorageCounts, type StorageCounts } from './storage/counts.js';
 export { LocalStorage, type LocalStorageOptions } from './storage/local.js';
-export { openStorage } from './storage/open.js';
+export { openStorage, type StorageOptions } from './storage/open.js';
+export { DEFAULT_REMOTE_LIMITS, type RemoteLimits } from './storage/remote.js';
 export {
   type FileStat,
   type FolderListing,

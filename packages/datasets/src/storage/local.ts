@@ -2,6 +2,7 @@ import { constants, type Dirent, type Stats, stat } from 'node:fs';
 import * as nodeFs from 'node:fs/promises';
 import { inLanes } from '../lanes.js';
 import { decodePath, joinPath } from '../paths.js';
+import { newStorageCounts, type StorageCounts } from './counts.js';
 import { realSleep, retrying, type Sleep } from './retry.js';
 import { safePath } from './safe-path.js';
 import {
@@ -28,6 +29,7 @@ const statByCallback = (path: string | Buffer) =>
 const REAL_FILE_SYSTEM: FileSystem = { ...nodeFs, stat: statByCallback };
 
 export interface LocalStorageOptions {
+  readonly counts?: StorageCounts;
   readonly sleep?: Sleep;
   readonly fs?: FileSystem;
 }
@@ -60,10 +62,15 @@ export class LocalStorage implements Storage {
   readonly url: string;
   readonly #sleep: Sleep;
   readonly #fs: FileSystem;
+  readonly #counts: StorageCounts;
 
   /** @param root absolute path of the folder */
-  constructor(root: string, { sleep = realSleep, fs = REAL_FILE_SYSTEM }: LocalStorageOptions = {}) {
+  constructor(
+    root: string,
+    { sleep = realSleep, fs = REAL_FILE_SYSTEM, counts = newStorageCounts() }: LocalStorageOptions = {},
+  ) {
     this.url = root;
+    this.#counts = counts;
     this.#sleep = sleep;
     this.#fs = fs;
   }
@@ -116,6 +123,7 @@ export class LocalStorage implements Storage {
           const { bytesRead } = await file.read(bytes, filled, wanted - filled, offset + filled);
           if (bytesRead === 0) return bytes.subarray(0, filled);
           filled += bytesRead;
+          this.#counts.readBytes += bytesRead;
         }
         return bytes;
       } finally {
