@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { register as registerAugment } from './commands/augment.js';
 import { register as registerBench } from './commands/bench.js';
+import { register as registerConvert } from './commands/convert.js';
 import { register as registerCoordinator } from './commands/coordinator.js';
 import { register as registerDoctor } from './commands/doctor.js';
 import { register as registerIndex } from './commands/index-dataset.js';
@@ -41,6 +42,7 @@ Every command's flags and examples: docs/cli.md.`,
     registerBench,
     registerReplay,
     registerIndex,
+    registerConvert,
     registerSpec,
     registerDoctor,
   ]) {

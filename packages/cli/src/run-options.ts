@@ -165,7 +165,14 @@ function datasetInput(
   return dataset;
 }
 
-const isUrl = (path: string) => /^[a-z][a-z0-9+.-]*:\/\//i.test(path);
+/** Whether a place is named by a scheme, and so is no path. */
+export const isUrl = (path: string) => /^[a-z][a-z0-9+.-]*:\/\//i.test(path);
+
+/** Reads the flags, indexes the dataset and resolves the spec: for commands that make no views, so whose are no matter. */
+export function openDatasetOf(options: RunOptions, output: Output, signal?: AbortSignal): Promise<OpenedRun> {
+  const unsaid = options.spec === undefined && options.recipe === undefined;
+  return openRun(unsaid ? { ...options, recipe: DEFAULT_RECIPE } : options, output, signal);
+}
 
 /** Reads the flags, indexes the dataset and resolves the spec. */
 export async function openRun(options: RunOptions, output: Output, signal?: AbortSignal): Promise<OpenedRun> {

@@ -4,6 +4,9 @@
  * No decoding, no order, no spec beyond the dataset's own part of it here.
  */
 export { indexDataset, openDataset } from './dataset.js';
+export { CLASSES_FILE, encodeClasses } from './formats/classes-file.js';
+export type { ShardFormat, ShardFormatOptions, ShardSample, WrittenShard } from './formats/format.js';
+export { SHARD_FORMATS, shardFormat } from './formats/index.js';
 export {
   type Inspection,
   type InspectionGroup,
@@ -12,6 +15,7 @@ export {
   inspectionNotices,
   type SniffResult,
 } from './inspect.js';
+export { inLanes } from './lanes.js';
 export {
   Manifest,
   ManifestBuilder,

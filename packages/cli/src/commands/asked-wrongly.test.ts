@@ -48,7 +48,7 @@ describe('outputs', () => {
 });
 
 describe('what is decided for the user is said', () => {
-  const notes = async (...flags: string[]) => (await cropstream('index', ...flags)).stderr;
+  const notes = async (...flags: string[]) => (await cropstream('spec', ...flags)).stderr;
 
   test('the recipe, where neither flags nor spec name one or views', async () => {
     expect(await notes('--data', data)).toContain('recipe: dino, the default of the command line');

@@ -5,7 +5,7 @@ import { interruptible } from '../interrupt.js';
 import { formatBytes, formatCount, Output } from '../output.js';
 import { checkOutputFile, writeOutput } from '../outputs.js';
 import { progressBar } from '../progress.js';
-import { addRunOptions, openRun, type RunOptions } from '../run-options.js';
+import { addRunOptions, openDatasetOf, type RunOptions } from '../run-options.js';
 
 interface IndexOptions extends RunOptions {
   readonly inspect: number;
@@ -36,7 +36,7 @@ export function register(program: Command): void {
 async function index(options: IndexOptions, signal: AbortSignal): Promise<void> {
   const output = new Output(options);
   if (options.out !== undefined) await checkOutputFile(options.out);
-  const { spec, manifest } = await openRun(options, output, signal);
+  const { spec, manifest } = await openDatasetOf(options, output, signal);
   const inspection = await inspect(manifest, spec.dataset, options.inspect, signal);
   if (options.out !== undefined) await writeOutput(options.out, manifest.encode());
   const classes = countClasses(manifest);

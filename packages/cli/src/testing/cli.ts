@@ -1,5 +1,6 @@
+// As it was built: its threads are files of its own.
+import { createProgram } from '@cropstream/cli';
 import { vi } from 'vitest';
-import { createProgram } from '../program.js';
 
 export interface CliRun {
   readonly stdout: string;
