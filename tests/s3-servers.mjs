@@ -32,7 +32,7 @@ process.on('exit', () => {
  * @returns {Promise<S3Server>}
  */
 export async function startMoto(python) {
-  const [port] = await freePorts(1);
+  const port = Number((await freePorts(1))[0]);
   const args = ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)];
   return server({ command: python, args, port, isUp: async () => true });
 }
@@ -62,7 +62,7 @@ export async function startSeaweed(python, folder) {
     '-master.volumeSizeLimitMB=128',
   );
   args.push(...names.map((name, i) => `-${name}=${ports[i]}`));
-  const port = ports[names.indexOf('s3.port')];
+  const port = Number(ports[names.indexOf('s3.port')]);
   // It listens before it has found its own buckets: it is up when a request that is signed is answered.
   const command = join(dirname(python), 'weed');
   return server({ command, args, port, isUp: (endpoint) => answers(endpoint) });
