@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { createReadStream, createWriteStream, statSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { checkManifest, Manifest, SOURCES } from '@cropstream/datasets';
+import { checkManifest, decodeManifest, SOURCES } from '@cropstream/datasets';
 import { EpochOrder } from '@cropstream/schedule';
 
 const [step, ...args] = process.argv.slice(2);
@@ -70,7 +70,7 @@ async function open(file) {
   await checkManifest(bytes, digest);
   const checked = performance.now();
   stalls.disable();
-  const manifest = Manifest.decode(bytes);
+  const manifest = decodeManifest(bytes);
   const order = new EpochOrder({ seed: 1, epoch: 0, length: manifest.length, shuffle: true });
   const paths = Array.from({ length: 64 }, (_, i) => manifest.storagePathOf(order.at(i)));
   const opened = performance.now();

@@ -156,7 +156,7 @@ describe.each(SERVERS)('a bucket of %s', (_, startServer) => {
     const remote = { source: 'image-folder' as const, labels: 'folders' as const, url: 's3://images/t' };
     const { manifest } = await indexDataset(remote);
     expect(manifest.digest).toBe(local.manifest.digest);
-    const readers = [openDataset({ url: images }, local.manifest), openDataset(remote, manifest)] as const;
+    const readers = [openDataset(images, local.manifest), openDataset(remote.url, manifest)] as const;
     for (let id = 0; id < manifest.length; id++) {
       const [here, there] = await Promise.all(readers.map((reader) => reader.read(id)));
       expect(there).toEqual(here);
@@ -228,7 +228,7 @@ describe('a server that checks credentials and may be away', () => {
       code: 'DATASET_DENIED',
       details: { ...details, path: dataset.url },
     });
-    const reader = openDataset(dataset, manifest);
+    const reader = openDataset(dataset.url, manifest);
     await expect(reader.read(0)).rejects.toMatchObject({
       code: 'DATASET_DENIED',
       details: { ...details, path: 'a.jpg' },

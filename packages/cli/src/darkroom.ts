@@ -54,7 +54,7 @@ export class Darkroom {
         allowed: `a sample below ${manifest.length}`,
       });
     }
-    this.checkBytes(manifest.pathOf(id), manifest.sizeOf(id));
+    this.checkBytes(manifest.pathOf(id), await reader.size(id, signal));
     return reader.read(id, signal);
   }
 

@@ -79,6 +79,8 @@ export interface OpenedRun {
   /** What the spec was before defaults were filled in: what a service is sent. */
   readonly input: Readonly<Record<string, unknown>>;
   readonly manifest: Manifest;
+  /** Where the dataset lies, for `openDataset`. */
+  readonly location: string;
   readonly registry: TransformRegistry;
   /** Absolute paths of the third-party modules. */
   readonly transforms: readonly string[];
@@ -176,8 +178,9 @@ export function openDatasetOf(options: RunOptions, output: Output, signal?: Abor
 
 /** Reads the flags, indexes the dataset and resolves the spec. */
 export async function openRun(options: RunOptions, output: Output, signal?: AbortSignal): Promise<OpenedRun> {
-  const [{ loadTransforms }, { parseSpec }] = await Promise.all([
+  const [{ loadTransforms }, { locationOf }, { parseSpec }] = await Promise.all([
     import('@cropstream/augment'),
+    import('@cropstream/datasets'),
     import('@cropstream/spec'),
   ]);
   const transforms = (options.transform ?? []).map((path) => resolve(path));
@@ -188,7 +191,7 @@ export async function openRun(options: RunOptions, output: Output, signal?: Abor
   const { manifest, notices } = await indexWithBar(dataset, signal);
   for (const notice of notices) output.note(`note: ${notice}`);
   const spec = parseSpec(input, { transforms: registry, samples: manifest.length });
-  return { spec, input, manifest, registry, transforms };
+  return { spec, input, manifest, location: locationOf(dataset), registry, transforms };
 }
 
 /** Indexes a dataset; on a terminal a line counts its files. */
@@ -196,7 +199,7 @@ export async function indexWithBar(dataset: DatasetConfig, signal?: AbortSignal)
   const { indexDataset } = await import('@cropstream/datasets');
   const bar = await progressCount('indexing', 'files');
   try {
-    return await indexDataset(dataset, ({ files }) => bar.update(files), signal);
+    return await indexDataset(dataset, { report: ({ files }) => bar.update(files), signal });
   } finally {
     bar.stop();
   }

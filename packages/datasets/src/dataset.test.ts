@@ -2,17 +2,20 @@ import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { folderOf } from '../test-support/folders.js';
+import { indexFiles } from '../test-support/index-files.js';
 import {
   type DatasetConfigInput,
   datasetSchema,
+  decodeManifest,
+  FileManifest,
   type IndexProgress,
   indexDataset,
   LocalStorage,
-  Manifest,
+  type Manifest,
   openDataset,
-  SOURCES,
 } from './index.js';
 import { ProgressMeter } from './progress.js';
+import { imageFolder } from './sources/image-folder.js';
 
 const TEN = Array.from({ length: 10 }, (_, i) => `c${i % 2}/${i}.jpg`);
 
@@ -26,7 +29,7 @@ describe('a dataset', () => {
     const moved = `${url}-moved`;
     await rename(url, moved);
     expect((await indexDataset(config(moved))).manifest.digest).toBe(manifest.digest);
-    const reader = openDataset({ url: moved }, Manifest.decode(manifest.encode()));
+    const reader = openDataset(moved, decodeManifest(manifest.encode()));
     expect(Buffer.from((await reader.read(0)).encoded!).toString()).toBe('c0/0.jpg');
     await rename(moved, url);
   });
@@ -34,7 +37,7 @@ describe('a dataset', () => {
   it('may not change: another size or a missing file is its own error', async () => {
     const url = await folderOf(TEN);
     const { manifest } = await indexDataset(config(url));
-    const reader = openDataset({ url }, manifest);
+    const reader = openDataset(url, manifest);
     await writeFile(join(url, 'c0/0.jpg'), 'longer than it was');
     await writeFile(join(url, 'c0/2.jpg'), 'less');
     await rm(join(url, 'c0/4.jpg'));
@@ -52,7 +55,7 @@ describe('a dataset', () => {
     const url = await folderOf(TEN);
     const { manifest } = await indexDataset(config(url));
     await rename(url, `${url}-away`);
-    const reader = openDataset({ url }, manifest);
+    const reader = openDataset(url, manifest);
     await expect(reader.read(0)).rejects.toMatchObject({ code: 'SAMPLE_IO', retryable: true });
     await rename(`${url}-away`, url);
     expect((await reader.read(0)).path).toBe('c0/0.jpg');
@@ -60,11 +63,11 @@ describe('a dataset', () => {
 
   it('fails with the reason when a sample cannot be read', async () => {
     const url = await folderOf(TEN);
-    const { manifest } = await indexDataset(config(url));
+    const { manifest } = await indexFiles(config(url));
     const denied = async () =>
       Promise.reject(Object.assign(new Error('EACCES: made up'), { code: 'EACCES' }));
     const fs = { ...(await import('node:fs/promises')), open: denied };
-    const reader = SOURCES['image-folder']!.open(manifest, new LocalStorage(url, { fs: fs as never }));
+    const reader = imageFolder.open(manifest, new LocalStorage(url, { fs: fs as never }));
     const failed = { code: 'DATASET_DENIED', details: { path: 'c0/0.jpg', reason: 'EACCES: made up' } };
     await expect(reader.read(0)).rejects.toMatchObject(failed);
     await expect(reader.head(0, 64)).rejects.toMatchObject(failed);
@@ -73,7 +76,7 @@ describe('a dataset', () => {
   it('reads the head of a file alone', async () => {
     const url = await folderOf(TEN);
     const { manifest } = await indexDataset(config(url));
-    const reader = openDataset({ url }, manifest);
+    const reader = openDataset(url, manifest);
     expect(Buffer.from((await reader.head(0, 4))!).toString()).toBe('c0/0');
     expect(await reader.head(0, 400)).toHaveLength(8);
   });
@@ -82,8 +85,8 @@ describe('a dataset', () => {
     const url = await folderOf(TEN);
     const { manifest } = await indexDataset(config(url));
     const aborted = AbortSignal.abort();
-    await expect(indexDataset(config(url), undefined, aborted)).rejects.toMatchObject({ code: 'CANCELLED' });
-    await expect(openDataset({ url }, manifest).read(0, aborted)).rejects.toMatchObject({
+    await expect(indexDataset(config(url), { signal: aborted })).rejects.toMatchObject({ code: 'CANCELLED' });
+    await expect(openDataset(url, manifest).read(0, aborted)).rejects.toMatchObject({
       code: 'CANCELLED',
     });
   });
@@ -98,7 +101,7 @@ describe('a dataset', () => {
   });
 
   it('refuses a manifest of a source that this version does not have', async () => {
-    const manifest = new Manifest(
+    const manifest = new FileManifest(
       { source: 'constructor', classes: [], fields: [] },
       {
         offsets: new Uint32Array(1),
@@ -107,7 +110,7 @@ describe('a dataset', () => {
         labels: new Int32Array(),
       },
     );
-    expect(() => openDataset({ url: '/' }, manifest)).toThrow(/dataset\.source.*image-folder, cifar10/);
+    expect(() => openDataset('/', manifest)).toThrow(/dataset\.source.*image-folder, cifar10/);
   });
 });
 
@@ -184,7 +187,7 @@ describe('datasetSchema', () => {
 describe('progress', () => {
   it('is reported at the end, whatever the size', async () => {
     const reports: IndexProgress[] = [];
-    await indexDataset(config(await folderOf(TEN)), (progress) => reports.push(progress));
+    await indexDataset(config(await folderOf(TEN)), { report: (progress) => reports.push(progress) });
     expect(reports.at(-1)).toMatchObject({ files: 10, bytes: 80 });
   });
 

@@ -1,15 +1,22 @@
 import { CropstreamError, failure } from '@cropstream/errors';
-import type { Manifest } from './manifest.js';
-import type { DatasetSource, IndexedDataset, IndexProgress, SampleReader } from './source.js';
-import { type DatasetConfig, SOURCES } from './sources/index.js';
+import * as z from 'zod';
+import { FileManifest } from './manifests/file-manifest.js';
+import type { Manifest } from './manifests/manifest.js';
+import { Mix } from './manifests/mix.js';
+import { Selection } from './manifests/selection.js';
+import { ShardManifest } from './manifests/shard-manifest.js';
+import { MixReader } from './mix-reader.js';
+import { sealPart } from './parts.js';
+import { SelectionReader } from './selection-reader.js';
+import type { DatasetSource, IndexedDataset, IndexOptions, Parts, SampleReader } from './source.js';
+import { type DatasetConfig, type SingleDatasetConfig, SOURCES } from './sources/index.js';
 import { openStorage } from './storage/open.js';
 import { StorageError } from './storage/storage.js';
 import { takeSubset } from './subset.js';
 
 /**
- * Finds a dataset's samples.
+ * Finds a dataset's samples; of a mix, those of all of its datasets.
  *
- * @param report called ten times a second at most, and once at the end
  * @throws DATASET_NOT_FOUND, DATASET_DENIED, DATASET_UNAVAILABLE when its url cannot be read
  * @throws DATASET_EMPTY, DATASET_MALFORMED when what is there is not a dataset of its source
  * @throws SPEC_INVALID for a subset that is not of this dataset
@@ -17,24 +24,115 @@ import { takeSubset } from './subset.js';
  */
 export async function indexDataset(
   config: DatasetConfig,
-  report?: (progress: IndexProgress) => void,
-  signal?: AbortSignal,
+  options: IndexOptions = {},
 ): Promise<IndexedDataset> {
+  const keeping = { keep: onlyDigest, ...options };
+  return config.source === 'mix' ? indexMix(config.datasets, keeping) : indexOne(config, keeping);
+}
+
+/** Where nothing can be kept, manifests are the same all the same. */
+const onlyDigest = async (bytes: Uint8Array) => sealPart(bytes).digest;
+
+async function indexOne(config: SingleDatasetConfig, options: IndexOptions): Promise<IndexedDataset> {
   const storage = openStorage(config.url);
   try {
-    const { manifest, notices } = await sourceOf(config.source).index(config, storage, { report, signal });
+    const { manifest, notices } = await sourceOf(config.source).index(config, storage, options);
     if (config.subset === undefined) return { manifest, notices };
     return { manifest: await takeSubset(manifest, config.subset), notices };
   } catch (error) {
-    throw indexFailure(error, config.url, signal);
+    throw indexFailure(error, config.url, options.signal);
   } finally {
     await storage.close();
   }
 }
 
-/** A reader of a manifest's samples, from wherever `config.url` says that the dataset now is. */
-export function openDataset(config: Pick<DatasetConfig, 'url'>, manifest: Manifest): SampleReader {
-  return sourceOf(manifest.source).open(manifest, openStorage(config.url));
+async function indexMix(
+  configs: readonly SingleDatasetConfig[],
+  options: IndexOptions,
+): Promise<IndexedDataset> {
+  const parts: Manifest[] = [];
+  const notices: string[] = [];
+  let files = 0;
+  let bytes = 0;
+  for (const config of configs) {
+    const before = { files, bytes };
+    const indexed = await indexOne(config, {
+      ...options,
+      report(progress) {
+        files = before.files + progress.files;
+        bytes = before.bytes + progress.bytes;
+        options.report?.({ ...progress, files, bytes });
+      },
+    });
+    parts.push(indexed.manifest);
+    notices.push(...indexed.notices);
+  }
+  const mix = new Mix(parts);
+  for (const [i, { classes }] of parts.entries()) {
+    if (classes.length > 0 || mix.classes.length === 0) continue;
+    notices.push(`${configs[i]?.url}: its labels have no names, so its samples have label -1 in this mix`);
+  }
+  return { manifest: mix, notices };
+}
+
+/** Where a dataset lies, as one string for `openDataset`; of a mix, where its datasets lie. */
+export function locationOf(config: DatasetConfig): string {
+  return config.source === 'mix' ? JSON.stringify(config.datasets.map(({ url }) => url)) : config.url;
+}
+
+export interface OpenOptions {
+  /** What indexing kept beside the manifest. @default nothing was */
+  readonly parts?: Parts;
+}
+
+const NO_PARTS: Parts = { get: async () => null };
+
+/**
+ * A reader of a manifest's samples.
+ *
+ * @param location where the dataset lies now, as `locationOf` gives it
+ */
+export function openDataset(location: string, manifest: Manifest, options: OpenOptions = {}): SampleReader {
+  if (manifest instanceof Mix) {
+    const urls = mixLocation(location, manifest.parts.length);
+    return new MixReader(
+      manifest,
+      manifest.parts.map((part, i) => openDataset(urls[i] as string, part, options)),
+    );
+  }
+  if (manifest instanceof Selection) {
+    return new SelectionReader(manifest, openDataset(location, manifest.whole, options));
+  }
+  const source = sourceOf(manifest.source);
+  const storage = openStorage(location);
+  if (source.kind === 'files' && manifest instanceof FileManifest) return source.open(manifest, storage);
+  if (source.kind === 'shards' && manifest instanceof ShardManifest) {
+    return source.open(manifest, storage, options.parts ?? NO_PARTS);
+  }
+  throw failure('DATASET_MALFORMED', {
+    path: 'the manifest',
+    reason: `it is not of the kind that the source ${manifest.source} makes`,
+  });
+}
+
+const mixLocationSchema = z.array(z.string());
+
+function mixLocation(location: string, parts: number): readonly string[] {
+  const urls = mixLocationSchema.safeParse(tryJson(location));
+  if (urls.success && urls.data.length === parts) return urls.data;
+  throw failure('SPEC_INVALID', {
+    field: "the mix's location",
+    value: JSON.stringify(location),
+    allowed: `a JSON list of ${parts} urls`,
+  });
+}
+
+function tryJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 function sourceOf(name: string): DatasetSource {

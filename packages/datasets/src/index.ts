@@ -3,7 +3,7 @@
  * A source is one file in sources/, a storage one in storage/; nothing outside names either.
  * No decoding, no order, no spec beyond the dataset's own part of it here.
  */
-export { indexDataset, openDataset } from './dataset.js';
+export { indexDataset, locationOf, type OpenOptions, openDataset } from './dataset.js';
 export { CLASSES_FILE, encodeClasses } from './formats/classes-file.js';
 export type { ShardFormat, ShardFormatOptions, ShardSample, WrittenShard } from './formats/format.js';
 export { SHARD_FORMATS, shardFormat } from './formats/index.js';
@@ -16,25 +16,35 @@ export {
   type SniffResult,
 } from './inspect.js';
 export { inLanes } from './lanes.js';
-export {
-  Manifest,
-  ManifestBuilder,
-  type ManifestCapacity,
-  type ManifestHeader,
-  type SampleField,
-} from './manifest.js';
-export { checkManifest, type ManifestFacts, readFacts } from './manifest-format.js';
+export { decodeManifest, readFacts } from './manifests/decode.js';
+export { FileManifest, FileManifestBuilder, type ManifestCapacity } from './manifests/file-manifest.js';
+export { checkManifest } from './manifests/header.js';
+export type { Manifest, ManifestFacts, ManifestHeader, SampleField } from './manifests/manifest.js';
+export { Mix } from './manifests/mix.js';
+export { Selection } from './manifests/selection.js';
+export { type Shard, ShardManifest, ShardManifestBuilder } from './manifests/shard-manifest.js';
+export { partsFrom, sealPart } from './parts.js';
 export { compareCodePoints } from './paths.js';
 export type {
   DatasetSource,
+  FileSource,
   IndexedDataset,
   IndexOptions,
   IndexProgress,
+  Parts,
   Sample,
   SampleReader,
+  ShardSource,
   SourceConfig,
 } from './source.js';
-export { type DatasetConfig, type DatasetConfigInput, datasetSchema, SOURCES } from './sources/index.js';
+export {
+  type DatasetConfig,
+  type DatasetConfigInput,
+  datasetSchema,
+  type MixConfig,
+  type SingleDatasetConfig,
+  SOURCES,
+} from './sources/index.js';
 export { newStorageCounts, type StorageCounts } from './storage/counts.js';
 export { LocalStorage, type LocalStorageOptions } from './storage/local.js';
 export { openStorage, type StorageOptions } from './storage/open.js';

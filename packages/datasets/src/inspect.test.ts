@@ -25,7 +25,7 @@ async function datasetOf(contents: string[]) {
   const url = await folderOf(paths);
   for (const [i, text] of contents.entries()) await writeFile(join(url, paths[i]!), text);
   const { manifest } = await indexDataset(datasetSchema.parse({ source: 'image-folder', url }));
-  return { url, manifest, reader: openDataset({ url }, manifest) };
+  return { url, manifest, reader: openDataset(url, manifest) };
 }
 
 describe('inspectDataset', () => {

@@ -1,7 +1,7 @@
 import { CropstreamError, type ErrorCode, failure } from '@cropstream/errors';
 import { counted } from './counted.js';
 import { inLanes } from './lanes.js';
-import type { Manifest } from './manifest.js';
+import type { Manifest } from './manifests/manifest.js';
 import type { SampleReader } from './source.js';
 
 /** What a file's first bytes say that it is. */
@@ -75,7 +75,7 @@ export async function inspectDataset(
   try {
     await inLanes(inspected, concurrency, async (i) => {
       const id = Math.floor((i * manifest.length) / inspected);
-      const verdict = await judge(manifest, reader, id, sniff, headBytes, signal);
+      const verdict = await judge(reader, id, sniff, headBytes, signal);
       if (verdict) count(id, verdict);
       report?.(++seen, inspected);
     });
@@ -118,7 +118,6 @@ const UNKNOWN: Verdict = {
 };
 
 async function judge(
-  manifest: Manifest,
   reader: SampleReader,
   id: number,
   sniff: InspectOptions['sniff'],
@@ -126,7 +125,6 @@ async function judge(
   signal: AbortSignal | undefined,
 ): Promise<Verdict | null> {
   signal?.throwIfAborted();
-  if (manifest.sizeOf(id) === 0) return EMPTY;
   let head: Uint8Array | null;
   try {
     head = await reader.head(id, headBytes, signal);
@@ -136,6 +134,7 @@ async function judge(
     return { kind: 'unreadable', format: `unreadable (${error.code})`, fix: error.help };
   }
   if (head === null) return null;
+  if (head.length === 0) return EMPTY;
   const result = sniff(head);
   switch (result.kind) {
     case 'supported':

@@ -25,6 +25,9 @@ export function compareCodePoints(a: string, b: string): number {
 
 const isHighSurrogate = (unit: number) => unit >= 0xd800 && unit < 0xdc00;
 
+/** For people: what is not UTF-8 shows as U+FFFD. */
+export const lossyUtf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** A file name's bytes as a string that `encodePath` turns back into the same bytes. */

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { failure } from '@cropstream/errors';
-import type { Manifest } from './manifest.js';
+import { FileManifest } from './manifests/file-manifest.js';
+import { Selection } from './manifests/selection.js';
+import type { ShardManifest } from './manifests/shard-manifest.js';
 
 /**
  * The samples that a spec's `subset` names, in its order; an id that is there twice is a sample twice.
@@ -9,7 +11,10 @@ import type { Manifest } from './manifest.js';
  * @throws DATASET_NOT_FOUND when the file cannot be read
  * @throws SPEC_INVALID for an empty list, and for anything in it that is not a sample's id
  */
-export async function takeSubset(manifest: Manifest, subset: string | readonly number[]): Promise<Manifest> {
+export async function takeSubset(
+  manifest: FileManifest | ShardManifest,
+  subset: string | readonly number[],
+): Promise<FileManifest | Selection> {
   const ids = typeof subset === 'string' ? await readIds(subset) : subset;
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i] as number;
@@ -18,7 +23,8 @@ export async function takeSubset(manifest: Manifest, subset: string | readonly n
     }
   }
   if (ids.length === 0) throw invalid('an empty list', 'at least one sample id');
-  return manifest.select(ids);
+  if (manifest instanceof FileManifest) return manifest.select(ids);
+  return new Selection(manifest, BigUint64Array.from(ids, BigInt));
 }
 
 async function readIds(path: string): Promise<Float64Array> {

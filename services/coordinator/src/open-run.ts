@@ -1,6 +1,6 @@
 import { compileViews, type TransformRegistry } from '@cropstream/augment';
 import type { RunRecord } from '@cropstream/broker';
-import type { ManifestFacts } from '@cropstream/datasets';
+import { locationOf, type ManifestFacts } from '@cropstream/datasets';
 import type { RunInfo } from '@cropstream/protocol';
 import { EpochOrder, type EpochPlan, epochPlan } from '@cropstream/schedule';
 import type { ResolvedSpec } from '@cropstream/spec';
@@ -34,7 +34,7 @@ export class OpenRun {
     });
     const views = compileViews(this.spec.views, this.spec.output, transforms);
     this.sampleBytes = views.reduce((sum, view) => sum + view.bytesPerSample, 0);
-    this.#url = this.spec.dataset.url;
+    this.#url = locationOf(this.spec.dataset);
     this.#info = {
       name: record.name,
       digest: record.digest,
@@ -72,7 +72,7 @@ export class OpenRun {
     if (specJson === this.#info.specJson) return;
     this.#info = { ...this.#info, specJson };
     const spec: ResolvedSpec = JSON.parse(specJson);
-    this.#url = spec.dataset.url;
+    this.#url = locationOf(spec.dataset);
   }
 
   /** The order of an epoch; the last one asked for is kept. */

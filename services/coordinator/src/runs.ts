@@ -6,6 +6,7 @@ import {
   type Manifest,
   type ManifestFacts,
   readFacts,
+  sealPart,
 } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
 import { epochPlan } from '@cropstream/schedule';
@@ -78,7 +79,10 @@ export class RunCatalog {
     // Everything else of the spec is checked before the dataset is looked at, which may take long.
     const { name, dataset } = parseSpec(input, { transforms, samples: 1 });
     await this.#checkRoom(name);
-    const { manifest, notices } = await indexDataset(dataset, report);
+    const { manifest, notices } = await indexDataset(dataset, {
+      report,
+      keep: keepParts(store),
+    });
     const spec = parseSpec(input, { transforms, samples: manifest.length });
     epochPlan({
       samples: manifest.length,
@@ -204,6 +208,19 @@ export class RunCatalog {
     }
     return run;
   }
+}
+
+/** Bytes of shards' indexes that one opening leaves in the store; workers make those beyond again from the shards. */
+const MAX_PARTS_BYTES = 256 * 1024 * 1024;
+
+function keepParts(store: Store): (bytes: Uint8Array) => Promise<string> {
+  let kept = 0;
+  return async (bytes) => {
+    const { digest, sealed } = sealPart(bytes);
+    kept += sealed.length;
+    if (kept <= MAX_PARTS_BYTES) await store.putManifest(digest, sealed);
+    return digest;
+  };
 }
 
 function cacheKey(run: { readonly name: string; readonly digest: string }): string {

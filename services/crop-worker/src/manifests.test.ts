@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MemoryStore } from '@cropstream/broker';
-import { Manifest, ManifestBuilder } from '@cropstream/datasets';
+import { decodeManifest, FileManifestBuilder, type Manifest } from '@cropstream/datasets';
 import { VirtualClock } from '@cropstream/runtime/testing';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { cacheManifests, ManifestCache } from './manifests.js';
@@ -22,7 +22,7 @@ const log = { warn: (_: object, message: string) => void warnings.push(message) 
 const cacheOf = (maxBytes = 1 << 20) => new ManifestCache({ folder, maxBytes, log });
 
 function manifestOf(samples: number): Manifest {
-  const builder = new ManifestBuilder({ source: 'image-folder', classes: ['all'], fields: [] });
+  const builder = new FileManifestBuilder({ source: 'image-folder', classes: ['all'], fields: [] });
   for (let id = 0; id < samples; id++) builder.add(Buffer.from(`${id}.jpg`), 1, 0);
   return builder.build();
 }
@@ -48,7 +48,7 @@ it('fetches a manifest once, over starts and over all that ask at a time', async
   await Promise.all([first.manifest(manifest.digest), first.manifest(manifest.digest)]);
   const bytes = await cacheManifests(store, cacheOf()).manifest(manifest.digest);
   expect(fetched.count).toBe(1);
-  expect(Manifest.decode(bytes as Uint8Array).digest).toBe(manifest.digest);
+  expect(decodeManifest(bytes as Uint8Array).digest).toBe(manifest.digest);
   expect(readdirSync(folder)).toEqual([`${manifest.digest}.manifest`]);
   expect(await first.runs()).toEqual([]);
 });
@@ -65,7 +65,7 @@ it.each([
   const path = join(folder, `${manifest.digest}.manifest`);
   writeFileSync(path, damage(readFileSync(path)));
   const bytes = await cacheManifests(store, cacheOf()).manifest(manifest.digest);
-  expect(Manifest.decode(bytes as Uint8Array).digest).toBe(manifest.digest);
+  expect(decodeManifest(bytes as Uint8Array).digest).toBe(manifest.digest);
   expect(fetched.count).toBe(2);
   expect(warnings).toEqual(['a cached manifest is damaged: fetching it again']);
   expect(await cacheOf().get(manifest.digest)).not.toBeNull();

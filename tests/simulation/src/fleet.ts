@@ -2,7 +2,7 @@ import { loadTransforms } from '@cropstream/augment';
 import type { RunRecord } from '@cropstream/broker';
 import { Coordinator, type CoordinatorObserver, DEFAULT_LIMITS, RunCatalog } from '@cropstream/coordinator';
 import { CropWorker, DEFAULT_WORKER_LIMITS, fetchService, type Log } from '@cropstream/crop-worker';
-import { type Manifest, ManifestBuilder } from '@cropstream/datasets';
+import { FileManifestBuilder, type Manifest } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
 import { runDigest } from '@cropstream/spec';
 import { brokerOf, storeOf, Wakes } from './calls.js';
@@ -42,7 +42,7 @@ const manifests = new Map<number, Manifest>();
 function manifestOf(samples: number): Manifest {
   let manifest = manifests.get(samples);
   if (!manifest) {
-    const builder = new ManifestBuilder({ source: 'image-folder', classes: ['all'], fields: [] });
+    const builder = new FileManifestBuilder({ source: 'image-folder', classes: ['all'], fields: [] });
     for (let id = 0; id < samples; id++) builder.add(Buffer.from(`${id}.jpg`), 1, 0);
     manifest = builder.build();
     manifests.set(samples, manifest);

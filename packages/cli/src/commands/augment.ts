@@ -114,9 +114,9 @@ async function augmentDataset(options: AugmentOptions, output: Output, signal: A
     import('@cropstream/augment'),
     import('@cropstream/datasets'),
   ]);
-  const { spec, manifest, registry } = await openRun(options, output, signal);
+  const { spec, manifest, location, registry } = await openRun(options, output, signal);
   const darkroom = new Darkroom(spec, registry);
-  const reader = openDataset(spec.dataset, manifest);
+  const reader = openDataset(location, manifest);
   const ids = options.index ?? Array.from({ length: manifest.length }, (_, i) => i);
   const bar = await progressBar('augmenting', ids.length);
   const folders: string[] = [];

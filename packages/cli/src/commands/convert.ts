@@ -112,14 +112,14 @@ async function convertDataset(options: ConvertOptions, signal: AbortSignal): Pro
     );
   }
   const began = performance.now();
-  const { spec, manifest } = await openDatasetOf(options, output, signal);
+  const { spec, manifest, location } = await openDatasetOf(options, output, signal);
   const threads = options.threads ?? runtime.defaultThreads();
   const limits = decodeLimits(spec);
-  const reader = openDataset(spec.dataset, manifest);
+  const reader = openDataset(location, manifest);
   const bar = await progressBar('converting', manifest.length);
   try {
     const most = { bytes: options.shardBytes, samples: options.shardSamples };
-    const shards = await cutShards(manifest.length, (id) => manifest.sizeOf(id), most);
+    const shards = await cutShards(manifest.length, (id) => reader.size(id, signal), most);
     const folder = await OutputFolder.open(options.out, await recordOf(options, spec, manifest, resizing));
     const memory = runtime.readResources().memoryBytes;
     const result = await convert({

@@ -1,4 +1,4 @@
-import type { Inspection, Manifest } from '@cropstream/datasets';
+import type { FileManifest, Inspection, Manifest } from '@cropstream/datasets';
 import type { Command } from 'commander';
 import { given, integer } from '../flags.js';
 import { interruptible } from '../interrupt.js';
@@ -34,24 +34,24 @@ export function register(program: Command): void {
 }
 
 async function index(options: IndexOptions, signal: AbortSignal): Promise<void> {
+  const { FileManifest: Files } = await import('@cropstream/datasets');
   const output = new Output(options);
   if (options.out !== undefined) await checkOutputFile(options.out);
-  const { spec, manifest } = await openDatasetOf(options, output, signal);
-  const inspection = await inspect(manifest, spec.dataset, options.inspect, signal);
+  const { manifest, location } = await openDatasetOf(options, output, signal);
+  const inspection = await inspect(manifest, location, options.inspect, signal);
   if (options.out !== undefined) await writeOutput(options.out, manifest.encode());
-  const classes = countClasses(manifest);
-  let bytes = 0;
-  for (let i = 0; i < manifest.length; i++) bytes += manifest.sizeOf(i);
+  const classes = manifest instanceof Files ? countClasses(manifest) : undefined;
+  const { bytes } = manifest;
   output.line(`source    ${manifest.source}`);
-  output.line(`url       ${spec.dataset.url}`);
+  output.line(`url       ${location}`);
   output.line(`samples   ${formatCount(manifest.length)}, ${formatBytes(bytes)}`);
-  output.line(`classes   ${classesLine(classes)}`);
+  if (classes) output.line(`classes   ${classesLine(classes)}`);
   output.line(`manifest  ${manifest.digest}`);
   if (options.out !== undefined) output.line(`written   ${options.out}`);
   if (inspection !== undefined) reportInspection(output, inspection);
   output.json({
     source: manifest.source,
-    url: spec.dataset.url,
+    url: location,
     samples: manifest.length,
     bytes,
     classes,
@@ -64,7 +64,7 @@ async function index(options: IndexOptions, signal: AbortSignal): Promise<void> 
 /** Looks into files by their first bytes; undefined where there are no files to look into, or none wanted. */
 export async function inspect(
   manifest: Manifest,
-  dataset: { readonly url: string },
+  location: string,
   most: number,
   signal: AbortSignal,
 ): Promise<Inspection | undefined> {
@@ -73,7 +73,7 @@ export async function inspect(
     import('@cropstream/augment'),
     import('@cropstream/datasets'),
   ]);
-  const reader = openDataset(dataset, manifest);
+  const reader = openDataset(location, manifest);
   const bar = await progressBar('looking into files', Math.min(most, manifest.length));
   try {
     const inspection = await inspectDataset(manifest, reader, {
@@ -89,7 +89,7 @@ export async function inspect(
   }
 }
 
-function countClasses(manifest: Manifest): { name: string; samples: number }[] {
+function countClasses(manifest: FileManifest): { name: string; samples: number }[] {
   const counts = new Array<number>(manifest.classes.length).fill(0);
   for (let i = 0; i < manifest.length; i++) {
     const label = manifest.labelOf(i);

@@ -81,7 +81,7 @@ async function preview(options: PreviewOptions, signal: AbortSignal): Promise<vo
   ]);
   const run = await openRun(options, output, signal);
   const darkroom = new Darkroom(run.spec, run.registry);
-  const reader = openDataset(run.spec.dataset, run.manifest);
+  const reader = openDataset(run.location, run.manifest);
   try {
     const session: Session = { ...run, darkroom, reader, output, bad: [], signal };
     const exif = await rotatedFiles(session);
@@ -167,8 +167,8 @@ async function* goodSamples(
   }
 }
 
-const noGoodImage = ({ spec, bad }: Session) =>
-  failure('NO_GOOD_IMAGE', { url: spec.dataset.url, count: bad.length, reason: bad[0] ?? 'none' });
+const noGoodImage = ({ location, bad }: Session) =>
+  failure('NO_GOOD_IMAGE', { url: location, count: bad.length, reason: bad[0] ?? 'none' });
 
 type Drawn = {
   sheet: Parameters<typeof import('../pictures/sheet.js').drawSheet>[0];

@@ -196,7 +196,7 @@ function viewsLine(views: OpenRun['info']['views']): string {
 
 /** Opens the run with a bar while it is indexed, and says what the user should know of the data. */
 async function open(catalog: RunCatalog, input: unknown, output: Output): Promise<OpenRun> {
-  const { inspectDataset, inspectionNotices, openDataset } = await import('@cropstream/datasets');
+  const { inspectDataset, inspectionNotices, locationOf, openDataset } = await import('@cropstream/datasets');
   const { sniff } = await import('@cropstream/augment');
   const bar = await progressCount('indexing', 'files');
   const { run, notices, manifest } = await catalog
@@ -204,10 +204,10 @@ async function open(catalog: RunCatalog, input: unknown, output: Output): Promis
     .finally(() => bar.stop());
   for (const notice of notices) output.note(`note: ${notice}`);
   if (manifest.length <= INSPECT_FILES) {
-    const reader = openDataset(run.spec.dataset, manifest);
+    const reader = openDataset(locationOf(run.spec.dataset), manifest);
     const inspection = await inspectDataset(manifest, reader, { sniff }).finally(() => reader.close());
     for (const notice of inspectionNotices(inspection)) output.note(`note: ${notice}`);
-    if (inspection.bad === manifest.length) throw noneGood(run.spec.dataset.url, inspection);
+    if (inspection.bad === manifest.length) throw noneGood(locationOf(run.spec.dataset), inspection);
   }
   return run;
 }

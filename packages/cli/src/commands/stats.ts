@@ -47,9 +47,9 @@ async function stats(options: StatsOptions, signal: AbortSignal): Promise<void> 
     import('@cropstream/schedule'),
     import('../stats/crop-statistics.js'),
   ]);
-  const { spec, manifest, registry } = await openRun(options, output, signal);
+  const { spec, manifest, location, registry } = await openRun(options, output, signal);
   const views = compileViews(spec.views, spec.output, registry);
-  const reader = openDataset(spec.dataset, manifest);
+  const reader = openDataset(location, manifest);
   const collector = new CropStatisticsCollector(spec);
   const sizes = new Map<number, { width: number; height: number } | null>();
   const bar = await progressBar('drawing', options.images);
@@ -85,7 +85,7 @@ async function stats(options: StatsOptions, signal: AbortSignal): Promise<void> 
   }
   if (drawn === 0) {
     const reason = 'no header could be read';
-    throw failure('NO_GOOD_IMAGE', { url: spec.dataset.url, count: sizes.size, reason });
+    throw failure('NO_GOOD_IMAGE', { url: location, count: sizes.size, reason });
   }
   const statistics = collector.finish();
   const memory = memoryOf(views, spec);
@@ -138,7 +138,7 @@ async function sizeOf(
         if (head.length < HEAD_BYTES) throw error;
       }
     }
-    checkBytes(manifest.pathOf(id), manifest.sizeOf(id), decodeLimits(spec));
+    checkBytes(manifest.pathOf(id), await reader.size(id, signal), decodeLimits(spec));
     const { encoded, pixels } = await reader.read(id, signal);
     if (pixels !== undefined) return { width: pixels.width, height: pixels.height };
     return encoded === undefined ? null : oriented(encoded);

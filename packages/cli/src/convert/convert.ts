@@ -130,7 +130,7 @@ class Converter {
   async #sample(id: number): Promise<ShardSample> {
     const { manifest, reader, limits, signal } = this.#options;
     signal.throwIfAborted();
-    checkBytes(manifest.pathOf(id), manifest.sizeOf(id), limits);
+    checkBytes(manifest.pathOf(id), await reader.size(id, signal), limits);
     const sample = await reader.read(id, signal);
     const { encoded, extension, resized, bad } = await this.#images.prepare(sample);
     if (resized) this.#resized += 1;

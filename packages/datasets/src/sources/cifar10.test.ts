@@ -2,7 +2,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { folderOf, temporaryFolder } from '../../test-support/folders.js';
-import { type DatasetConfigInput, datasetSchema, indexDataset, openDataset } from '../index.js';
+import { indexFiles } from '../../test-support/index-files.js';
+import { type DatasetConfigInput, openDataset } from '../index.js';
 
 const CLASSES = ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'];
 
@@ -30,7 +31,7 @@ async function writeCifar(folder: string, { meta = `${CLASSES.join('\n')}\n\n`, 
 }
 
 const index = (url: string, more: Partial<DatasetConfigInput> = {}) =>
-  indexDataset(datasetSchema.parse({ source: 'cifar10', url, ...more }));
+  indexFiles({ source: 'cifar10', url, ...more } as DatasetConfigInput);
 
 describe('cifar10', () => {
   it('has the train files in order, by default, and the test file', async () => {
@@ -52,7 +53,7 @@ describe('cifar10', () => {
   it('gives pixels interleaved, row by row', async () => {
     const url = await writeCifar(await temporaryFolder());
     const { manifest } = await index(url);
-    const reader = openDataset({ url }, manifest);
+    const reader = openDataset(url, manifest);
     const sample = await reader.read(9);
     const expected = Uint8Array.from({ length: 3072 }, (_, i) => pixel(3, 1, i % 3, Math.floor(i / 3)));
     expect(sample.pixels).toMatchObject({ width: 32, height: 32 });
@@ -73,7 +74,7 @@ describe('cifar10', () => {
     const fromInner = (await index(inner)).manifest;
     expect(fromOuter.digest).toBe(fromInner.digest);
     for (const url of [outer, inner]) {
-      expect((await openDataset({ url }, fromOuter).read(5)).label).toBe(labelOf(2, 1));
+      expect((await openDataset(url, fromOuter).read(5)).label).toBe(labelOf(2, 1));
     }
   });
 
@@ -82,7 +83,7 @@ describe('cifar10', () => {
     const { manifest } = await index(url);
     expect(manifest.length).toBe(6005);
     expect(manifest.labelOf(1200)).toBe(labelOf(1, 1200));
-    expect((await openDataset({ url }, manifest).read(2401)).label).toBe(labelOf(2, 1200));
+    expect((await openDataset(url, manifest).read(2401)).label).toBe(labelOf(2, 1200));
   });
 
   it('uses the usual class names where the file of names is missing, and says so', async () => {
@@ -124,7 +125,7 @@ describe('cifar10', () => {
   it('notices a file that changed under the run', async () => {
     const url = await writeCifar(await temporaryFolder());
     const { manifest } = await index(url);
-    const reader = openDataset({ url }, manifest);
+    const reader = openDataset(url, manifest);
     await writeFile(join(url, 'data_batch_1.bin'), batch(2, 1));
     await expect(reader.read(0)).rejects.toMatchObject({
       code: 'DATASET_CHANGED',

@@ -1,9 +1,9 @@
 import { failure } from '@cropstream/errors';
 import * as z from 'zod';
-import { type Manifest, ManifestBuilder } from '../manifest.js';
+import { type FileManifest, FileManifestBuilder } from '../manifests/file-manifest.js';
 import { encodePath, joinPath } from '../paths.js';
 import { ProgressMeter } from '../progress.js';
-import type { DatasetSource, IndexedDataset, IndexOptions, Sample, SampleReader } from '../source.js';
+import type { FileSource, IndexedDataset, IndexOptions, Sample, SampleReader } from '../source.js';
 import { type Storage, StorageError } from '../storage/storage.js';
 import { datasetUrl, PATH_FIELD, subset } from './common.js';
 import { readSample } from './file-reader.js';
@@ -50,16 +50,21 @@ const RECORDS_A_READ = 1000;
  * CIFAR-10's binary version (https://www.cs.toronto.edu/~kriz/cifar.html): pixels, not encoded files. Samples are in the
  * files' order, which is that of torchvision's CIFAR10 too. A sample's path is `<file>#<record>`.
  */
-export const cifar10: DatasetSource<Config> = {
+export const cifar10: FileSource<Config> = {
+  kind: 'files',
   name: NAME,
   schema: cifar10Schema,
 
-  async index(config: Config, storage: Storage, options: IndexOptions): Promise<IndexedDataset> {
+  async index(
+    config: Config,
+    storage: Storage,
+    options: IndexOptions,
+  ): Promise<IndexedDataset<FileManifest>> {
     const { signal } = options;
     const folder = await findFolder(storage, config, signal);
     const { classes, notices } = await readClasses(storage, folder, signal);
     const meter = new ProgressMeter(options);
-    const builder = new ManifestBuilder({ source: NAME, classes, fields: [PATH_FIELD] });
+    const builder = new FileManifestBuilder({ source: NAME, classes, fields: [PATH_FIELD] });
     for (const file of FILES[config.split]) {
       for await (const { record, label } of labelsOf(storage, joinPath(folder, file), signal)) {
         if (label >= classes.length) {
@@ -154,13 +159,17 @@ async function* labelsOf(storage: Storage, path: string, signal?: AbortSignal) {
 }
 
 class RecordReader implements SampleReader {
-  readonly #manifest: Manifest;
+  readonly #manifest: FileManifest;
   readonly #storage: Storage;
   #folder: Promise<string> | undefined;
 
-  constructor(manifest: Manifest, storage: Storage) {
+  constructor(manifest: FileManifest, storage: Storage) {
     this.#manifest = manifest;
     this.#storage = storage;
+  }
+
+  async size(): Promise<number> {
+    return RECORD_BYTES;
   }
 
   async read(sampleId: number, signal?: AbortSignal): Promise<Sample> {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { SampleField } from '../manifest.js';
+import type { SampleField } from '../manifests/manifest.js';
 
 /** Schema fields that every source has. */
 export const datasetUrl = z.string({ error: 'a folder or a URL (on the command line: --data)' }).min(1);

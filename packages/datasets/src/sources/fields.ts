@@ -1,4 +1,4 @@
-import type { SampleField } from '../manifest.js';
+import type { SampleField } from '../manifests/manifest.js';
 
 /** A scalar as data has it; null where a sample lacks it. */
 export type Scalar = string | number | null;

@@ -1,16 +1,20 @@
 import { CropstreamError, failure } from '@cropstream/errors';
-import type { Manifest } from '../manifest.js';
+import type { FileManifest } from '../manifests/file-manifest.js';
 import type { Sample, SampleReader } from '../source.js';
 import { type ReadOptions, type Storage, StorageError } from '../storage/storage.js';
 
 /** Reads samples that are one encoded file each. */
 export class FileReader implements SampleReader {
-  readonly #manifest: Manifest;
+  readonly #manifest: FileManifest;
   readonly #storage: Storage;
 
-  constructor(manifest: Manifest, storage: Storage) {
+  constructor(manifest: FileManifest, storage: Storage) {
     this.#manifest = manifest;
     this.#storage = storage;
+  }
+
+  async size(sampleId: number): Promise<number> {
+    return this.#manifest.sizeOf(sampleId);
   }
 
   async read(sampleId: number, signal?: AbortSignal): Promise<Sample> {

@@ -1,13 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { folderOf } from '../../test-support/folders.js';
-import {
-  type DatasetConfigInput,
-  datasetSchema,
-  indexDataset,
-  type Manifest,
-  openDataset,
-} from '../index.js';
+import { indexFiles } from '../../test-support/index-files.js';
+import { type DatasetConfigInput, type FileManifest, openDataset } from '../index.js';
 
 interface Case {
   name: string;
@@ -21,9 +16,9 @@ const golden = JSON.parse(
 ) as { cases: Case[] };
 
 const index = (url: string, more: Partial<DatasetConfigInput> = {}) =>
-  indexDataset(datasetSchema.parse({ source: 'image-folder', url, ...more }));
+  indexFiles({ source: 'image-folder', url, ...more } as DatasetConfigInput);
 
-const samplesOf = (manifest: Manifest) =>
+const samplesOf = (manifest: FileManifest) =>
   Array.from({ length: manifest.length }, (_, i) => [manifest.storagePathOf(i), manifest.labelOf(i)]);
 
 describe("image-folder, against torchvision's ImageFolder", () => {
@@ -32,7 +27,7 @@ describe("image-folder, against torchvision's ImageFolder", () => {
     const { manifest } = await index(url);
     expect(manifest.classes).toEqual(classes);
     expect(samplesOf(manifest)).toEqual(samples);
-    const reader = openDataset({ url }, manifest);
+    const reader = openDataset(url, manifest);
     for (let i = 0; i < manifest.length; i++) {
       const sample = await reader.read(i);
       expect(sample.encoded).toHaveLength(manifest.sizeOf(i));

@@ -1,10 +1,10 @@
 import { failure } from '@cropstream/errors';
 import * as z from 'zod';
 import { counted } from '../counted.js';
-import { ManifestBuilder, type ManifestCapacity } from '../manifest.js';
+import { type FileManifest, FileManifestBuilder, type ManifestCapacity } from '../manifests/file-manifest.js';
 import { compareCodePoints, encodePath, joinPath } from '../paths.js';
 import { ProgressMeter } from '../progress.js';
-import type { DatasetSource, IndexedDataset, IndexOptions } from '../source.js';
+import type { FileSource, IndexedDataset, IndexOptions } from '../source.js';
 import type { Storage } from '../storage/storage.js';
 import { datasetUrl, PATH_FIELD, subset } from './common.js';
 import { FileReader } from './file-reader.js';
@@ -35,11 +35,16 @@ const IMAGE_NAME = /\.(?:jpe?g|png|ppm|bmp|pgm|tiff?|webp)$/i;
  * Where torchvision raises or says nothing, this goes on and says so: a class folder without images keeps its
  * label, images beside class folders are left out, and a root without class folders gives its images label -1.
  */
-export const imageFolder: DatasetSource<Config> = {
+export const imageFolder: FileSource<Config> = {
+  kind: 'files',
   name: NAME,
   schema: imageFolderSchema,
 
-  async index(config: Config, storage: Storage, options: IndexOptions): Promise<IndexedDataset> {
+  async index(
+    config: Config,
+    storage: Storage,
+    options: IndexOptions,
+  ): Promise<IndexedDataset<FileManifest>> {
     const leftOut = new LeftOut();
     const meter = new ProgressMeter(options);
     const accept = (name: string) => IMAGE_NAME.test(name) || leftOut.byName(name);
@@ -54,7 +59,7 @@ export const imageFolder: DatasetSource<Config> = {
     const classes = labelled ? folders[0]!.folders.toSorted(compareCodePoints) : [];
     const labelOfClass = new Map(classes.map((name, label) => [name, label]));
     const samplesOfClass = new Float64Array(classes.length);
-    const builder = new ManifestBuilder(
+    const builder = new FileManifestBuilder(
       { source: NAME, classes, fields: [PATH_FIELD] },
       capacityFor(folders),
     );
@@ -117,7 +122,7 @@ function capacityFor(folders: readonly ScannedFolder[]): ManifestCapacity {
   return { samples, pathBytes };
 }
 
-function addSorted(builder: ManifestBuilder, folder: ScannedFolder, label: number): void {
+function addSorted(builder: FileManifestBuilder, folder: ScannedFolder, label: number): void {
   const { path, sizes } = folder;
   const names = namesOf(folder);
   const order = Uint32Array.from(names.keys()).sort((i, j) => compareCodePoints(names[i]!, names[j]!));

@@ -6,9 +6,13 @@ import * as z from 'zod';
 import type { DatasetSource } from '../source.js';
 import { cifar10, cifar10Schema } from './cifar10.js';
 import { imageFolder, imageFolderSchema } from './image-folder.js';
+import { mixSchemaOf } from './mix.js';
+
+const singleSchemas = [imageFolderSchema, cifar10Schema] as const;
+const mixSchema = mixSchemaOf(singleSchemas);
 
 /** The `dataset:` part of a run spec. */
-export const datasetSchema = z.discriminatedUnion('source', [imageFolderSchema, cifar10Schema], {
+export const datasetSchema = z.discriminatedUnion('source', [...singleSchemas, mixSchema], {
   error: ({ input }) =>
     typeof input === 'object' && input !== null
       ? undefined
@@ -18,8 +22,12 @@ export const datasetSchema = z.discriminatedUnion('source', [imageFolderSchema, 
 export type DatasetConfig = z.infer<typeof datasetSchema>;
 /** As a user may write it: fields with defaults may be absent. */
 export type DatasetConfigInput = z.input<typeof datasetSchema>;
+/** Any but a mix. */
+export type SingleDatasetConfig = z.infer<(typeof singleSchemas)[number]>;
+/** Several datasets drawn from as one. */
+export type MixConfig = z.infer<typeof mixSchema>;
 
-/** Every source by its name. */
+/** Every source by its name; a mix is none. */
 export const SOURCES: Readonly<Record<string, DatasetSource>> = Object.fromEntries(
   [imageFolder, cifar10].map((source) => [source.name, source]),
 );

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type ChunkSpan, chunkName, jobId, MemoryBroker, MemoryStore } from '@cropstream/broker';
 import { ChunkMaker, startCells, type WorkerEvent, workerMetrics } from '@cropstream/crop-worker';
+import { locationOf } from '@cropstream/datasets';
 import { type ChunkHeader, CLIENT_OPTIONS, WorkerClient } from '@cropstream/protocol';
 import { createRegistry, OPEN, systemClock } from '@cropstream/runtime';
 import { runDigest } from '@cropstream/spec';
@@ -95,7 +96,15 @@ it('makes and serves the same chunks in any cell, PNGs decoded on the main threa
       const indices = [0, 1, 2, 3].map((i) => span.first + i);
       const id = jobId(digest, chunkName(span), 1);
       await broker.add(FINGERPRINT, [
-        { id, runDigest: digest, ...span, attempt: 1, indices, urgent: false, url: run.spec.dataset.url },
+        {
+          id,
+          runDigest: digest,
+          ...span,
+          attempt: 1,
+          indices,
+          urgent: false,
+          url: locationOf(run.spec.dataset),
+        },
       ]);
     }
     const maker = await ChunkMaker.create({ ...run, threads: 1 });

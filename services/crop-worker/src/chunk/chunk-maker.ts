@@ -1,5 +1,5 @@
 import { compileViews, type Stage } from '@cropstream/augment';
-import { type Manifest, openDataset, type SampleReader } from '@cropstream/datasets';
+import { locationOf, type Manifest, openDataset, type SampleReader } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
 import type { ResolvedSpec } from '@cropstream/spec';
 import { BufferPool, type PooledBuffer } from './buffer-pool.js';
@@ -71,7 +71,7 @@ export class ChunkMaker {
   /** A maker with threads, buffers and reader of its own. */
   static async create(options: ChunkMakerOptions): Promise<ChunkMaker> {
     const shared = await createSharedParts(options);
-    const reader = openDataset(options.spec.dataset, options.manifest);
+    const reader = openDataset(locationOf(options.spec.dataset), options.manifest);
     const maker = new ChunkMaker(options.spec, options.manifest, reader, shared);
     maker.#closers.push(
       () => shared.close(),

@@ -10,6 +10,7 @@ it('refuses a file by its size before it waits for room or reads a byte', async 
   const url = folderOf({ 'a.jpg': await image(1), 'long.jpg': Buffer.alloc(5000) });
   const run = await runOver(url, { on_bad_sample: 'fail', limits: { max_bytes: 4000 } });
   const reader: SampleReader = {
+    size: async () => 5000,
     read: () => expect.unreachable('it was read'),
     head: () => expect.unreachable('it was read'),
     close: async () => {},

@@ -91,11 +91,11 @@ export class SampleMaker {
     timings: Record<Stage, number>,
   ): Promise<Attempt> {
     const { samples, encoded } = this.shared.budgets;
-    const bytes = this.manifest.sizeOf(sampleId);
     let leave = () => {};
     let free = () => {};
     let clear = () => {};
     try {
+      const bytes = await this.reader.size(sampleId, signal);
       // Before it is read or waited for: a file of many gigabytes is refused by its size alone.
       checkBytes(this.manifest.pathOf(sampleId), bytes, decodeLimits(this.spec));
       leave = await samples.take(1);

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import type { Broker, Store } from '@cropstream/broker';
-import { Manifest, openDataset } from '@cropstream/datasets';
+import { decodeManifest, openDataset, partsFrom } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
 import {
   SERVER_OPTIONS,
@@ -111,7 +111,7 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
       self: { id, address, tlsName: options.security.tls?.name ?? '', fingerprint, slots: threads },
       limits,
       maxChunkBytes: parts.limits.maxChunkBytes,
-      openRun: openRunWith(parts),
+      openRun: openRunWith(parts, options.store),
     });
     service = fetchService({ workerId: id, outbox: worker.outbox, clock, limits, emit });
     await worker.start();
@@ -159,11 +159,11 @@ function serviceOf(
 }
 
 /** Specs and manifests come from the store, so both are checked again. */
-function openRunWith(parts: SharedParts): OpenRun {
+function openRunWith(shared: SharedParts, store: Store): OpenRun {
   return async (run, bytes, url) => {
-    const manifest = Manifest.decode(bytes);
+    const manifest = decodeManifest(bytes);
     const spec = parseSpec(JSON.parse(run.specJson), {
-      transforms: parts.registry,
+      transforms: shared.registry,
       samples: manifest.length,
     });
     const plan = epochPlan({
@@ -171,8 +171,8 @@ function openRunWith(parts: SharedParts): OpenRun {
       globalBatchSize: spec.global_batch_size,
       dropLast: spec.drop_last,
     });
-    const reader = openDataset({ url }, manifest);
-    const maker = new ChunkMaker(spec, manifest, reader, parts);
+    const reader = openDataset(url, manifest, { parts: partsFrom((digest) => store.manifest(digest)) });
+    const maker = new ChunkMaker(spec, manifest, reader, shared);
     return {
       plan,
       chunkSize: run.chunkSize,

@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkManifest, Manifest, ManifestBuilder, type ManifestHeader, readFacts } from './index.js';
-import { encodePath } from './paths.js';
+import { encodePath } from '../paths.js';
+import { readFacts } from './decode.js';
+import { FileManifest, FileManifestBuilder } from './file-manifest.js';
+import { checkManifest } from './header.js';
+import type { ManifestHeader } from './manifest.js';
 
 interface Row {
   path: string;
@@ -16,13 +19,13 @@ const HEADER: ManifestHeader = {
   fields: [{ name: 'path', dtype: 'string' }],
 };
 
-function manifestOf(rows: readonly Row[], header = HEADER): Manifest {
-  const builder = new ManifestBuilder(header);
+function manifestOf(rows: readonly Row[], header = HEADER): FileManifest {
+  const builder = new FileManifestBuilder(header);
   for (const { path, size, label } of rows) builder.add(encodePath(path), size, label);
   return builder.build();
 }
 
-const rowsOf = (manifest: Manifest): Row[] =>
+const rowsOf = (manifest: FileManifest): Row[] =>
   Array.from({ length: manifest.length }, (_, i) => ({
     path: manifest.storagePathOf(i),
     size: manifest.sizeOf(i),
@@ -44,12 +47,12 @@ const A: Row[] = [
   { path: 'dog/1.jpg', size: 20, label: 1 },
 ];
 
-describe('Manifest', () => {
+describe('FileManifest', () => {
   it('gives back what was added, before and after its binary form', () => {
     fc.assert(
       fc.property(rows, (rows) => {
         const manifest = manifestOf(rows);
-        const again = Manifest.decode(manifest.encode());
+        const again = FileManifest.decode(manifest.encode());
         expect(rowsOf(manifest)).toEqual(rows);
         expect(rowsOf(again)).toEqual(rows);
         expect(again).toMatchObject(HEADER);
@@ -115,12 +118,12 @@ describe('Manifest', () => {
   });
 });
 
-describe('Manifest.decode', () => {
+describe('FileManifest.decode', () => {
   const malformed = expect.objectContaining({ code: 'DATASET_MALFORMED' });
   /** By decoding and by reading every sample. */
   const thrownBy = (bytes: Uint8Array): unknown => {
     try {
-      rowsOf(Manifest.decode(bytes));
+      rowsOf(FileManifest.decode(bytes));
       return null;
     } catch (error) {
       return error;
@@ -174,7 +177,7 @@ describe('Manifest.decode', () => {
         const sealed = resealed(bytes);
         const error = thrownBy(sealed);
         if (error !== null) expect(error).toEqual(malformed);
-        else expect(Buffer.from(Manifest.decode(sealed).encode())).toEqual(Buffer.from(sealed));
+        else expect(Buffer.from(FileManifest.decode(sealed).encode())).toEqual(Buffer.from(sealed));
       }),
       { numRuns: 1000 },
     );
@@ -188,7 +191,7 @@ describe('Manifest.decode', () => {
   );
 
   it('spoils no other sample by a forged one, which is refused when it is asked for', () => {
-    const manifest = Manifest.decode(manifestOf([...A, { path: '../b', size: 1, label: 0 }]).encode());
+    const manifest = FileManifest.decode(manifestOf([...A, { path: '../b', size: 1, label: 0 }]).encode());
     expect(rowsOf(manifestOf(A))).toEqual([0, 1].map((i) => ({ ...A[i], path: manifest.storagePathOf(i) })));
     expect(() => manifest.storagePathOf(2)).toThrow(malformed);
     expect(() => manifest.select([2])).toThrow(malformed);
@@ -213,11 +216,11 @@ describe('Manifest.decode', () => {
     const bytes = manifestOf(A).encode();
     const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
     shared.set(bytes);
-    expect(rowsOf(Manifest.decode(shared))).toEqual(A);
+    expect(rowsOf(FileManifest.decode(shared))).toEqual(A);
     for (let offset = 0; offset < 9; offset++) {
       const shifted = new Uint8Array(bytes.length + 9).subarray(offset, offset + bytes.length);
       shifted.set(bytes);
-      const manifest = Manifest.decode(shifted);
+      const manifest = FileManifest.decode(shifted);
       expect(rowsOf(manifest)).toEqual(A);
       expect(Buffer.from(manifest.encode())).toEqual(Buffer.from(bytes));
     }

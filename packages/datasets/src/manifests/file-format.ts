@@ -14,58 +14,38 @@
  *     P bytes   paths
  *     32 bytes  the digest: SHA-256 of all that stands before it
  */
-import { createHash } from 'node:crypto';
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { failure } from '@cropstream/errors';
-import * as z from 'zod';
-import type { ManifestColumns, ManifestHeader } from './manifest.js';
-import { whyUnsafe } from './paths.js';
 
-const MAGIC = Buffer.from('CSMANIF1', 'latin1');
-const FIXED_BYTES = MAGIC.length + 16;
-const ALIGNMENT = 8;
-const DIGEST_BYTES = 32;
-/** Hashed in one turn: some milliseconds. */
-const PIECE_BYTES = 4 * 1024 * 1024;
+import { whyUnsafe } from '../paths.js';
+import type { ManifestColumns } from './file-manifest.js';
+import {
+  alignedBytes,
+  bytesOf,
+  DIGEST_BYTES,
+  encodeHeader,
+  malformed,
+  parseHeader,
+  sealed,
+  storedDigest,
+} from './header.js';
+import type { ManifestFacts, ManifestHeader } from './manifest.js';
 
-const headerSchema = z.strictObject({
-  source: z.string().min(1),
-  classes: z.array(z.string()),
-  fields: z.array(z.strictObject({ name: z.string().min(1), dtype: z.enum(['string', 'int64', 'float64']) })),
-});
+export const FILE_MAGIC = Buffer.from('CSMANIF1', 'latin1');
+const FIXED_BYTES = FILE_MAGIC.length + 16;
 
-export function digestOf(header: ManifestHeader, columns: ManifestColumns): Buffer {
-  const hash = createHash('sha256');
-  for (const part of parts(header, columns)) hash.update(part);
-  return hash.digest();
+export function encodeFileManifest(header: ManifestHeader, columns: ManifestColumns): Uint8Array {
+  return sealed(parts(header, columns));
 }
 
-export function encodeManifest(header: ManifestHeader, columns: ManifestColumns): Uint8Array {
-  return Buffer.concat([...parts(header, columns), digestOf(header, columns)]);
-}
-
-function headerBytes({ source, classes, fields }: ManifestHeader): Buffer {
-  const inOrder = fields.map(({ name, dtype }) => ({ name, dtype }));
-  const json = Buffer.from(JSON.stringify({ source, classes, fields: inOrder }), 'utf8');
-  const padded = Buffer.alloc(Math.ceil(json.length / ALIGNMENT) * ALIGNMENT, ' ');
-  json.copy(padded);
-  return padded;
-}
-
-function parts(manifest: ManifestHeader, columns: ManifestColumns): Uint8Array[] {
-  const header = headerBytes(manifest);
+/** What the digest covers, in order. */
+export function parts(manifest: ManifestHeader, columns: ManifestColumns): Uint8Array[] {
+  const header = encodeHeader(manifest);
   const fixed = Buffer.alloc(FIXED_BYTES);
-  MAGIC.copy(fixed);
+  FILE_MAGIC.copy(fixed);
   fixed.writeUInt32LE(header.length, 8);
   fixed.writeUInt32LE(columns.labels.length, 12);
   fixed.writeUInt32LE(columns.paths.length, 16);
   const { sizes, offsets, labels, paths } = columns;
   return [fixed, header, ...[sizes, offsets, labels, paths].map(bytesOf)];
-}
-
-/** What a manifest's first bytes say of it. */
-export interface ManifestFacts extends ManifestHeader {
-  readonly samples: number;
 }
 
 interface Counts {
@@ -77,9 +57,9 @@ interface Counts {
 /**
  * What stands at the beginning of a manifest, without its samples; null where `start` holds too little of it.
  *
- * @throws DATASET_MALFORMED for anything that `encodeManifest` does not write
+ * @throws DATASET_MALFORMED for anything that `encodeFileManifest` does not write
  */
-export function readFacts(start: Uint8Array): ManifestFacts | null {
+export function readFileFacts(start: Uint8Array): ManifestFacts | null {
   const bytes = Buffer.from(start.buffer, start.byteOffset, start.byteLength);
   if (bytes.length < FIXED_BYTES) return null;
   const { headerBytes, samples } = readCounts(bytes);
@@ -88,7 +68,8 @@ export function readFacts(start: Uint8Array): ManifestFacts | null {
 }
 
 function readCounts(bytes: Buffer): Counts {
-  if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) throw malformed('it is no manifest of this version');
+  if (!bytes.subarray(0, FILE_MAGIC.length).equals(FILE_MAGIC))
+    throw malformed('it is no manifest of this version');
   if (bytes.readUInt32LE(20) !== 0) throw malformed('it has a reserved word');
   return {
     headerBytes: bytes.readUInt32LE(8),
@@ -102,9 +83,9 @@ function readCounts(bytes: Buffer): Counts {
  * sample, so that it takes no longer for more of them: `checkSample` does, when one is asked for.
  *
  * @returns with the digest that stands at the end; whether it is theirs is for `checkManifest`
- * @throws DATASET_MALFORMED for anything that `encodeManifest` does not write
+ * @throws DATASET_MALFORMED for anything that `encodeFileManifest` does not write
  */
-export function decodeManifest(input: Uint8Array): {
+export function decodeFileManifest(input: Uint8Array): {
   header: ManifestHeader;
   columns: ManifestColumns;
   digest: string;
@@ -116,7 +97,7 @@ export function decodeManifest(input: Uint8Array): {
   if (bytes.length !== body + DIGEST_BYTES) throw malformed('its length is not what its counts say');
 
   const header = parseHeader(bytes.subarray(FIXED_BYTES, FIXED_BYTES + headerLength));
-  const aligned = bytes.byteOffset % ALIGNMENT === 0 ? bytes : new Uint8Array(bytes);
+  const aligned = alignedBytes(bytes);
   const { buffer } = aligned;
   let at = aligned.byteOffset + FIXED_BYTES + headerLength;
   const take = (length: number) => {
@@ -131,24 +112,7 @@ export function decodeManifest(input: Uint8Array): {
   };
   if (columns.offsets[0] !== 0 || columns.offsets[samples] !== pathBytes)
     throw malformed('its offsets do not span its paths');
-  return { header, columns, digest: bytes.subarray(body).toString('hex') };
-}
-
-/**
- * Makes sure that bytes from elsewhere are the manifest of that digest, a piece at a time, so that no event loop stands
- * still.
- *
- * @throws DATASET_MALFORMED
- */
-export async function checkManifest(bytes: Uint8Array, digest: string): Promise<void> {
-  const end = Math.max(0, bytes.byteLength - DIGEST_BYTES);
-  const hash = createHash('sha256');
-  for (let at = 0; at < end; at += PIECE_BYTES) {
-    hash.update(bytes.subarray(at, Math.min(at + PIECE_BYTES, end)));
-    await nextTurn();
-  }
-  const stored = Buffer.from(bytes.subarray(end)).toString('hex');
-  if (stored !== digest || hash.digest('hex') !== digest) throw malformed('its digest does not match');
+  return { header, columns, digest: storedDigest(bytes) };
 }
 
 /** A digest can be recomputed by whoever forges a manifest, so what is read of it is checked all the same. */
@@ -166,25 +130,3 @@ export function checkSample(header: ManifestHeader, columns: ManifestColumns, i:
 }
 
 const MAX_SIZE = BigInt(Number.MAX_SAFE_INTEGER);
-
-function parseHeader(bytes: Buffer): ManifestHeader {
-  let json: unknown;
-  try {
-    json = JSON.parse(bytes.toString('utf8'));
-  } catch {
-    throw malformed('its header is not JSON');
-  }
-  const parsed = headerSchema.safeParse(json);
-  if (!parsed.success) throw malformed(`its header is not valid: ${z.prettifyError(parsed.error)}`);
-  // One spelling (and one padding) a header, or equal manifests would have two digests.
-  if (!headerBytes(parsed.data).equals(bytes)) throw malformed('its header is not in canonical form');
-  return parsed.data;
-}
-
-function bytesOf(array: ArrayBufferView): Uint8Array {
-  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-}
-
-function malformed(reason: string) {
-  return failure('DATASET_MALFORMED', { path: 'the manifest', reason });
-}

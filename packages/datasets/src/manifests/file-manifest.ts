@@ -1,21 +1,7 @@
-import { checkSample, decodeManifest, digestOf, encodeManifest } from './manifest-format.js';
-import { decodePath } from './paths.js';
-
-/** A scalar that rides with each sample by name. */
-export interface SampleField {
-  readonly name: string;
-  readonly dtype: 'string' | 'int64' | 'float64';
-}
-
-/** What a manifest says of the dataset as a whole. */
-export interface ManifestHeader {
-  /** The source that made it and that reads its samples. */
-  readonly source: string;
-  /** Names of the classes; a label is an index into them, or -1 for none. */
-  readonly classes: readonly string[];
-  /** The fields that every sample carries besides its label. */
-  readonly fields: readonly SampleField[];
-}
+import { decodePath, lossyUtf8 } from '../paths.js';
+import { checkSample, decodeFileManifest, encodeFileManifest, parts } from './file-format.js';
+import { digestOf } from './header.js';
+import { checkSampleId, type Manifest, type ManifestHeader, type SampleField } from './manifest.js';
 
 /** One entry a sample in each, but `offsets`, which has one more. Never changed once in a manifest. */
 export interface ManifestColumns {
@@ -28,17 +14,15 @@ export interface ManifestColumns {
   readonly labels: Int32Array;
 }
 
-const lossyUtf8 = new TextDecoder('utf-8', { ignoreBOM: true });
-
 /**
- * A dataset's index: which samples it has, in which order. Immutable, known by its digest, which covers the
- * source, the classes' names and the samples' paths, sizes and labels in order; not times, and not where the
- * dataset is. Costs 16 bytes a sample and its path's.
+ * The manifest of a dataset whose samples are a file each (or a record of their own): its digest covers their paths, sizes
+ * and labels in order. Costs 16 bytes a sample and its path's.
  */
-export class Manifest implements ManifestHeader {
+export class FileManifest implements Manifest {
   readonly source: string;
   readonly classes: readonly string[];
   readonly fields: readonly SampleField[];
+  readonly settings: Readonly<Record<string, string>>;
   readonly #columns: ManifestColumns;
   readonly #isDecoded: boolean;
   #digest: string | undefined;
@@ -52,6 +36,7 @@ export class Manifest implements ManifestHeader {
     this.source = header.source;
     this.classes = Object.freeze([...header.classes]);
     this.fields = Object.freeze([...header.fields]);
+    this.settings = header.settings ?? {};
     this.#columns = columns;
     this.#digest = decoded?.digest;
     this.#isDecoded = decoded !== null;
@@ -64,8 +49,14 @@ export class Manifest implements ManifestHeader {
 
   /** SHA-256 in lower-case hexadecimal, computed when first asked for. */
   get digest(): string {
-    this.#digest ??= digestOf(this, this.#columns).toString('hex');
+    this.#digest ??= digestOf(parts(this, this.#columns)).toString('hex');
     return this.#digest;
+  }
+
+  get bytes(): number {
+    let sum = 0;
+    for (const size of this.#columns.sizes) sum += Number(size);
+    return sum;
   }
 
   /** An index into `classes`, or -1. */
@@ -78,7 +69,7 @@ export class Manifest implements ManifestHeader {
     return Number(this.#columns.sizes[this.#checked(sampleId)]);
   }
 
-  /** The sample's path below the dataset's root, for people: what is not UTF-8 in it shows as U+FFFD. */
+  /** The sample's path below the dataset's root. */
   pathOf(sampleId: number): string {
     return lossyUtf8.decode(this.#pathBytes(sampleId));
   }
@@ -94,8 +85,8 @@ export class Manifest implements ManifestHeader {
    * @param sampleIds each an integer in [0, length)
    * @throws RangeError for another
    */
-  select(sampleIds: ArrayLike<number>): Manifest {
-    const builder = new ManifestBuilder(this);
+  select(sampleIds: ArrayLike<number>): FileManifest {
+    const builder = new FileManifestBuilder(this);
     for (let i = 0; i < sampleIds.length; i++) {
       const id = sampleIds[i] as number;
       builder.add(this.#pathBytes(id), this.sizeOf(id), this.labelOf(id));
@@ -103,9 +94,9 @@ export class Manifest implements ManifestHeader {
     return builder.build();
   }
 
-  /** A versioned binary form, with its digest; see manifest-format.ts. */
+  /** The form is in file-format.ts. */
   encode(): Uint8Array {
-    return encodeManifest(this, this.#columns);
+    return encodeFileManifest(this, this.#columns);
   }
 
   /**
@@ -115,15 +106,13 @@ export class Manifest implements ManifestHeader {
    *
    * @throws DATASET_MALFORMED for bytes that `encode` did not write
    */
-  static decode(bytes: Uint8Array): Manifest {
-    const { header, columns, digest } = decodeManifest(bytes);
-    return new Manifest(header, columns, { digest });
+  static decode(bytes: Uint8Array): FileManifest {
+    const { header, columns, digest } = decodeFileManifest(bytes);
+    return new FileManifest(header, columns, { digest });
   }
 
   #checked(sampleId: number): number {
-    if (!Number.isInteger(sampleId) || sampleId < 0 || sampleId >= this.length) {
-      throw new RangeError(`sample ${sampleId} is not in [0, ${this.length})`);
-    }
+    checkSampleId(sampleId, this.length);
     if (this.#isDecoded) checkSample(this, this.#columns, sampleId);
     return sampleId;
   }
@@ -143,7 +132,7 @@ export interface ManifestCapacity {
 }
 
 /** Gathers samples into columns that double where they are full. */
-export class ManifestBuilder {
+export class FileManifestBuilder {
   readonly #header: ManifestHeader;
   #length = 0;
   #pathBytes = 0;
@@ -185,9 +174,9 @@ export class ManifestBuilder {
     this.#offsets[this.#length] = end;
   }
 
-  build(): Manifest {
+  build(): FileManifest {
     const length = this.#length;
-    return new Manifest(this.#header, {
+    return new FileManifest(this.#header, {
       offsets: fitted(this.#offsets, length + 1),
       paths: fitted(this.#paths, this.#pathBytes),
       sizes: fitted(this.#sizes, length),

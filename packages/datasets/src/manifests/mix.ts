@@ -1,0 +1,172 @@
+/**
+ * The manifest of several datasets drawn from as one: sample ids are the first dataset's, then the second's, and so on. How
+ * often each is drawn from is the spec's. Its binary form, little-endian:
+ *
+ *     8 bytes   "CSMIXED1": magic and version
+ *     u32       bytes of the header H, padding included
+ *     u32       0
+ *     H bytes   UTF-8 JSON {"parts": [{"samples", "bytes"}], "header"}, padded with spaces to a multiple of 8
+ *     ...       each part's manifest in its binary form, padded with zeros to a multiple of 8
+ *     32 bytes  the digest: SHA-256 of all that stands before it
+ */
+import * as z from 'zod';
+import {
+  ALIGNMENT,
+  alignedBytes,
+  DIGEST_BYTES,
+  digestOf,
+  headerJson,
+  headerSchema,
+  malformed,
+  padded,
+  parseJson,
+  sealed,
+  storedDigest,
+} from './header.js';
+import {
+  checkSampleId,
+  type Manifest,
+  type ManifestFacts,
+  type ManifestHeader,
+  type SampleField,
+} from './manifest.js';
+
+export const MIX_MAGIC = Buffer.from('CSMIXED1', 'latin1');
+const FIXED_BYTES = MIX_MAGIC.length + 8;
+export const MIX = 'mix';
+/** Which of the datasets a sample is of, from 0, unless they have a field of that name. */
+const DATASET_FIELD: SampleField = { name: 'dataset', dtype: 'int64' };
+
+const mixSchema = z.strictObject({
+  parts: z.array(z.strictObject({ samples: z.int().min(1), bytes: z.int().min(1) })).min(1),
+  header: headerSchema,
+});
+
+export class Mix implements Manifest {
+  readonly source = MIX;
+  /** The datasets' classes, each name once, in the order of their first appearance. */
+  readonly classes: readonly string[];
+  /** The fields that all of them have, and `dataset`. */
+  readonly fields: readonly SampleField[];
+  readonly settings = {};
+  readonly length: number;
+  /** The first sample of each part, and the number of all. */
+  readonly #starts: readonly number[];
+  readonly #encoded: readonly Uint8Array[];
+  #digest: string | undefined;
+
+  constructor(
+    readonly parts: readonly Manifest[],
+    decoded: { readonly digest: string } | null = null,
+  ) {
+    this.classes = [...new Set(parts.flatMap(({ classes }) => classes))];
+    this.fields = commonFields(parts);
+    const starts = [0];
+    for (const { length } of parts) starts.push((starts.at(-1) as number) + length);
+    this.#starts = starts;
+    this.length = starts.at(-1) as number;
+    this.#encoded = parts.map((part) => part.encode());
+    this.#digest = decoded?.digest;
+  }
+
+  get digest(): string {
+    this.#digest ??= digestOf(this.#parts()).toString('hex');
+    return this.#digest;
+  }
+
+  get bytes(): number {
+    return this.parts.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /**
+   * The part of a sample, and its id there.
+   *
+   * @throws RangeError for a sample that it does not have
+   */
+  locate(sampleId: number): { readonly part: number; readonly id: number } {
+    checkSampleId(sampleId, this.length);
+    const part = this.#starts.findLastIndex((start) => start <= sampleId);
+    return { part, id: sampleId - (this.#starts[part] as number) };
+  }
+
+  /** The labels that a part's own labels become; null where they stay as they are. */
+  labelsOf(part: number): readonly number[] | null {
+    if (this.classes.length === 0) return null;
+    return (this.parts[part] as Manifest).classes.map((name) => this.classes.indexOf(name));
+  }
+
+  pathOf(sampleId: number): string {
+    const { part, id } = this.locate(sampleId);
+    return (this.parts[part] as Manifest).pathOf(id);
+  }
+
+  encode(): Uint8Array {
+    return sealed(this.#parts());
+  }
+
+  /**
+   * @param decodePart decodes a part's manifest
+   * @throws DATASET_MALFORMED for bytes that `encode` did not write
+   */
+  static decode(input: Uint8Array, decodePart: (bytes: Uint8Array) => Manifest): Mix {
+    const bytes = alignedBytes(input);
+    const start = readStart(bytes);
+    if (start === null) throw malformed('it is too short');
+    let at = start.end;
+    const parts = start.parts.map((part) => {
+      const end = at + part.bytes;
+      if (end > bytes.length - DIGEST_BYTES) throw malformed('its length is not what its parts say');
+      const manifest = decodePart(bytes.subarray(at, end));
+      if (manifest.length !== part.samples) throw malformed('a part has not as many samples as it says');
+      at = Math.ceil(end / ALIGNMENT) * ALIGNMENT;
+      return manifest;
+    });
+    const mix = new Mix(parts, { digest: storedDigest(bytes) });
+    if (!Buffer.from(mix.encode()).subarray(0, -DIGEST_BYTES).equals(bytes.subarray(0, -DIGEST_BYTES))) {
+      throw malformed('it is not in canonical form');
+    }
+    return mix;
+  }
+
+  #parts(): Uint8Array[] {
+    const parts = this.parts.map(({ length }, i) => ({
+      samples: length,
+      bytes: (this.#encoded[i] as Uint8Array).length,
+    }));
+    const json = padded(Buffer.from(JSON.stringify({ parts, header: headerJson(this) }), 'utf8'), ' ');
+    const fixed = Buffer.alloc(FIXED_BYTES);
+    MIX_MAGIC.copy(fixed);
+    fixed.writeUInt32LE(json.length, MIX_MAGIC.length);
+    return [fixed, json, ...this.#encoded.map((part) => padded(part, 0))];
+  }
+}
+
+/** As `readFileFacts`. */
+export function readMixFacts(bytes: Uint8Array): ManifestFacts | null {
+  const start = readStart(bytes);
+  if (start === null) return null;
+  const parts = start.parts.map(({ samples }) => samples);
+  return { ...start.header, samples: parts.reduce((sum, samples) => sum + samples, 0), parts };
+}
+
+function readStart(input: Uint8Array) {
+  const bytes = Buffer.from(input.buffer, input.byteOffset, input.byteLength);
+  if (bytes.length < FIXED_BYTES) return null;
+  if (!bytes.subarray(0, MIX_MAGIC.length).equals(MIX_MAGIC)) throw malformed('it is no mix');
+  if (bytes.readUInt32LE(MIX_MAGIC.length + 4) !== 0) throw malformed('it has a reserved word');
+  const end = FIXED_BYTES + bytes.readUInt32LE(MIX_MAGIC.length);
+  if (bytes.length < end) return null;
+  const parsed = mixSchema.safeParse(parseJson(bytes.subarray(FIXED_BYTES, end)));
+  if (!parsed.success) throw malformed(`its header is not valid: ${z.prettifyError(parsed.error)}`);
+  const header: ManifestHeader = parsed.data.header;
+  return { end, parts: parsed.data.parts, header };
+}
+
+function commonFields([first, ...others]: readonly Manifest[]): SampleField[] {
+  const common = (first?.fields ?? []).filter((field) =>
+    others.every(({ fields }) =>
+      fields.some(({ name, dtype }) => name === field.name && dtype === field.dtype),
+    ),
+  );
+  return common.some(({ name }) => name === DATASET_FIELD.name) ? common : [...common, DATASET_FIELD];
+}
