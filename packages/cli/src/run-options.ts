@@ -39,15 +39,15 @@ const CIFAR_RECIPE = 'lesson-cifar10';
  */
 export function addRunOptions(command: Command, unused: readonly (keyof RunOptions)[] = []): Command {
   addViewOptions(command)
-    .option('--data <path>', 'a folder of images, or of CIFAR-10 binaries (which one is guessed)', given)
-    .option('--source <name>', 'dataset source, if the guess is wrong: image-folder, cifar10')
-    .option('--split <name>', 'of cifar10: train or test')
+    .option('--data <path>', 'a folder of images, or of CIFAR binaries (which one is guessed)', given)
+    .option('--source <name>', 'dataset source, if the guess is wrong: image-folder, cifar10, cifar100')
+    .option('--split <name>', 'of cifar10 and cifar100: train or test')
     .option('--subset <file>', 'a file of sample numbers, one a line: only these', given)
     .addOption(
       new Option(
         '--labels <how>',
-        "of image-folder: the root's folders are the classes, or none: every image below, label -1",
-      ).choices(['folders', 'none']),
+        "of image-folder: the root's folders are the classes, or none: every image below, label -1; of cifar100: fine or coarse",
+      ).choices(['folders', 'none', 'fine', 'coarse']),
     )
     .option('--global-batch-size <n>', 'samples in a step over all ranks (default: min(64, N))', integer(1))
     .option('--no-shuffle', "keep the dataset's own order")
@@ -68,7 +68,7 @@ export function addRunOptions(command: Command, unused: readonly (keyof RunOptio
 export function addViewOptions(command: Command): Command {
   return command
     .option('--spec <file>', 'a run spec, YAML or JSON; flags override its fields', given)
-    .option('--recipe <name>', `a preset of views (default: ${DEFAULT_RECIPE}; for cifar10 ${CIFAR_RECIPE})`)
+    .option('--recipe <name>', `a preset of views (default: ${DEFAULT_RECIPE}; for CIFAR ${CIFAR_RECIPE})`)
     .option('--seed <n>', 'seed of the run', integer(0))
     .option('--exif-rotation', 'turn images upright by their EXIF orientation')
     .option('--transform <module>', "a third-party transform's ES module; repeatable", collect);
@@ -86,12 +86,28 @@ export interface OpenedRun {
   readonly transforms: readonly string[];
 }
 
-/** What kind of dataset a path is: the first file of CIFAR-10's binary version gives it away. */
+/** Files that give a kind of dataset away, in its folder or in the one that its archive unpacks to. */
+const SIGNS = [
+  {
+    source: 'cifar10',
+    archive: 'cifar-10-batches-bin',
+    files: ['data_batch_1.bin', 'test_batch.bin'],
+    why: "it has CIFAR-10's binary batches",
+  },
+  {
+    source: 'cifar100',
+    archive: 'cifar-100-binary',
+    files: ['fine_label_names.txt'],
+    why: "it has CIFAR-100's binary files",
+  },
+] as const;
+
+/** What kind of dataset a path is. */
 export function guessSource(path: string): { source: string; url: string; why: string } {
   const url = resolve(path);
-  for (const folder of [url, join(url, 'cifar-10-batches-bin')]) {
-    if (existsSync(join(folder, 'data_batch_1.bin')) || existsSync(join(folder, 'test_batch.bin'))) {
-      return { source: 'cifar10', url: folder, why: "it has CIFAR-10's binary batches" };
+  for (const { source, archive, files, why } of SIGNS) {
+    for (const folder of [url, join(url, archive)]) {
+      if (files.some((file) => existsSync(join(folder, file)))) return { source, url: folder, why };
     }
   }
   return { source: 'image-folder', url, why: 'a folder of images' };
@@ -116,9 +132,9 @@ export async function runInput(options: RunOptions, output: Output): Promise<Rec
   input.dataset = dataset;
   if (options.recipe !== undefined) input.recipe = options.recipe;
   if (input.recipe === undefined && input.views === undefined) {
-    const cifar = dataset.source === 'cifar10';
+    const cifar = dataset.source === 'cifar10' || dataset.source === 'cifar100';
     input.recipe = cifar ? CIFAR_RECIPE : DEFAULT_RECIPE;
-    const whose = cifar ? 'for cifar10' : 'of the command line';
+    const whose = cifar ? `for ${dataset.source}` : 'of the command line';
     output.note(`recipe: ${input.recipe}, the default ${whose} (--recipe, or recipe and views of a spec)`);
   }
   const { viewNotices } = await import('@cropstream/augment');
