@@ -2,14 +2,19 @@ import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { failure } from '@cropstream/errors';
+import { cached } from './cached.js';
 import { HttpStorage } from './http.js';
 import { LocalStorage } from './local.js';
+import type { ReadCache } from './read-cache.js';
 import type { RemoteOptions } from './remote.js';
 import { S3Storage } from './s3.js';
 import type { Storage } from './storage.js';
 
 /** How storages are used; none of it changes what is read. */
-export type StorageOptions = RemoteOptions;
+export interface StorageOptions extends RemoteOptions {
+  /** Keeps what is read from remote storages. @default none */
+  readonly cache?: ReadCache | undefined;
+}
 
 /**
  * The storage of a dataset's url: a path (`~/` is the home folder) or `file:`, `s3:`, `gs:`, `http:` or `https:`. No
@@ -18,6 +23,11 @@ export type StorageOptions = RemoteOptions;
  * @throws SPEC_INVALID for a scheme that no adapter reads, or a url that is none of its scheme
  */
 export function openStorage(url: string, options: StorageOptions = {}): Storage {
+  const storage = adapterFor(url, options);
+  return options.cache ? cached(storage, options.cache) : storage;
+}
+
+function adapterFor(url: string, options: RemoteOptions): Storage {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(url)?.[1]?.toLowerCase();
   switch (scheme) {
     case undefined:
@@ -56,7 +66,7 @@ function googleCloud({ GS_ENDPOINT_URL, GS_ACCESS_KEY_ID, GS_SECRET_ACCESS_KEY }
   };
 }
 
-function webStorage(url: string, options: StorageOptions): Storage {
+function webStorage(url: string, options: RemoteOptions): Storage {
   const { username, password, search, hash } = URL.canParse(url) ? new URL(url) : { username: '?' };
   if (username || password || search || hash) {
     throw invalid(url, 'a URL of a folder, without user, password, query and fragment');

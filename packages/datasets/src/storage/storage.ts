@@ -29,6 +29,8 @@ export interface ReadOptions {
    * have no links.
    */
   readonly inside?: boolean;
+  /** From where the data lies, not from a cache, which then has these bytes. */
+  readonly fresh?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
