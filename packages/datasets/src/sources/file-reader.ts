@@ -1,7 +1,7 @@
 import { CropstreamError, failure } from '@cropstream/errors';
 import type { FileManifest } from '../manifests/file-manifest.js';
 import type { Sample, SampleReader } from '../source.js';
-import { type ReadOptions, type Storage, StorageError } from '../storage/storage.js';
+import { type FileStat, type ReadOptions, type Storage, StorageError } from '../storage/storage.js';
 
 /** Reads samples that are one encoded file each. */
 export class FileReader implements SampleReader {
@@ -63,6 +63,19 @@ export async function readSample(
     return await storage.read(storagePath, options);
   } catch (error) {
     throw await readFailure(error, storage, shownPath, options.signal);
+  }
+}
+
+/** What a storage tells of a file that a manifest names. Throws as `readSample` does. */
+export async function statSample(
+  storage: Storage,
+  storagePath: string,
+  shownPath: string,
+): Promise<FileStat> {
+  try {
+    return await storage.stat(storagePath);
+  } catch (error) {
+    throw await readFailure(error, storage, shownPath, undefined);
   }
 }
 

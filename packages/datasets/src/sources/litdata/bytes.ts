@@ -1,0 +1,31 @@
+import { failure } from '@cropstream/errors';
+
+/** Bytes that are read a part at a time: a chunk's file, or what was in a compressed one. */
+export interface ByteSource {
+  /** For messages. */
+  readonly name: string;
+  readonly size: number;
+  /** Exactly those bytes, which lie within the size, at the start of an ArrayBuffer of their own. */
+  read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** A part that a chunk says it has. @throws DATASET_MALFORMED where it does not lie in it */
+export async function readPart(
+  source: ByteSource,
+  offset: number,
+  length: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (offset < 0 || length < 0 || offset + length > source.size) {
+    throw malformedChunk(
+      source.name,
+      `it has ${source.size} bytes, and its tables name bytes ${offset} to ${offset + length}`,
+    );
+  }
+  return source.read(offset, length);
+}
+
+export const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+export function malformedChunk(path: string, reason: string, cause?: unknown) {
+  return failure('DATASET_MALFORMED', { path, reason }, cause === undefined ? {} : { cause });
+}
