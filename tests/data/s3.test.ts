@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CreateBucketCommand, DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { indexDataset, openDataset, openStorage } from '@cropstream/datasets';
@@ -171,6 +171,28 @@ describe.each(SERVERS)('a bucket of %s', (_, startServer) => {
       details: { path: other, change: 'is missing' },
     });
     await Promise.all(readers.map((reader) => reader.close()));
+  });
+
+  it('gives CIFAR the records that a local folder has, under the folder or above it', async () => {
+    const record = Uint8Array.from({ length: 3073 }, (_, i) => (i === 0 ? 3 : i & 255));
+    const files = join(folder.path, 'cifar', 'cifar-10-batches-bin');
+    mkdirSync(files, { recursive: true });
+    writeFileSync(join(files, 'test_batch.bin'), Buffer.concat([record, record]));
+    await put(server, 'cifar', { 'cifar-10-batches-bin/test_batch.bin': Buffer.concat([record, record]) });
+    const config = { source: 'cifar10' as const, split: 'test' as const };
+    const local = await indexDataset({ ...config, url: join(folder.path, 'cifar') });
+    const expected = await openDataset(join(folder.path, 'cifar'), local.manifest).read(1);
+    for (const url of ['s3://cifar', 's3://cifar/cifar-10-batches-bin']) {
+      const { manifest } = await indexDataset({ ...config, url });
+      expect(manifest.digest).toBe(local.manifest.digest);
+      expect(await openDataset(url, manifest).read(1)).toEqual(expected);
+    }
+    await put(server, 'cifar', { 'ids.txt': '1' });
+    const subset = await indexDataset({ ...config, url: 's3://cifar', subset: 's3://cifar/ids.txt' });
+    expect(subset.manifest.length).toBe(1);
+    await expect(
+      indexDataset({ ...config, url: 's3://cifar', subset: 's3://cifar/none.txt' }),
+    ).rejects.toMatchObject({ code: 'DATASET_NOT_FOUND' });
   });
 
   it('is left alone by a caller that aborts', async () => {

@@ -10,7 +10,7 @@ import { sealPart } from './parts.js';
 import { SelectionReader } from './selection-reader.js';
 import type { DatasetSource, IndexedDataset, IndexOptions, Parts, SampleReader } from './source.js';
 import { type DatasetConfig, type SingleDatasetConfig, SOURCES } from './sources/index.js';
-import { openStorage } from './storage/open.js';
+import { openStorage, type StorageOptions } from './storage/open.js';
 import { StorageError } from './storage/storage.js';
 import { takeSubset } from './subset.js';
 
@@ -83,6 +83,7 @@ export function locationOf(config: DatasetConfig): string {
 export interface OpenOptions {
   /** What indexing kept beside the manifest. @default nothing was */
   readonly parts?: Parts;
+  readonly storage?: StorageOptions | undefined;
 }
 
 const NO_PARTS: Parts = { get: async () => null };
@@ -104,7 +105,7 @@ export function openDataset(location: string, manifest: Manifest, options: OpenO
     return new SelectionReader(manifest, openDataset(location, manifest.whole, options));
   }
   const source = sourceOf(manifest.source);
-  const storage = openStorage(location);
+  const storage = openStorage(location, options.storage);
   if (source.kind === 'files' && manifest instanceof FileManifest) return source.open(manifest, storage);
   if (source.kind === 'shards' && manifest instanceof ShardManifest) {
     return source.open(manifest, storage, options.parts ?? NO_PARTS);

@@ -1,13 +1,15 @@
-import { readFile } from 'node:fs/promises';
-import { failure } from '@cropstream/errors';
+import { basename, dirname } from 'node:path';
+import { CropstreamError, failure } from '@cropstream/errors';
 import { FileManifest } from './manifests/file-manifest.js';
 import { Selection } from './manifests/selection.js';
 import type { ShardManifest } from './manifests/shard-manifest.js';
+import { openStorage } from './storage/open.js';
+import { StorageError } from './storage/storage.js';
 
 /**
  * The samples that a spec's `subset` names, in its order; an id that is there twice is a sample twice.
  *
- * @param subset ids, or a file of ids between white space or commas (a JSON array is one, too)
+ * @param subset ids, or a file (on any storage) of ids between white space or commas (a JSON array is one, too)
  * @throws DATASET_NOT_FOUND when the file cannot be read
  * @throws SPEC_INVALID for an empty list, and for anything in it that is not a sample's id
  */
@@ -30,9 +32,11 @@ export async function takeSubset(
 async function readIds(path: string): Promise<Float64Array> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    const storage = openStorage(dirname(path));
+    text = new TextDecoder().decode(await storage.read(basename(path)).finally(() => storage.close()));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    if (error instanceof CropstreamError) throw error;
+    const reason = error instanceof StorageError ? error.reason : String(error);
     throw failure(
       'DATASET_NOT_FOUND',
       { url: path, reason: `it is the dataset's subset: ${reason}` },

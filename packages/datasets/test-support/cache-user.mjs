@@ -1,5 +1,5 @@
-// A process that uses a cache without end: reads at random, checks every byte, and keeps what it did not find. Says
-// `ready` once it has begun, and what it did when its stdin ends.
+// A process that uses a cache: reads at random, checks every byte, and keeps what it did not find. Says `ready` once it
+// has begun; when its stdin has ended, and it has found and evicted something, what it did.
 //   node cache-user.mjs FOLDER MAX_BYTES KEYS
 import { createHash } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -21,7 +21,7 @@ function bytesOf(number) {
 }
 
 async function use() {
-  while (!ending) {
+  while (!(ending && counts.cacheHits > 0 && counts.cacheEvictions > 0)) {
     const number = Math.floor(Math.random() * keys);
     const expected = bytesOf(number);
     const key = {

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { workerConfig } from './config.js';
-import { DEFAULT_CHUNK_LIMITS } from './index.js';
+import { dataConfig, workerConfig } from './config.js';
+import { DEFAULT_CHUNK_LIMITS, DEFAULT_DATA_LIMITS } from './index.js';
 
 const REDIS_URL = 'redis://localhost:6379';
 
@@ -12,6 +12,27 @@ it('has the defaults of the limits, and sets those that are given', () => {
   expect(config.chunkLimits).toEqual(DEFAULT_CHUNK_LIMITS);
   // It depends on the machine's memory where nobody sets it.
   expect(workerConfig({ REDIS_URL }).limits).not.toHaveProperty('outboxBytes');
+});
+
+it('keeps remote data in the folder and the bounds that it is told', () => {
+  const told = {
+    CROPSTREAM_CACHE: '/cache',
+    CROPSTREAM_DATA_CACHE_BYTES: '1TiB',
+    CROPSTREAM_STORAGE_RETRY: '5m',
+  };
+  const expected = {
+    dataCache: '/cache/data',
+    dataLimits: { retryMs: 300_000, maxRequests: 32, silenceMs: 10_000, cacheBytes: 2 ** 40 },
+  };
+  expect(dataConfig(told)).toEqual(expected);
+  expect(workerConfig({ REDIS_URL, ...told })).toMatchObject(expected);
+  expect(dataConfig({ HOME: '/home/me' })).toEqual({
+    dataCache: '/home/me/.cache/cropstream/data',
+    dataLimits: DEFAULT_DATA_LIMITS,
+  });
+  expect(() => dataConfig({ CROPSTREAM_STORAGE_REQUESTS: '0' })).toThrow(
+    /CROPSTREAM_STORAGE_REQUESTS is "0"/,
+  );
 });
 
 it.each([

@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import {
   bytesVariable,
   choiceVariable,
+  defaultCacheFolder,
   defaultThreads,
   integerVariable,
   type LimitTable,
@@ -13,6 +15,7 @@ import {
 import { z } from 'zod';
 import { type ChunkLimits, DEFAULT_CHUNK_LIMITS } from './chunk/chunk-limits.js';
 import { DEFAULT_WORKER_LIMITS, type WorkerLimits } from './worker/config.js';
+import { type DataAccessOptions, type DataLimits, DEFAULT_DATA_LIMITS } from './worker/data-access.js';
 
 type Fixed = Omit<WorkerLimits, 'outboxBytes'>;
 
@@ -50,6 +53,35 @@ const CHUNK_LIMITS: LimitTable<ChunkLimits> = {
   keepBytes: ['CROPSTREAM_KEEP_BYTES', 'WebAssembly memory that a compute thread keeps between images'],
 };
 
+const DATA_LIMITS: LimitTable<DataLimits> = {
+  retryMs: [
+    'CROPSTREAM_STORAGE_RETRY',
+    'How long a request to an object store or web server is tried again before the attempt at its chunk fails',
+  ],
+  maxRequests: [
+    'CROPSTREAM_STORAGE_REQUESTS',
+    'Requests that a cell makes at once to the object store or web server of one run',
+  ],
+  silenceMs: [
+    'CROPSTREAM_STORAGE_SILENCE',
+    'A request to one during which nothing comes for so long is ended and tried again',
+  ],
+  cacheBytes: [
+    'CROPSTREAM_DATA_CACHE_BYTES',
+    'What is kept there of data read from object stores and web servers; 0: nothing. The same for all workers that share it',
+  ],
+};
+
+/** Of reading data: also for a worker inside another process. */
+const DATA_VARIABLES = {
+  CROPSTREAM_CACHE: textVariable('a folder that can be written')
+    .optional()
+    .describe(
+      'Where manifests and remote data are kept between starts. Unset: `cropstream` in $XDG_CACHE_HOME or ~/.cache',
+    ),
+  ...limitVariables(DEFAULT_DATA_LIMITS, DATA_LIMITS),
+};
+
 /** The crop-worker's environment. */
 export const WORKER_VARIABLES = z.object({
   ...serviceVariables({ grpc: 7410, http: 7402 }),
@@ -70,21 +102,38 @@ export const WORKER_VARIABLES = z.object({
   CROPSTREAM_DECODER: choiceVariable(['auto', 'turbojpeg', 'sharp'])
     .default('auto')
     .describe('JPEG decoder; the bytes are the same'),
-  CROPSTREAM_CACHE: textVariable('a folder that can be written')
-    .optional()
-    .describe('Where manifests are kept between starts. Unset: `cropstream` in $XDG_CACHE_HOME or ~/.cache'),
-  CROPSTREAM_CACHE_BYTES: bytesVariable().prefault('2GiB').describe('What is kept there at most'),
+  ...DATA_VARIABLES,
+  CROPSTREAM_CACHE_BYTES: bytesVariable()
+    .prefault('2GiB')
+    .describe('What is kept there of manifests at most'),
   ...limitVariables(DEFAULT_WORKER_LIMITS, WORKER_LIMITS),
   ...limitVariables(DEFAULT_CHUNK_LIMITS, CHUNK_LIMITS),
 });
 
 /** @throws CONFIG_INVALID */
-export function workerConfig(env: Readonly<Record<string, string | undefined>>) {
+export function workerConfig(env: Environment) {
   const { CROPSTREAM_OUTBOX_BYTES: outboxBytes, ...config } = loadConfig(WORKER_VARIABLES, env);
   return {
     ...config,
     threads: config.CROPSTREAM_THREADS ?? defaultThreads(),
     limits: { ...limitsOf(config, WORKER_LIMITS), ...(outboxBytes !== undefined && { outboxBytes }) },
     chunkLimits: limitsOf(config, CHUNK_LIMITS),
+    ...dataOptions(config, env),
   };
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * What the environment says of reading data.
+ *
+ * @throws CONFIG_INVALID
+ */
+export function dataConfig(env: Environment): Required<DataAccessOptions> {
+  return dataOptions(loadConfig(z.object(DATA_VARIABLES), env), env);
+}
+
+function dataOptions(config: { readonly CROPSTREAM_CACHE?: string | undefined }, env: Environment) {
+  const folder = config.CROPSTREAM_CACHE ?? defaultCacheFolder(env);
+  return { dataLimits: limitsOf<DataLimits>(config, DATA_LIMITS), dataCache: join(folder, 'data') };
 }

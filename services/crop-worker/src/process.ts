@@ -84,6 +84,8 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<WorkerProcess> 
       decoder: config.CROPSTREAM_DECODER,
       limits: config.limits,
       chunkLimits: config.chunkLimits,
+      dataLimits: config.dataLimits,
+      dataCache: config.dataCache,
     });
     opened.push(() => cells.close(0));
     const http = await startHttpServer({

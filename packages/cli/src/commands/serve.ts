@@ -8,7 +8,7 @@ import { given, integer } from '../flags.js';
 import { formatBytes, formatCount, Output, plural } from '../output.js';
 import { DEFAULT_HTTP_PORT, DEFAULT_PORT } from '../ports.js';
 import { progressCount } from '../progress.js';
-import { addRunOptions, type RunOptions, runInput } from '../run-options.js';
+import { addRunOptions, isUrl, type RunOptions, runInput } from '../run-options.js';
 
 interface ServeOptions extends RunOptions {
   readonly name?: string;
@@ -28,6 +28,8 @@ interface ServeOptions extends RunOptions {
 
 /** Runs of a dataset up to this size have every file's kind looked at before they start: a second at most. */
 const INSPECT_FILES = 5000;
+/** Of remote data so many of them: each costs a round trip. */
+const INSPECT_REMOTE_FILES = 100;
 
 export function register(program: Command): void {
   const command = program
@@ -73,15 +75,14 @@ export function register(program: Command): void {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
-  const [augment, broker, runtime, { prepareCoordinator }, { startCells, workerMetrics }] = await Promise.all(
-    [
+  const [augment, broker, runtime, { prepareCoordinator }, { dataConfig, startCells, workerMetrics }] =
+    await Promise.all([
       import('@cropstream/augment'),
       import('@cropstream/broker'),
       import('@cropstream/runtime'),
       import('@cropstream/coordinator'),
       import('@cropstream/crop-worker'),
-    ],
-  );
+    ]);
   const output = new Output(options);
   const input = await runInput(options, output);
   if (options.name !== undefined) input.name = options.name;
@@ -89,6 +90,7 @@ async function serve(options: ServeOptions): Promise<void> {
   const clock = runtime.systemClock;
   const log = runtime.createLogger({ name: 'serve', level: options.logLevel });
   const { security, peers } = runtime.loadSecurity(process.env);
+  const data = dataConfig(process.env);
   runtime.warnIfExposed(options.host, security, log);
   const transforms = (options.transform ?? []).map((path) => resolve(path));
   const registry = runtime.createRegistry();
@@ -127,6 +129,7 @@ async function serve(options: ServeOptions): Promise<void> {
       threads,
       transforms,
       decoder: options.decoder,
+      ...data,
       ...(options.cells !== undefined && { cells: options.cells }),
       ...(options.outboxBytes !== undefined && { limits: { outboxBytes: options.outboxBytes } }),
     });
@@ -204,10 +207,14 @@ async function open(catalog: RunCatalog, input: unknown, output: Output): Promis
     .finally(() => bar.stop());
   for (const notice of notices) output.note(`note: ${notice}`);
   if (manifest.length <= INSPECT_FILES) {
-    const reader = openDataset(locationOf(run.spec.dataset), manifest);
-    const inspection = await inspectDataset(manifest, reader, { sniff }).finally(() => reader.close());
+    const location = locationOf(run.spec.dataset);
+    const reader = openDataset(location, manifest);
+    const maxFiles = isUrl(location) ? Math.min(INSPECT_REMOTE_FILES, manifest.length) : manifest.length;
+    const inspection = await inspectDataset(manifest, reader, { sniff, maxFiles }).finally(() =>
+      reader.close(),
+    );
     for (const notice of inspectionNotices(inspection)) output.note(`note: ${notice}`);
-    if (inspection.bad === manifest.length) throw noneGood(locationOf(run.spec.dataset), inspection);
+    if (inspection.bad === manifest.length) throw noneGood(location, inspection);
   }
   return run;
 }

@@ -14,7 +14,7 @@ import type {
 } from '../source.js';
 import { type Storage, StorageError } from '../storage/storage.js';
 import { PATH_FIELD } from './common.js';
-import { readSample } from './file-reader.js';
+import { readSample, sampleFailure } from './file-reader.js';
 
 const SIDE = 32;
 const PLANE_BYTES = SIDE * SIDE;
@@ -194,7 +194,7 @@ class RecordReader implements SampleReader {
   readonly #recordBytes: number;
   /** Where in a record the sample's label stands: the one that is none of its fields. */
   readonly #labelAt: number;
-  #folder: Promise<string> | undefined;
+  #folder: string | undefined;
 
   constructor(manifest: FileManifest, storage: Storage, version: CifarVersion) {
     this.#manifest = manifest;
@@ -213,7 +213,8 @@ class RecordReader implements SampleReader {
     const path = this.#manifest.pathOf(sampleId);
     const label = this.#manifest.labelOf(sampleId);
     const hash = path.lastIndexOf('#');
-    const file = joinPath(await this.#findFolder(), path.slice(0, hash));
+    const name = path.slice(0, hash);
+    const file = joinPath(await this.#folderOf(name, path, signal), name);
     const bytes = await readSample(this.#storage, file, path, {
       offset: Number(path.slice(hash + 1)) * this.#recordBytes,
       length: this.#recordBytes,
@@ -249,13 +250,20 @@ class RecordReader implements SampleReader {
   }
 
   /** The manifest's paths hold whether the url is the files' folder or the one above it. */
-  #findFolder(): Promise<string> {
+  async #folderOf(name: string, path: string, signal?: AbortSignal): Promise<string> {
     const { folder } = this.#version;
-    this.#folder ??= this.#storage.stat(folder).then(
-      () => folder,
-      () => '',
-    );
-    return this.#folder;
+    try {
+      this.#folder ??= await this.#storage.stat(joinPath(folder, name), signal).then(
+        () => folder,
+        (error) => {
+          if (error instanceof StorageError && error.kind === 'not-found') return '';
+          throw error;
+        },
+      );
+      return this.#folder;
+    } catch (error) {
+      throw await sampleFailure(error, this.#storage, path, signal);
+    }
   }
 }
 

@@ -62,7 +62,7 @@ export async function readSample(
   try {
     return await storage.read(storagePath, options);
   } catch (error) {
-    throw await readFailure(error, storage, shownPath, options.signal);
+    throw await sampleFailure(error, storage, shownPath, options.signal);
   }
 }
 
@@ -75,11 +75,12 @@ export async function statSample(
   try {
     return await storage.stat(storagePath);
   } catch (error) {
-    throw await readFailure(error, storage, shownPath, undefined);
+    throw await sampleFailure(error, storage, shownPath, undefined);
   }
 }
 
-async function readFailure(
+/** What an error of a storage means for a sample. */
+export async function sampleFailure(
   error: unknown,
   storage: Storage,
   path: string,

@@ -18,6 +18,8 @@ export type CellOptions = Pick<
   | 'decoder'
   | 'limits'
   | 'chunkLimits'
+  | 'dataLimits'
+  | 'dataCache'
 >;
 
 /** What a cell's thread is started with; the ports are moved to it. */

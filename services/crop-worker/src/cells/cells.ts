@@ -128,6 +128,7 @@ export async function startCells(options: CellsOptions): Promise<Cells> {
 /** A cell's part of the threads, memory and ports. */
 function optionsOf(options: CellsOptions, threads: number, index: number, count: number): CellOptions {
   const { fingerprint, host, advertise, security, transforms, decoder, port, portFlag } = options;
+  const { dataLimits, dataCache } = options;
   const chunkLimits = { ...DEFAULT_CHUNK_LIMITS, ...options.chunkLimits };
   const outboxBytes = defaultOutboxBytes(readResources().memoryBytes, count * chunkLimits.maxChunkBytes);
   const limits = { ...DEFAULT_WORKER_LIMITS, outboxBytes, ...options.limits };
@@ -139,6 +140,8 @@ function optionsOf(options: CellsOptions, threads: number, index: number, count:
     ...(advertise !== undefined && { advertise }),
     ...(transforms !== undefined && { transforms }),
     ...(decoder !== undefined && { decoder }),
+    ...(dataLimits !== undefined && { dataLimits }),
+    ...(dataCache !== undefined && { dataCache }),
     port: port === 0 ? 0 : port + index,
     ...(portFlag !== undefined && { portFlag }),
     threads: Math.floor(threads / count) + (index < threads % count ? 1 : 0),

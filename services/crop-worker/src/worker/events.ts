@@ -1,4 +1,5 @@
 import type { Stage } from '@cropstream/augment';
+import type { StorageCounts } from '@cropstream/datasets';
 import type { DropReason } from './outbox.js';
 
 /** What a worker tells of itself, for metrics: plain data, so that it crosses threads. */
@@ -24,7 +25,9 @@ export type WorkerEvent =
       readonly usedBytes: number;
       readonly limitBytes: number;
       readonly chunks: number;
-    };
+    }
+  /** What reading data took since the last event of this kind. */
+  | { readonly kind: 'storage'; readonly since: StorageCounts };
 
 /**
  * Another attempt was first; nobody wants the chunk; its run has its share of the outbox; its run is not open any

@@ -1,3 +1,4 @@
+import type { StorageCounts } from '@cropstream/datasets';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Emit } from './events.js';
 
@@ -41,6 +42,18 @@ export function workerMetrics(registry: Registry): (cell: number) => Emit {
   const outboxLimit = gauge('outbox_limit_bytes', 'The most bytes that the outbox may hold.');
   const outboxChunks = gauge('outbox_chunks', 'Chunks held.');
 
+  const storage = {
+    requests: counter('storage_requests_total', 'Requests to object stores and web servers, all attempts.'),
+    retries: counter('storage_retries_total', 'Requests to them that failed and were made again.'),
+    readBytes: counter('storage_read_bytes_total', 'Bytes of samples read from where they lie.'),
+    cacheHits: counter('cache_hits_total', 'Reads of remote data that the disk cache answered.'),
+    cacheHitBytes: counter('cache_hit_bytes_total', 'Bytes that the disk cache answered with.'),
+    cacheMisses: counter('cache_misses_total', 'Reads of remote data that the disk cache did not have.'),
+    cacheWrittenBytes: counter('cache_written_bytes_total', 'Bytes put into the disk cache.'),
+    cacheEvictions: counter('cache_evictions_total', 'Files removed from the disk cache for room.'),
+    cacheDamaged: counter('cache_damaged_total', 'Files of the disk cache that failed their check.'),
+  } satisfies Record<keyof StorageCounts, Counter>;
+
   return (cell) => (event) => {
     switch (event.kind) {
       case 'made':
@@ -68,6 +81,11 @@ export function workerMetrics(registry: Registry): (cell: number) => Emit {
         outboxBytes.set({ cell }, event.usedBytes);
         outboxLimit.set({ cell }, event.limitBytes);
         outboxChunks.set({ cell }, event.chunks);
+        break;
+      case 'storage':
+        for (const name of Object.keys(storage) as (keyof StorageCounts)[]) {
+          storage[name].inc(event.since[name]);
+        }
         break;
     }
   };

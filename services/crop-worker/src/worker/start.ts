@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import type { Broker, Store } from '@cropstream/broker';
-import { decodeManifest, openDataset, partsFrom } from '@cropstream/datasets';
+import { decodeManifest, type OpenOptions, openDataset, partsFrom } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
 import {
   SERVER_OPTIONS,
@@ -21,11 +21,12 @@ import { createSharedParts, type DecodeElsewhere, type SharedParts } from '../ch
 import { Admission } from './admission.js';
 import { DEFAULT_WORKER_LIMITS, type WorkerLimits } from './config.js';
 import { CropWorker } from './crop-worker.js';
+import { type DataAccessOptions, dataAccess } from './data-access.js';
 import type { Emit, Log } from './events.js';
 import { fetchService } from './fetch-service.js';
 import type { OpenRun } from './run-book.js';
 
-export interface CropWorkerServiceOptions {
+export interface CropWorkerServiceOptions extends DataAccessOptions {
   readonly store: Store;
   readonly broker: Broker;
   readonly clock: Clock;
@@ -77,6 +78,7 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
   const { clock, randomness, fingerprint, host, threads, emit } = options;
   const limits = { ...DEFAULT_WORKER_LIMITS, ...options.limits };
   const id = randomness.id();
+  const data = dataAccess(options, options.log);
   const parts = await createSharedParts({ ...options, limits: options.chunkLimits ?? {} });
   let service: WorkerServer | null = null;
   let grpc: GrpcServer | null = null;
@@ -111,7 +113,12 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
       self: { id, address, tlsName: options.security.tls?.name ?? '', fingerprint, slots: threads },
       limits,
       maxChunkBytes: parts.limits.maxChunkBytes,
-      openRun: openRunWith(parts, options.store),
+      openRun: openRunWith(parts, options.store, data.storage),
+      emit: (event) => {
+        emit(event);
+        // As often as the outbox is told of.
+        if (event.kind === 'outbox') data.report(emit);
+      },
     });
     service = fetchService({ workerId: id, outbox: worker.outbox, clock, limits, emit });
     await worker.start();
@@ -159,7 +166,7 @@ function serviceOf(
 }
 
 /** Specs and manifests come from the store, so both are checked again. */
-function openRunWith(shared: SharedParts, store: Store): OpenRun {
+function openRunWith(shared: SharedParts, store: Store, storage: OpenOptions['storage']): OpenRun {
   return async (run, bytes, url) => {
     const manifest = decodeManifest(bytes);
     const spec = parseSpec(JSON.parse(run.specJson), {
@@ -171,7 +178,8 @@ function openRunWith(shared: SharedParts, store: Store): OpenRun {
       globalBatchSize: spec.global_batch_size,
       dropLast: spec.drop_last,
     });
-    const reader = openDataset(url, manifest, { parts: partsFrom((digest) => store.manifest(digest)) });
+    const parts = partsFrom((digest) => store.manifest(digest));
+    const reader = openDataset(url, manifest, { parts, storage });
     const maker = new ChunkMaker(spec, manifest, reader, shared);
     return {
       plan,

@@ -1,0 +1,49 @@
+import { newStorageCounts, ReadCache, type RemoteLimits, type StorageOptions } from '@cropstream/datasets';
+import type { Emit, Log } from './events.js';
+
+/** Bounds on how a worker reads data that is not on its machine; none of them changes what is read. */
+export interface DataLimits extends RemoteLimits {
+  /** What is kept on disk of what was read; 0: nothing. */
+  readonly cacheBytes: number;
+}
+
+/** A minute, three times over (`maxAttempts`): a store that is away for less costs time alone. */
+export const DEFAULT_DATA_LIMITS: DataLimits = {
+  retryMs: 60_000,
+  maxRequests: 32,
+  silenceMs: 10_000,
+  cacheBytes: 10 * 1024 ** 3,
+};
+
+export interface DataAccessOptions {
+  /** @default DEFAULT_DATA_LIMITS */
+  readonly dataLimits?: Partial<DataLimits>;
+  /** The folder of the cache, shared by all workers of a machine. @default none: nothing is kept */
+  readonly dataCache?: string;
+}
+
+/** How one worker reads data, and its way to tell what that took. */
+export function dataAccess(
+  { dataLimits, dataCache }: DataAccessOptions,
+  log: Log,
+): { storage: StorageOptions; report: (emit: Emit) => void } {
+  const { cacheBytes, ...limits } = { ...DEFAULT_DATA_LIMITS, ...dataLimits };
+  const counts = newStorageCounts();
+  const warn = (reason: string) => log.warn({ reason, folder: dataCache }, 'data cannot be kept on disk');
+  const cache =
+    dataCache !== undefined && cacheBytes > 0
+      ? new ReadCache({ folder: dataCache, maxBytes: cacheBytes, counts, warn })
+      : undefined;
+  let told = { ...counts };
+  return {
+    storage: { ...limits, counts, cache },
+    report(emit) {
+      const names = Object.keys(counts) as (keyof typeof counts)[];
+      if (names.every((name) => counts[name] === told[name])) return;
+      const since = newStorageCounts();
+      for (const name of names) since[name] = counts[name] - told[name];
+      told = { ...counts };
+      emit({ kind: 'storage', since });
+    },
+  };
+}
