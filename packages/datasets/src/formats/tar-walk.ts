@@ -75,6 +75,7 @@ export function* walkTar(from: number, end: number): Generator<TarNeed | TarMemb
     start = at;
     extended = {};
   }
+  if (at > end) throw new TarError('it was cut short: it ends within its last block');
   if (start !== at) throw new TarError('it was cut short: it ends after an extended header');
   return 'unmarked';
 }

@@ -9,8 +9,15 @@ import { cifar100, cifar100Schema } from './cifar100.js';
 import { imageFolder, imageFolderSchema } from './image-folder.js';
 import { litdata, litdataSchema } from './litdata.js';
 import { mixSchemaOf } from './mix.js';
+import { webdataset, webdatasetSchema } from './webdataset.js';
 
-const singleSchemas = [imageFolderSchema, cifar10Schema, cifar100Schema, litdataSchema] as const;
+const singleSchemas = [
+  imageFolderSchema,
+  cifar10Schema,
+  cifar100Schema,
+  litdataSchema,
+  webdatasetSchema,
+] as const;
 const mixSchema = mixSchemaOf(singleSchemas);
 
 /** The `dataset:` part of a run spec. */
@@ -31,5 +38,5 @@ export type MixConfig = z.infer<typeof mixSchema>;
 
 /** Every source by its name; a mix is none. */
 export const SOURCES: Readonly<Record<string, DatasetSource>> = Object.fromEntries(
-  [imageFolder, cifar10, cifar100, litdata].map((source) => [source.name, source]),
+  [imageFolder, cifar10, cifar100, litdata, webdataset].map((source) => [source.name, source]),
 );

@@ -59,12 +59,11 @@ export function partsOf(span: Uint8Array, length: number, choice: ImageChoice): 
 }
 
 /**
- * Reads a sample from its span.
+ * Reads a sample's image and fields.
  *
- * @throws TarError where it is not one sample's, or a field's member is not what its name says
+ * @throws TarError where a field's member is not what its name says
  */
-export function readSpan(span: Uint8Array<ArrayBuffer>, choice: ImageChoice): RawSample {
-  const { key, image, fields } = partsOf(span, span.length, choice);
+export function readParts(span: Uint8Array<ArrayBuffer>, { key, image, fields }: SpanParts): RawSample {
   const values = new Map<string, RawValue>();
   const objects: Record<string, unknown>[] = [];
   for (const [extension, { name, offset, size }] of fields) {

@@ -20,6 +20,10 @@ export interface ScanOptions {
   readonly choice: ImageChoice;
   /** Stops when so many samples are there; all by default. */
   readonly samples?: number;
+  /** Whether the shard must lie inside the root when links are followed. */
+  readonly inside?: boolean;
+  /** The version that the shard must have. */
+  readonly version?: string | undefined;
   /** Told of each window, by how far it reaches. */
   readonly reached?: (bytes: number) => void;
   readonly signal?: AbortSignal | undefined;
@@ -35,7 +39,7 @@ export async function scanShard(
   storage: Storage,
   path: string,
   size: number,
-  { choice, samples = Number.POSITIVE_INFINITY, reached, signal }: ScanOptions,
+  { choice, samples = Number.POSITIVE_INFINITY, reached, ...access }: ScanOptions,
 ): Promise<ScannedShard> {
   if (size > MAX_SHARD_BYTES) throw new TarError(`it is larger than ${MAX_SHARD_BYTES} bytes`);
   if (size === 0) throw new TarError('it is empty');
@@ -53,7 +57,7 @@ export async function scanShard(
     const { offset, length } = step.value;
     if (offset < windowStart || offset + length > windowStart + window.length) {
       const wanted = Math.min(Math.max(WINDOW_BYTES, length), size - offset);
-      window = await storage.read(path, { offset, length: wanted, signal });
+      window = await storage.read(path, { offset, length: wanted, ...access });
       windowStart = offset;
       if (offset === 0) refuseCompressed(window);
       if (window.length < wanted) throw new TarError(`it ends at byte ${offset + window.length} of ${size}`);

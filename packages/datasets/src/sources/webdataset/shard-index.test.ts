@@ -3,11 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { tarOf } from '../../../test-support/tars.js';
 import { BLOCK_BYTES, TarError } from '../../formats/tar.js';
 import { isNeed, walkTar } from '../../formats/tar-walk.js';
-import { splitName } from './names.js';
-import { readSpan } from './sample.js';
+import { type ImageChoice, splitName } from './names.js';
+import { partsOf, readParts } from './sample.js';
 import { decodeIndex, encodeIndex, SampleGrouper } from './shard-index.js';
 
 const ANY = { extensions: null };
+
+const readSpan = (span: Uint8Array<ArrayBuffer>, choice: ImageChoice) =>
+  readParts(span, partsOf(span, span.length, choice));
 
 /** What a shard's samples are: their keys and what is read of them. */
 function samplesOf(
