@@ -1,7 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { TransformRegistry } from '@cropstream/augment';
-import type { DatasetConfig, IndexedDataset, Manifest } from '@cropstream/datasets';
+import type {
+  DatasetConfig,
+  IndexDatasetOptions,
+  IndexedDataset,
+  Manifest,
+  SampleReader,
+} from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
 import type { ResolvedSpec } from '@cropstream/spec';
 import { type Command, Option } from 'commander';
@@ -25,6 +31,7 @@ export interface RunOptions {
   readonly exifRotation?: boolean;
   readonly onBadSample?: string;
   readonly transform?: readonly string[];
+  readonly sourceModule?: readonly string[];
 }
 
 export const DEFAULT_RECIPE = 'dino';
@@ -41,6 +48,7 @@ export function addRunOptions(command: Command, unused: readonly (keyof RunOptio
   addViewOptions(command)
     .option('--data <path>', 'a folder of images, or of CIFAR binaries (which one is guessed)', given)
     .option('--source <name>', 'dataset source, if the guess is wrong: image-folder, cifar10, cifar100')
+    .option('--source-module <module>', "a third-party source's ES module; repeatable", collect)
     .option('--split <name>', 'of cifar10 and cifar100: train or test')
     .option('--subset <file>', 'a file of sample numbers, one a line: only these', given)
     .addOption(
@@ -74,6 +82,19 @@ export function addViewOptions(command: Command): Command {
     .option('--transform <module>', "a third-party transform's ES module; repeatable", collect);
 }
 
+/** Absolute paths of third-party ES modules. */
+export interface Modules {
+  readonly transforms: readonly string[];
+  readonly sources: readonly string[];
+}
+
+export function modulesOf({ transform = [], sourceModule = [] }: RunOptions): Modules {
+  return {
+    transforms: transform.map((path) => resolve(path)),
+    sources: sourceModule.map((path) => resolve(path)),
+  };
+}
+
 export interface OpenedRun {
   readonly spec: ResolvedSpec;
   /** What the spec was before defaults were filled in: what a service is sent. */
@@ -82,8 +103,9 @@ export interface OpenedRun {
   /** Where the dataset lies, for `openDataset`. */
   readonly location: string;
   readonly registry: TransformRegistry;
-  /** Absolute paths of the third-party modules. */
-  readonly transforms: readonly string[];
+  /** As `location` and `manifest` say. */
+  openReader(): SampleReader;
+  readonly modules: Modules;
 }
 
 /** Files that give a kind of dataset away, in its folder or in the one that its archive unpacks to. */
@@ -194,28 +216,34 @@ export function openDatasetOf(options: RunOptions, output: Output, signal?: Abor
 
 /** Reads the flags, indexes the dataset and resolves the spec. */
 export async function openRun(options: RunOptions, output: Output, signal?: AbortSignal): Promise<OpenedRun> {
-  const [{ loadTransforms }, { locationOf }, { parseSpec }] = await Promise.all([
+  const [{ loadTransforms }, { loadSources, locationOf, openDataset }, { parseSpec }] = await Promise.all([
     import('@cropstream/augment'),
     import('@cropstream/datasets'),
     import('@cropstream/spec'),
   ]);
-  const transforms = (options.transform ?? []).map((path) => resolve(path));
-  const registry = await loadTransforms(transforms);
+  const modules = modulesOf(options);
+  const registry = await loadTransforms(modules.transforms);
+  const sources = await loadSources(modules.sources);
   const input = await runInput(options, output);
   // All of the spec is checked before the dataset is read; how many samples it has then decides the default batch.
-  const { dataset } = parseSpec(input, { transforms: registry, samples: 1 });
-  const { manifest, notices } = await indexWithBar(dataset, signal);
+  const { dataset } = parseSpec(input, { transforms: registry, sources, samples: 1 });
+  const { manifest, notices } = await indexWithBar(dataset, { sources, signal });
   for (const notice of notices) output.note(`note: ${notice}`);
-  const spec = parseSpec(input, { transforms: registry, samples: manifest.length });
-  return { spec, input, manifest, location: locationOf(dataset), registry, transforms };
+  const spec = parseSpec(input, { transforms: registry, sources, samples: manifest.length });
+  const location = locationOf(dataset);
+  const openReader = () => openDataset(location, manifest, { sources });
+  return { spec, input, manifest, location, openReader, registry, modules };
 }
 
 /** Indexes a dataset; on a terminal a line counts its files. */
-export async function indexWithBar(dataset: DatasetConfig, signal?: AbortSignal): Promise<IndexedDataset> {
+export async function indexWithBar(
+  dataset: DatasetConfig,
+  options: Pick<IndexDatasetOptions, 'sources' | 'signal'>,
+): Promise<IndexedDataset> {
   const { indexDataset } = await import('@cropstream/datasets');
   const bar = await progressCount('indexing', 'files');
   try {
-    return await indexDataset(dataset, { report: ({ files }) => bar.update(files), signal });
+    return await indexDataset(dataset, { ...options, report: ({ files }) => bar.update(files) });
   } finally {
     bar.stop();
   }

@@ -8,11 +8,17 @@ import { ShardManifest } from './manifests/shard-manifest.js';
 import { MixReader } from './mix-reader.js';
 import { sealPart } from './parts.js';
 import { SelectionReader } from './selection-reader.js';
-import type { DatasetSource, IndexedDataset, IndexOptions, Parts, SampleReader } from './source.js';
-import { type DatasetConfig, type SingleDatasetConfig, SOURCES } from './sources/index.js';
+import type { IndexedDataset, IndexOptions, Parts, SampleReader } from './source.js';
+import type { DatasetConfig, SingleDatasetConfig } from './sources/index.js';
+import { BUILT_IN_SOURCES, type SourceRegistry } from './sources/registry.js';
 import { openStorage, type StorageOptions } from './storage/open.js';
 import { StorageError } from './storage/storage.js';
 import { takeSubset } from './subset.js';
+
+export interface IndexDatasetOptions extends IndexOptions {
+  /** @default those built in */
+  readonly sources?: SourceRegistry | undefined;
+}
 
 /**
  * Finds a dataset's samples; of a mix, those of all of its datasets.
@@ -24,7 +30,7 @@ import { takeSubset } from './subset.js';
  */
 export async function indexDataset(
   config: DatasetConfig,
-  options: IndexOptions = {},
+  options: IndexDatasetOptions = {},
 ): Promise<IndexedDataset> {
   const keeping = { keep: onlyDigest, ...options };
   return config.source === 'mix' ? indexMix(config.datasets, keeping) : indexOne(config, keeping);
@@ -33,10 +39,11 @@ export async function indexDataset(
 /** Where nothing can be kept, manifests are the same all the same. */
 const onlyDigest = async (bytes: Uint8Array) => sealPart(bytes).digest;
 
-async function indexOne(config: SingleDatasetConfig, options: IndexOptions): Promise<IndexedDataset> {
+async function indexOne(config: SingleDatasetConfig, options: IndexDatasetOptions): Promise<IndexedDataset> {
+  const { sources = BUILT_IN_SOURCES } = options;
   const storage = openStorage(config.url);
   try {
-    const { manifest, notices } = await sourceOf(config.source).index(config, storage, options);
+    const { manifest, notices } = await sources.named(config.source).index(config, storage, options);
     if (config.subset === undefined) return { manifest, notices };
     return { manifest: await takeSubset(manifest, config.subset), notices };
   } catch (error) {
@@ -48,7 +55,7 @@ async function indexOne(config: SingleDatasetConfig, options: IndexOptions): Pro
 
 async function indexMix(
   configs: readonly SingleDatasetConfig[],
-  options: IndexOptions,
+  options: IndexDatasetOptions,
 ): Promise<IndexedDataset> {
   const parts: Manifest[] = [];
   const notices: string[] = [];
@@ -84,6 +91,8 @@ export interface OpenOptions {
   /** What indexing kept beside the manifest. @default nothing was */
   readonly parts?: Parts;
   readonly storage?: StorageOptions | undefined;
+  /** @default those built in */
+  readonly sources?: SourceRegistry | undefined;
 }
 
 const NO_PARTS: Parts = { get: async () => null };
@@ -104,7 +113,7 @@ export function openDataset(location: string, manifest: Manifest, options: OpenO
   if (manifest instanceof Selection) {
     return new SelectionReader(manifest, openDataset(location, manifest.whole, options));
   }
-  const source = sourceOf(manifest.source);
+  const source = (options.sources ?? BUILT_IN_SOURCES).ofManifest(manifest.source);
   const storage = openStorage(location, options.storage);
   if (source.kind === 'files' && manifest instanceof FileManifest) return source.open(manifest, storage);
   if (source.kind === 'shards' && manifest instanceof ShardManifest) {
@@ -134,16 +143,6 @@ function tryJson(text: string): unknown {
   } catch {
     return null;
   }
-}
-
-function sourceOf(name: string): DatasetSource {
-  const source = Object.hasOwn(SOURCES, name) ? SOURCES[name] : undefined;
-  if (source) return source;
-  throw failure('SPEC_INVALID', {
-    field: 'dataset.source',
-    value: JSON.stringify(name),
-    allowed: `one of ${Object.keys(SOURCES).join(', ')}`,
-  });
 }
 
 function indexFailure(error: unknown, url: string, signal: AbortSignal | undefined): unknown {

@@ -3,7 +3,13 @@
  * A source is one file in sources/, a storage one in storage/; nothing outside names either.
  * No decoding, no order, no spec beyond the dataset's own part of it here.
  */
-export { indexDataset, locationOf, type OpenOptions, openDataset } from './dataset.js';
+export {
+  type IndexDatasetOptions,
+  indexDataset,
+  locationOf,
+  type OpenOptions,
+  openDataset,
+} from './dataset.js';
 export { CLASSES_FILE, encodeClasses } from './formats/classes-file.js';
 export type { ShardFormat, ShardFormatOptions, ShardSample, WrittenShard } from './formats/format.js';
 export { SHARD_FORMATS, shardFormat } from './formats/index.js';
@@ -45,6 +51,9 @@ export {
   type SingleDatasetConfig,
   SOURCES,
 } from './sources/index.js';
+export { BUILT_IN_SOURCES, SourceRegistry, type ThirdPartySource } from './sources/registry.js';
+export type { SourceKit } from './sources/source-kit.js';
+export { loadSources } from './sources/third-party.js';
 export { newStorageCounts, type StorageCounts } from './storage/counts.js';
 export { LocalStorage, type LocalStorageOptions } from './storage/local.js';
 export { openStorage, type StorageOptions } from './storage/open.js';

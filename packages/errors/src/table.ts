@@ -430,6 +430,14 @@ export const ERROR_TABLE = {
     message: 'the transform module {path} cannot be used: {reason}',
     help: 'docs/transforms.md shows the contract with an example.',
   }),
+  SOURCE_INVALID: row({
+    grpc: 'INVALID_ARGUMENT',
+    http: 400,
+    retryable: false,
+    when: 'A third-party source cannot be imported or does not follow the contract.',
+    message: 'the source module {path} cannot be used: {reason}',
+    help: 'docs/sources.md shows the contract with an example.',
+  }),
   CONFIG_INVALID: row({
     grpc: 'INVALID_ARGUMENT',
     http: 400,

@@ -35,6 +35,9 @@ export function serviceVariables(ports: { readonly grpc: number; readonly http: 
     CROPSTREAM_TRANSFORMS: listVariable('paths of ES modules, separated by commas')
       .optional()
       .describe("Third-party transforms' modules: the same on every coordinator and worker"),
+    CROPSTREAM_SOURCES: listVariable('paths of ES modules, separated by commas')
+      .optional()
+      .describe("Third-party sources' modules: the same on every coordinator and worker"),
     CROPSTREAM_GRACE: durationVariable()
       .prefault('30s')
       .describe('How long a stop on SIGTERM waits for what is under way'),

@@ -1,9 +1,12 @@
 import { IMAGENET, invalid, parseField, RECIPES, resolveViews, TransformRegistry } from '@cropstream/augment';
+import type { SourceRegistry } from '@cropstream/datasets';
 import { type ResolvedSpec, runSpecSchema } from './schema.js';
 
 export interface ParseOptions {
   /** Third-party transforms that the service has registered. */
   readonly transforms?: TransformRegistry;
+  /** Third-party sources, too. @default those built in */
+  readonly sources?: SourceRegistry | undefined;
   /** Samples in the dataset, where known: `global_batch_size` then defaults to min(64, samples). */
   readonly samples?: number;
 }
@@ -15,7 +18,9 @@ const DEFAULT_GLOBAL_BATCH = 64;
  * @throws SPEC_INVALID, LIMIT_EXCEEDED, TRANSFORM_UNKNOWN, VIEW_KEY_COLLISION, each naming the field
  */
 export function parseSpec(input: unknown, options: ParseOptions = {}): ResolvedSpec {
-  const spec = parseField(runSpecSchema, input);
+  const { sources } = options;
+  const schema = sources ? runSpecSchema.extend({ dataset: sources.schema }) : runSpecSchema;
+  const spec = parseField(schema, input);
   const recipe = spec.recipe === null ? null : RECIPES[spec.recipe]!;
   if (recipe === null && spec.views === undefined) {
     throw invalid('recipe', undefined, `one of ${Object.keys(RECIPES).join(', ')}; or views`);

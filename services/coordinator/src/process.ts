@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { loadTransforms, pixelFingerprint } from '@cropstream/augment';
 import { connectFleet } from '@cropstream/broker/redis';
+import { loadSources } from '@cropstream/datasets';
 import { CropstreamError } from '@cropstream/errors';
 import {
   type Clock,
@@ -36,7 +37,7 @@ const END_MS = 5_000;
 /**
  * A coordinator of a fleet as a process: configured by its environment, ended by SIGTERM or SIGINT. With a spec it
  * opens that run before it listens.
- * @throws CONFIG_INVALID, PORT_IN_USE, TRANSFORM_INVALID, STORE_UNAVAILABLE, and what opening a run throws
+ * @throws CONFIG_INVALID, PORT_IN_USE, TRANSFORM_INVALID, SOURCE_INVALID, STORE_UNAVAILABLE, and what opening a run throws
  */
 export async function runCoordinator(
   env: NodeJS.ProcessEnv,
@@ -50,6 +51,7 @@ export async function runCoordinator(
   const peers = peerSecurity(security, config);
   warnIfExposed(host, security, log);
   const transforms = await loadTransforms((config.CROPSTREAM_TRANSFORMS ?? []).map((path) => resolve(path)));
+  const sources = await loadSources(config.CROPSTREAM_SOURCES ?? []);
   const fingerprint = await pixelFingerprint();
   const fleet = await connectFleet({
     url: config.REDIS_URL,
@@ -65,6 +67,7 @@ export async function runCoordinator(
       log,
       registry: createRegistry(),
       transforms,
+      sources,
       fingerprint: async () => fingerprint,
       host,
       port: config.CROPSTREAM_PORT,

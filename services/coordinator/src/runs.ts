@@ -6,6 +6,7 @@ import {
   type Manifest,
   type ManifestFacts,
   readFacts,
+  type SourceRegistry,
   sealPart,
 } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
@@ -17,6 +18,8 @@ import { OpenRun } from './open-run.js';
 export interface RunCatalogOptions {
   readonly store: Store;
   readonly transforms: TransformRegistry;
+  /** @default those built in */
+  readonly sources?: SourceRegistry | undefined;
   /** The pixel fingerprint that new runs are pinned to. */
   readonly fingerprint: () => Promise<string>;
   readonly limits: Pick<CoordinatorLimits, 'maxRuns' | 'maxOpening' | 'maxChunkBytes'>;
@@ -75,15 +78,16 @@ export class RunCatalog {
   }
 
   async #open(input: unknown, report?: (progress: IndexProgress) => void): Promise<OpenedRun> {
-    const { store, transforms, limits } = this.#options;
+    const { store, transforms, sources, limits } = this.#options;
     // Everything else of the spec is checked before the dataset is looked at, which may take long.
-    const { name, dataset } = parseSpec(input, { transforms, samples: 1 });
+    const { name, dataset } = parseSpec(input, { transforms, sources, samples: 1 });
     await this.#checkRoom(name);
     const { manifest, notices } = await indexDataset(dataset, {
       report,
+      sources,
       keep: keepParts(store),
     });
-    const spec = parseSpec(input, { transforms, samples: manifest.length });
+    const spec = parseSpec(input, { transforms, sources, samples: manifest.length });
     epochPlan({
       samples: manifest.length,
       globalBatchSize: spec.global_batch_size,

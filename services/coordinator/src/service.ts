@@ -1,5 +1,6 @@
 import type { TransformRegistry } from '@cropstream/augment';
 import type { Broker, Store } from '@cropstream/broker';
+import type { SourceRegistry } from '@cropstream/datasets';
 import { CoordinatorService as coordinatorDefinition, SERVER_OPTIONS, toStatus } from '@cropstream/protocol';
 import { reflectionPackage } from '@cropstream/protocol/reflection';
 import {
@@ -29,6 +30,8 @@ export interface CoordinatorServiceOptions {
   readonly log: Logger;
   readonly registry: Registry;
   readonly transforms: TransformRegistry;
+  /** @default those built in */
+  readonly sources?: SourceRegistry | undefined;
   readonly fingerprint: () => Promise<string>;
   readonly host: string;
   readonly port: number;
@@ -68,13 +71,13 @@ export async function startCoordinator(options: CoordinatorServiceOptions): Prom
  * @throws PORT_IN_USE, SPEC_INVALID for a host that is no address of this machine
  */
 export async function prepareCoordinator(options: CoordinatorServiceOptions): Promise<PreparedCoordinator> {
-  const { store, transforms, fingerprint, clock, log, host, port, httpPort } = options;
+  const { store, transforms, sources, fingerprint, clock, log, host, port, httpPort } = options;
   const flags = options.flags ?? FLAGS;
   await requireFreePort(host, port, flags.port);
   if (httpPort !== null) await requireFreePort(host, httpPort, flags.httpPort);
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const catalog = new RunCatalog({
-    ...{ store, transforms, fingerprint, limits },
+    ...{ store, transforms, sources, fingerprint, limits },
     wall: () => clock.wall(),
     unusable: ({ name: run }, err) => log.error({ err, run }, 'an open run cannot be served here'),
   });

@@ -81,6 +81,7 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<WorkerProcess> 
       threads,
       ...(config.CROPSTREAM_CELLS !== undefined && { cells: config.CROPSTREAM_CELLS }),
       transforms: (config.CROPSTREAM_TRANSFORMS ?? []).map((path) => resolve(path)),
+      sources: (config.CROPSTREAM_SOURCES ?? []).map((path) => resolve(path)),
       decoder: config.CROPSTREAM_DECODER,
       limits: config.limits,
       chunkLimits: config.chunkLimits,

@@ -1,6 +1,7 @@
 import type { Stage } from '@cropstream/augment';
 import type { Manifest } from '@cropstream/datasets';
 import type { ResolvedSpec } from '@cropstream/spec';
+import type { Modules } from '../run-options.js';
 
 export type StageTimes = Readonly<Record<Stage, number>>;
 
@@ -18,7 +19,7 @@ export interface Measurement {
 export interface MeasureOptions {
   readonly spec: ResolvedSpec;
   readonly manifest: Manifest;
-  readonly transforms: readonly string[];
+  readonly modules: Modules;
   readonly threads: number;
   readonly decoder: 'auto' | 'turbojpeg' | 'sharp';
   /** Images to make; over several epochs where the dataset has fewer. */
@@ -39,8 +40,8 @@ export async function measurePipeline(options: MeasureOptions): Promise<Measurem
     import('@cropstream/crop-worker'),
     import('@cropstream/schedule'),
   ]);
-  const { spec, manifest, transforms, threads, decoder, signal } = options;
-  const maker = await ChunkMaker.create({ spec, manifest, transforms, threads, decoder });
+  const { spec, manifest, modules, threads, decoder, signal } = options;
+  const maker = await ChunkMaker.create({ spec, manifest, ...modules, threads, decoder });
   const chunkSize = Math.min(spec.chunk_size, Math.max(1, Math.ceil(options.images / (2 * IN_FLIGHT))));
   const timings = { decode: 0, resize: 0, color: 0, blur: 0, pack: 0 };
   let done = 0;

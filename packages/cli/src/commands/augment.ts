@@ -109,14 +109,13 @@ async function readImage(path: string, darkroom: Darkroom): Promise<Uint8Array> 
 }
 
 async function augmentDataset(options: AugmentOptions, output: Output, signal: AbortSignal): Promise<void> {
-  const [{ Darkroom }, { isBadSample }, { openDataset }] = await Promise.all([
+  const [{ Darkroom }, { isBadSample }] = await Promise.all([
     import('../darkroom.js'),
     import('@cropstream/augment'),
-    import('@cropstream/datasets'),
   ]);
-  const { spec, manifest, location, registry } = await openRun(options, output, signal);
+  const { spec, manifest, openReader, registry } = await openRun(options, output, signal);
   const darkroom = new Darkroom(spec, registry);
-  const reader = openDataset(location, manifest);
+  const reader = openReader();
   const ids = options.index ?? Array.from({ length: manifest.length }, (_, i) => i);
   const bar = await progressBar('augmenting', ids.length);
   const folders: string[] = [];

@@ -34,10 +34,10 @@ export function register(program: Command): void {
 async function bench(options: BenchOptions, signal: AbortSignal): Promise<void> {
   const output = new Output(options);
   const { defaultThreads } = await import('@cropstream/runtime');
-  const { spec, manifest, transforms } = await openRun(options, output, signal);
+  const { spec, manifest, modules } = await openRun(options, output, signal);
   const { images, decoder } = options;
   const threads = options.threads ?? defaultThreads();
-  const common = { manifest, transforms, threads, decoder, images, signal };
+  const common = { manifest, modules, threads, decoder, images, signal };
   const measure = async (what: string, run: typeof spec) => {
     const bar = await progressBar(what, images);
     try {

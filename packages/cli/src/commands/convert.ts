@@ -88,21 +88,15 @@ async function convertDataset(options: ConvertOptions, signal: AbortSignal): Pro
     });
   }
   await checkOutputFolder(options.out);
-  const [
-    { openDataset, shardFormat },
-    { decodeLimits },
-    { convert },
-    { cutShards },
-    { OutputFolder },
-    runtime,
-  ] = await Promise.all([
-    import('@cropstream/datasets'),
-    import('@cropstream/spec'),
-    import('../convert/convert.js'),
-    import('../convert/shards.js'),
-    import('../convert/output-folder.js'),
-    import('@cropstream/runtime'),
-  ]);
+  const [{ shardFormat }, { decodeLimits }, { convert }, { cutShards }, { OutputFolder }, runtime] =
+    await Promise.all([
+      import('@cropstream/datasets'),
+      import('@cropstream/spec'),
+      import('../convert/convert.js'),
+      import('../convert/shards.js'),
+      import('../convert/output-folder.js'),
+      import('@cropstream/runtime'),
+    ]);
   const format = shardFormat(options.to);
   if (!format.compressions.includes(options.compression)) {
     throw invalid(
@@ -112,10 +106,10 @@ async function convertDataset(options: ConvertOptions, signal: AbortSignal): Pro
     );
   }
   const began = performance.now();
-  const { spec, manifest, location } = await openDatasetOf(options, output, signal);
+  const { spec, manifest, openReader } = await openDatasetOf(options, output, signal);
   const threads = options.threads ?? runtime.defaultThreads();
   const limits = decodeLimits(spec);
-  const reader = openDataset(location, manifest);
+  const reader = openReader();
   const bar = await progressBar('converting', manifest.length);
   try {
     const most = { bytes: options.shardBytes, samples: options.shardSamples };

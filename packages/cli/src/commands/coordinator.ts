@@ -26,8 +26,12 @@ async function coordinator(options: CoordinatorOptions): Promise<void> {
   const input = data === undefined && spec === undefined ? null : await runInput(options, output);
   if (input && name !== undefined) input.name = name;
   const { runCoordinator } = await import('@cropstream/coordinator/process');
-  const { transform } = options;
-  const env = transform ? { ...process.env, CROPSTREAM_TRANSFORMS: transform.join(',') } : process.env;
+  const { transform, sourceModule } = options;
+  const env = {
+    ...process.env,
+    ...(transform && { CROPSTREAM_TRANSFORMS: transform.join(',') }),
+    ...(sourceModule && { CROPSTREAM_SOURCES: sourceModule.join(',') }),
+  };
   announce(output, await runCoordinator(env, input));
 }
 

@@ -86,7 +86,7 @@ async function checkDataset(
   const run = await openRun(options, output, signal);
   const threads = options.threads ?? defaultThreads();
   add(dataset.checkSamples(run));
-  add(...dataset.checkFiles(await inspect(run.manifest, run.location, FILES, signal), run.spec));
+  add(...dataset.checkFiles(await inspect(run, FILES, signal), run.spec));
   const made = await dataset.withFirstChunk(run, threads, signal, (maker, chunk) => [
     dataset.checkSizes(chunk, run.spec),
     dataset.checkBatchMemory(maker, run.spec),

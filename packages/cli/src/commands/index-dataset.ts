@@ -1,11 +1,11 @@
-import type { FileManifest, Inspection, Manifest } from '@cropstream/datasets';
+import type { FileManifest, Inspection } from '@cropstream/datasets';
 import type { Command } from 'commander';
 import { given, integer } from '../flags.js';
 import { interruptible } from '../interrupt.js';
 import { formatBytes, formatCount, Output } from '../output.js';
 import { checkOutputFile, writeOutput } from '../outputs.js';
 import { progressBar } from '../progress.js';
-import { addRunOptions, openDatasetOf, type RunOptions } from '../run-options.js';
+import { addRunOptions, type OpenedRun, openDatasetOf, type RunOptions } from '../run-options.js';
 
 interface IndexOptions extends RunOptions {
   readonly inspect: number;
@@ -37,8 +37,9 @@ async function index(options: IndexOptions, signal: AbortSignal): Promise<void> 
   const { FileManifest: Files } = await import('@cropstream/datasets');
   const output = new Output(options);
   if (options.out !== undefined) await checkOutputFile(options.out);
-  const { manifest, location } = await openDatasetOf(options, output, signal);
-  const inspection = await inspect(manifest, location, options.inspect, signal);
+  const run = await openDatasetOf(options, output, signal);
+  const { manifest, location } = run;
+  const inspection = await inspect(run, options.inspect, signal);
   if (options.out !== undefined) await writeOutput(options.out, manifest.encode());
   const classes = manifest instanceof Files ? countClasses(manifest) : undefined;
   const { bytes } = manifest;
@@ -63,17 +64,16 @@ async function index(options: IndexOptions, signal: AbortSignal): Promise<void> 
 
 /** Looks into files by their first bytes; undefined where there are no files to look into, or none wanted. */
 export async function inspect(
-  manifest: Manifest,
-  location: string,
+  { manifest, openReader }: Pick<OpenedRun, 'manifest' | 'openReader'>,
   most: number,
   signal: AbortSignal,
 ): Promise<Inspection | undefined> {
   if (most === 0) return undefined;
-  const [{ sniff }, { inspectDataset, openDataset }] = await Promise.all([
+  const [{ sniff }, { inspectDataset }] = await Promise.all([
     import('@cropstream/augment'),
     import('@cropstream/datasets'),
   ]);
-  const reader = openDataset(location, manifest);
+  const reader = openReader();
   const bar = await progressBar('looking into files', Math.min(most, manifest.length));
   try {
     const inspection = await inspectDataset(manifest, reader, {

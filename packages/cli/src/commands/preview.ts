@@ -74,14 +74,13 @@ async function preview(options: PreviewOptions, signal: AbortSignal): Promise<vo
     });
   }
   await checkOutputFile(options.out);
-  const [{ Darkroom }, { openDataset }, { drawSheet }] = await Promise.all([
+  const [{ Darkroom }, { drawSheet }] = await Promise.all([
     import('../darkroom.js'),
-    import('@cropstream/datasets'),
     import('../pictures/sheet.js'),
   ]);
   const run = await openRun(options, output, signal);
   const darkroom = new Darkroom(run.spec, run.registry);
-  const reader = openDataset(run.location, run.manifest);
+  const reader = run.openReader();
   try {
     const session: Session = { ...run, darkroom, reader, output, bad: [], signal };
     const exif = await rotatedFiles(session);

@@ -79,7 +79,7 @@ async function replay(options: ReplayOptions, signal: AbortSignal): Promise<void
     import('@cropstream/spec'),
     import('@cropstream/runtime'),
   ]);
-  const { spec, manifest, transforms } = await openRun(options, output, signal);
+  const { spec, manifest, modules } = await openRun(options, output, signal);
   const plan = epochPlan({
     samples: manifest.length,
     globalBatchSize: spec.global_batch_size,
@@ -92,7 +92,7 @@ async function replay(options: ReplayOptions, signal: AbortSignal): Promise<void
       ? (options.step ?? 0)
       : globalStep(plan, { epoch: options.epoch, step: options.stepInEpoch ?? 0 });
   const threads = options.threads ?? defaultThreads();
-  const maker = await ChunkMaker.create({ spec, manifest, threads, transforms, decoder: options.decoder });
+  const maker = await ChunkMaker.create({ spec, manifest, threads, ...modules, decoder: options.decoder });
   const bar = await progressBar('replaying', options.steps);
   const all = new StreamDigest();
   const steps: ReplayedStep[] = [];

@@ -1,14 +1,13 @@
-import { resolve } from 'node:path';
 import type { CoordinatorService, OpenRun, RunCatalog } from '@cropstream/coordinator';
 import type { Cells, DecoderChoice } from '@cropstream/crop-worker';
-import type { Inspection } from '@cropstream/datasets';
+import type { Inspection, SourceRegistry } from '@cropstream/datasets';
 import { type CropstreamError, failure } from '@cropstream/errors';
 import { type Command, Option } from 'commander';
 import { given, integer } from '../flags.js';
 import { formatBytes, formatCount, Output, plural } from '../output.js';
 import { DEFAULT_HTTP_PORT, DEFAULT_PORT } from '../ports.js';
 import { progressCount } from '../progress.js';
-import { addRunOptions, isUrl, type RunOptions, runInput } from '../run-options.js';
+import { addRunOptions, isUrl, modulesOf, type RunOptions, runInput } from '../run-options.js';
 
 interface ServeOptions extends RunOptions {
   readonly name?: string;
@@ -75,14 +74,21 @@ export function register(program: Command): void {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
-  const [augment, broker, runtime, { prepareCoordinator }, { dataConfig, startCells, workerMetrics }] =
-    await Promise.all([
-      import('@cropstream/augment'),
-      import('@cropstream/broker'),
-      import('@cropstream/runtime'),
-      import('@cropstream/coordinator'),
-      import('@cropstream/crop-worker'),
-    ]);
+  const [
+    augment,
+    broker,
+    { loadSources },
+    runtime,
+    { prepareCoordinator },
+    { dataConfig, startCells, workerMetrics },
+  ] = await Promise.all([
+    import('@cropstream/augment'),
+    import('@cropstream/broker'),
+    import('@cropstream/datasets'),
+    import('@cropstream/runtime'),
+    import('@cropstream/coordinator'),
+    import('@cropstream/crop-worker'),
+  ]);
   const output = new Output(options);
   const input = await runInput(options, output);
   if (options.name !== undefined) input.name = options.name;
@@ -92,7 +98,8 @@ async function serve(options: ServeOptions): Promise<void> {
   const { security, peers } = runtime.loadSecurity(process.env);
   const data = dataConfig(process.env);
   runtime.warnIfExposed(options.host, security, log);
-  const transforms = (options.transform ?? []).map((path) => resolve(path));
+  const modules = modulesOf(options);
+  const sources = await loadSources(modules.sources);
   const registry = runtime.createRegistry();
   const shared = { store: new broker.MemoryStore({ clock }), broker: new broker.MemoryBroker({ clock }) };
   const fingerprint = await augment.pixelFingerprint();
@@ -105,7 +112,8 @@ async function serve(options: ServeOptions): Promise<void> {
     randomness: runtime.systemRandomness,
     log,
     registry,
-    transforms: await augment.loadTransforms(transforms),
+    transforms: await augment.loadTransforms(modules.transforms),
+    sources,
     fingerprint: async () => fingerprint,
     host: options.host,
     port: options.port,
@@ -113,7 +121,7 @@ async function serve(options: ServeOptions): Promise<void> {
     security,
     peers,
   });
-  const run = await open(prepared.catalog, input, output);
+  const run = await open(prepared.catalog, input, sources, output);
   const coordinator = await prepared.listen();
   let cells: Cells;
   try {
@@ -127,7 +135,7 @@ async function serve(options: ServeOptions): Promise<void> {
       port: options.workerPort,
       security,
       threads,
-      transforms,
+      ...modules,
       decoder: options.decoder,
       ...data,
       ...(options.cells !== undefined && { cells: options.cells }),
@@ -198,7 +206,12 @@ function viewsLine(views: OpenRun['info']['views']): string {
 }
 
 /** Opens the run with a bar while it is indexed, and says what the user should know of the data. */
-async function open(catalog: RunCatalog, input: unknown, output: Output): Promise<OpenRun> {
+async function open(
+  catalog: RunCatalog,
+  input: unknown,
+  sources: SourceRegistry,
+  output: Output,
+): Promise<OpenRun> {
   const { inspectDataset, inspectionNotices, locationOf, openDataset } = await import('@cropstream/datasets');
   const { sniff } = await import('@cropstream/augment');
   const bar = await progressCount('indexing', 'files');
@@ -208,7 +221,7 @@ async function open(catalog: RunCatalog, input: unknown, output: Output): Promis
   for (const notice of notices) output.note(`note: ${notice}`);
   if (manifest.length <= INSPECT_FILES) {
     const location = locationOf(run.spec.dataset);
-    const reader = openDataset(location, manifest);
+    const reader = openDataset(location, manifest, { sources });
     const maxFiles = isUrl(location) ? Math.min(INSPECT_REMOTE_FILES, manifest.length) : manifest.length;
     const inspection = await inspectDataset(manifest, reader, { sniff, maxFiles }).finally(() =>
       reader.close(),

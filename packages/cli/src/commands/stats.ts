@@ -41,15 +41,14 @@ const HEAD_BYTES = 64 * 1024;
 async function stats(options: StatsOptions, signal: AbortSignal): Promise<void> {
   const output = new Output(options);
   await checkOutputFile(options.out);
-  const [{ compileViews }, { openDataset }, { EpochOrder }, { CropStatisticsCollector }] = await Promise.all([
+  const [{ compileViews }, { EpochOrder }, { CropStatisticsCollector }] = await Promise.all([
     import('@cropstream/augment'),
-    import('@cropstream/datasets'),
     import('@cropstream/schedule'),
     import('../stats/crop-statistics.js'),
   ]);
-  const { spec, manifest, location, registry } = await openRun(options, output, signal);
+  const { spec, manifest, location, openReader, registry } = await openRun(options, output, signal);
   const views = compileViews(spec.views, spec.output, registry);
-  const reader = openDataset(location, manifest);
+  const reader = openReader();
   const collector = new CropStatisticsCollector(spec);
   const sizes = new Map<number, { width: number; height: number } | null>();
   const bar = await progressBar('drawing', options.images);

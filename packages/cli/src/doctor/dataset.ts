@@ -103,11 +103,11 @@ export async function checkSpeed(
   run: OpenedRun,
   { threads, images, floor, signal }: SpeedOptions,
 ): Promise<Check[]> {
-  const { spec, manifest, transforms } = run;
+  const { spec, manifest, modules } = run;
   const measured = await measurePipeline({
     spec,
     manifest,
-    transforms,
+    modules,
     threads,
     decoder: 'auto',
     images,
@@ -144,8 +144,8 @@ export async function withFirstChunk<T>(
   signal: AbortSignal,
   use: (maker: ChunkMaker, chunk: MadeChunk) => T,
 ): Promise<T> {
-  const { spec, manifest, transforms } = run;
-  const maker = await ChunkMaker.create({ spec, manifest, transforms, threads });
+  const { spec, manifest, modules } = run;
+  const maker = await ChunkMaker.create({ spec, manifest, ...modules, threads });
   try {
     const order = new EpochOrder({
       seed: spec.seed,

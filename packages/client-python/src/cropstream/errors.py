@@ -447,6 +447,15 @@ class TransformInvalid(CropstreamError, ValueError):
     help_template = "docs/transforms.md shows the contract with an example."
 
 
+class SourceInvalid(CropstreamError, ValueError):
+    """A third-party source cannot be imported or does not follow the contract."""
+
+    code = "SOURCE_INVALID"
+    retryable = False
+    problem_template = "the source module {path} cannot be used: {reason}"
+    help_template = "docs/sources.md shows the contract with an example."
+
+
 class ConfigInvalid(CropstreamError, ValueError):
     """An environment variable of a service is missing or has a value that is not allowed."""
 
@@ -551,6 +560,7 @@ ERRORS: dict[str, type[CropstreamError]] = {
     "SHUTTING_DOWN": ShuttingDown,
     "TRANSFORM_UNKNOWN": TransformUnknown,
     "TRANSFORM_INVALID": TransformInvalid,
+    "SOURCE_INVALID": SourceInvalid,
     "CONFIG_INVALID": ConfigInvalid,
     "WORKER_REFUSED": WorkerRefused,
     "PORT_IN_USE": PortInUse,

@@ -20,12 +20,20 @@ const singleSchemas = [
 ] as const;
 const mixSchema = mixSchemaOf(singleSchemas);
 
+/** A spec without a dataset is told what one is; one of a source that there is not, what sources there are. */
+const errorFor =
+  (schemas: readonly z.ZodObject[]): z.core.$ZodErrorMap =>
+  ({ input }) => {
+    if (typeof input !== 'object' || input === null) {
+      return 'a mapping, such as { source: image-folder, url: /data/train }';
+    }
+    const names = schemas.flatMap(({ shape }) => [...(shape.source as z.ZodLiteral<string>).values]);
+    return `one of ${names.join(', ')}; others are registered where the service starts (--source-module)`;
+  };
+
 /** The `dataset:` part of a run spec. */
 export const datasetSchema = z.discriminatedUnion('source', [...singleSchemas, mixSchema], {
-  error: ({ input }) =>
-    typeof input === 'object' && input !== null
-      ? undefined
-      : 'a mapping, such as { source: image-folder, url: /data/train }',
+  error: errorFor([...singleSchemas, mixSchema]),
 });
 
 export type DatasetConfig = z.infer<typeof datasetSchema>;
@@ -36,7 +44,18 @@ export type SingleDatasetConfig = z.infer<(typeof singleSchemas)[number]>;
 /** Several datasets drawn from as one. */
 export type MixConfig = z.infer<typeof mixSchema>;
 
-/** Every source by its name; a mix is none. */
+/**
+ * The `dataset:` part of a run spec where there are other sources, too: beside those built in, and in mixes. Their configs
+ * have the fields of a `SourceConfig`, and others that only they know.
+ */
+export function datasetSchemaWith(others: readonly z.ZodObject[]): typeof datasetSchema {
+  if (others.length === 0) return datasetSchema;
+  const schemas = [...singleSchemas, ...others] as unknown as typeof singleSchemas;
+  const mix = mixSchemaOf(schemas);
+  return z.discriminatedUnion('source', [...schemas, mix], { error: errorFor([...schemas, mix]) });
+}
+
+/** Every built-in source by its name; a mix is none. */
 export const SOURCES: Readonly<Record<string, DatasetSource>> = Object.fromEntries(
   [imageFolder, cifar10, cifar100, litdata, webdataset].map((source) => [source.name, source]),
 );

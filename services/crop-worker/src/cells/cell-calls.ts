@@ -15,6 +15,7 @@ export type CellOptions = Pick<
   | 'security'
   | 'threads'
   | 'transforms'
+  | 'sources'
   | 'decoder'
   | 'limits'
   | 'chunkLimits'

@@ -127,7 +127,7 @@ export async function startCells(options: CellsOptions): Promise<Cells> {
 
 /** A cell's part of the threads, memory and ports. */
 function optionsOf(options: CellsOptions, threads: number, index: number, count: number): CellOptions {
-  const { fingerprint, host, advertise, security, transforms, decoder, port, portFlag } = options;
+  const { fingerprint, host, advertise, security, transforms, sources, decoder, port, portFlag } = options;
   const { dataLimits, dataCache } = options;
   const chunkLimits = { ...DEFAULT_CHUNK_LIMITS, ...options.chunkLimits };
   const outboxBytes = defaultOutboxBytes(readResources().memoryBytes, count * chunkLimits.maxChunkBytes);
@@ -139,6 +139,7 @@ function optionsOf(options: CellsOptions, threads: number, index: number, count:
     security,
     ...(advertise !== undefined && { advertise }),
     ...(transforms !== undefined && { transforms }),
+    ...(sources !== undefined && { sources }),
     ...(decoder !== undefined && { decoder }),
     ...(dataLimits !== undefined && { dataLimits }),
     ...(dataCache !== undefined && { dataCache }),

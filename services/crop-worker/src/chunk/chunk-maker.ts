@@ -71,7 +71,9 @@ export class ChunkMaker {
   /** A maker with threads, buffers and reader of its own. */
   static async create(options: ChunkMakerOptions): Promise<ChunkMaker> {
     const shared = await createSharedParts(options);
-    const reader = openDataset(locationOf(options.spec.dataset), options.manifest);
+    const reader = openDataset(locationOf(options.spec.dataset), options.manifest, {
+      sources: shared.sources,
+    });
     const maker = new ChunkMaker(options.spec, options.manifest, reader, shared);
     maker.#closers.push(
       () => shared.close(),

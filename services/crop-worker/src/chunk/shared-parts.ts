@@ -6,6 +6,7 @@ import {
   SharpDecoder,
   type TransformRegistry,
 } from '@cropstream/augment';
+import { loadSources, type SourceRegistry } from '@cropstream/datasets';
 import { Budget } from './budget.js';
 import { BufferPool } from './buffer-pool.js';
 import { type ChunkLimits, DEFAULT_CHUNK_LIMITS } from './chunk-limits.js';
@@ -32,6 +33,8 @@ export interface SharedPartsOptions {
   readonly threads: number;
   /** ES modules of third-party transforms. @default none */
   readonly transforms?: readonly string[];
+  /** ES modules of third-party sources. @default none */
+  readonly sources?: readonly string[];
   /** @default 'auto' */
   readonly decoder?: DecoderChoice;
   /** @default DEFAULT_CHUNK_LIMITS */
@@ -45,6 +48,7 @@ export interface SharedParts {
   readonly pool: ComputePool;
   readonly buffers: BufferPool;
   readonly registry: TransformRegistry;
+  readonly sources: SourceRegistry;
   readonly decodeElsewhere: DecodeElsewhere;
   readonly limits: ChunkLimits;
   /** Samples, encoded bytes and decoded bytes that are on their way to a compute thread. */
@@ -58,16 +62,18 @@ export interface SharedParts {
   close(): Promise<void>;
 }
 
-/** @throws TRANSFORM_INVALID for a module that is no transform */
+/** @throws TRANSFORM_INVALID, SOURCE_INVALID for a module that is none */
 export async function createSharedParts(options: SharedPartsOptions): Promise<SharedParts> {
   const { threads, transforms = [], decoder = 'auto' } = options;
   const limits = { ...DEFAULT_CHUNK_LIMITS, ...options.limits };
   const registry = await loadTransforms([...transforms]);
+  const sources = await loadSources(options.sources ?? []);
   const pool = new ComputePool({ threads, transforms, decoder, keepBytes: limits.keepBytes });
   return {
     pool,
     buffers: new BufferPool(limits.poolBytes),
     registry,
+    sources,
     decodeElsewhere: options.decodeElsewhere ?? sharpHere(),
     limits,
     budgets: {

@@ -49,6 +49,8 @@ export interface CropWorkerServiceOptions extends DataAccessOptions {
   readonly threads: number;
   /** ES modules of third-party transforms. @default none */
   readonly transforms?: readonly string[];
+  /** ES modules of third-party sources. @default none */
+  readonly sources?: readonly string[];
   /** @default 'auto' */
   readonly decoder?: DecoderChoice;
   /** @default sharp on this thread, which is then to be the process's main one */
@@ -171,6 +173,7 @@ function openRunWith(shared: SharedParts, store: Store, storage: OpenOptions['st
     const manifest = decodeManifest(bytes);
     const spec = parseSpec(JSON.parse(run.specJson), {
       transforms: shared.registry,
+      sources: shared.sources,
       samples: manifest.length,
     });
     const plan = epochPlan({
@@ -179,7 +182,7 @@ function openRunWith(shared: SharedParts, store: Store, storage: OpenOptions['st
       dropLast: spec.drop_last,
     });
     const parts = partsFrom((digest) => store.manifest(digest));
-    const reader = openDataset(url, manifest, { parts, storage });
+    const reader = openDataset(url, manifest, { parts, storage, sources: shared.sources });
     const maker = new ChunkMaker(spec, manifest, reader, shared);
     return {
       plan,
