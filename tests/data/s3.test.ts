@@ -1,42 +1,16 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CreateBucketCommand, DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { indexDataset, openDataset, openStorage } from '@cropstream/datasets';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { makeImages, temporaryFolder } from '../integration/harness.js';
-import { clientConfig, type S3Server, startMoto, startSeaweed } from '../s3-servers.mjs';
+import { filesOf, put, remove } from '../s3-objects.js';
+import { type S3Server, startMoto, startSeaweed } from '../s3-servers.mjs';
 
 const python = process.env.CROPSTREAM_DATA_PYTHON ?? '';
 const folder = temporaryFolder();
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString();
 
 afterAll(() => folder.remove());
-
-/** Puts objects into a bucket, which is made where it is not there. */
-async function put(server: S3Server, bucket: string, objects: Readonly<Record<string, string | Uint8Array>>) {
-  const client = new S3Client(clientConfig(server.endpoint));
-  try {
-    await client.send(new CreateBucketCommand({ Bucket: bucket })).catch(() => {});
-    for (const [Key, Body] of Object.entries(objects)) {
-      await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body: Buffer.from(Body) }));
-    }
-  } finally {
-    client.destroy();
-  }
-}
-
-async function remove(server: S3Server, bucket: string, Key: string) {
-  const client = new S3Client(clientConfig(server.endpoint));
-  await client.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
-  client.destroy();
-}
-
-/** The files under a folder by their paths. */
-function filesOf(root: string): Record<string, Buffer> {
-  const entries = readdirSync(root, { recursive: true, withFileTypes: true }).filter((each) => each.isFile());
-  const paths = entries.map((entry) => join(entry.parentPath, entry.name));
-  return Object.fromEntries(paths.map((path) => [path.slice(root.length + 1), readFileSync(path)]));
-}
 
 const SERVERS: [string, () => Promise<S3Server>][] = [
   ["moto's server", () => startMoto(python)],
@@ -148,11 +122,7 @@ describe.each(SERVERS)('a bucket of %s', (_, startServer) => {
     const images = join(folder.path, 'images');
     await makeImages(images, 12);
     const local = await indexDataset({ source: 'image-folder', labels: 'folders', url: images });
-    await put(
-      server,
-      'images',
-      Object.fromEntries(Object.entries(filesOf(images)).map(([k, v]) => [`t/${k}`, v])),
-    );
+    await put(server, 'images', filesOf(images, 't/'));
     const remote = { source: 'image-folder' as const, labels: 'folders' as const, url: 's3://images/t' };
     const { manifest } = await indexDataset(remote);
     expect(manifest.digest).toBe(local.manifest.digest);
