@@ -1,4 +1,5 @@
 /** LitData's format, written by hand in every way that its library has: for tests. */
+import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { compress } from '../src/sources/litdata/zstd.js';
@@ -56,6 +57,12 @@ export async function batchCompressed(items: readonly Uint8Array[], rowsAFrame: 
     u32(items.length, rowsAFrame, frames.length),
   ]);
   return Buffer.concat([head, u32(...offsets), ...entries, ...frames.map(({ bytes }) => bytes)]);
+}
+
+/** Four samples of an image, a label, a text (of the second none) and a list, as litdata itself writes them with pyarrow. */
+export function arrowChunk(kind: 'plain' | 'zstd'): Buffer {
+  const golden = readFileSync(new URL('../golden/litdata-arrow.json', import.meta.url), 'utf8');
+  return Buffer.from(JSON.parse(golden)[kind], 'base64');
 }
 
 const leaf = { type: null, context: null, children_spec: [] };

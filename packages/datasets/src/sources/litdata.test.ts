@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  arrowChunk,
   batchCompressed,
   chunkOf,
   float64,
@@ -12,8 +13,19 @@ import {
   sampleCompressed,
   u32,
 } from '../../test-support/litdata.js';
-import { type DatasetConfigInput, datasetSchema, indexDataset, openDataset, type Sample } from '../index.js';
+import {
+  type DatasetConfigInput,
+  datasetSchema,
+  indexDataset,
+  openDataset,
+  openStorage,
+  type ReadOptions,
+  type Sample,
+  type ShardManifest,
+  type Storage,
+} from '../index.js';
 import { compress } from './litdata/zstd.js';
+import { litdata } from './litdata.js';
 
 type Options = Omit<Extract<DatasetConfigInput, { source: 'litdata' }>, 'source' | 'url'>;
 
@@ -222,6 +234,57 @@ describe('litdata', () => {
       ),
       { numRuns: 15 },
     );
+  });
+
+  it.each(['plain', 'zstd'] as const)('reads samples in an Arrow table: %s', async (kind) => {
+    const leaves = { image: 'bytes', label: 'int', text: 'str', list: 'json' };
+    const url = await litdataFolder([{ bytes: arrowChunk(kind), samples: 4 }], { leaves });
+    const { notices, reader } = await openFolder(url);
+    expect(notices).toEqual(['the field "list" is left out: json is no string or number']);
+    const samples = await Promise.all([0, 1, 2, 3].map((id) => reader.read(id)));
+    expect(samples.map(content)).toEqual(
+      [0, 1, 2, 3].map((i) => ({
+        encoded: `image ${i}`,
+        label: i,
+        fields: { path: `chunk-0-0.bin#${i}`, text: i === 1 ? '' : `words ${i} `.repeat(20) },
+      })),
+    );
+    expect(await reader.size(2)).toBe(7);
+    expect(Buffer.from((await reader.head(3, 5)) as Uint8Array).toString()).toBe('image');
+    // A column of other values than the index file says is no column of it.
+    const wrong = await litdataFolder([{ bytes: arrowChunk(kind), samples: 4 }], {
+      leaves: { image: 'bytes', text: 'int' },
+    });
+    const { reader: misled } = await openFolder(wrong);
+    await expect(misled.read(0)).rejects.toMatchObject(
+      malformed('chunk-0-0.bin', /the column "text" .* is not what/),
+    );
+  });
+
+  it('reads a chunk a range a sample, its tables once', async () => {
+    const items = Array.from({ length: 50 }, (_, i) => item(Buffer.alloc(1000, i), int64(i)));
+    const url = await litdataFolder([{ bytes: chunkOf(items), samples: 50 }]);
+    const { manifest } = await index(url);
+    const storage = openStorage(url);
+    const reads: ReadOptions[] = [];
+    const counting: Storage = {
+      url,
+      list: (folder, options) => storage.list(folder, options),
+      stat: (path, signal) => storage.stat(path, signal),
+      close: () => storage.close(),
+      read(path, options = {}) {
+        reads.push(options);
+        return storage.read(path, options);
+      },
+    };
+    const reader = litdata.open(manifest as ShardManifest, counting, { get: async () => null });
+    await Promise.all([3, 40, 17].map((id) => reader.read(id)));
+    const table = 4 * 52;
+    expect(reads.map(({ offset, length }) => [offset, length])).toEqual([
+      [0, table],
+      ...[3, 40, 17].map((id) => [table + 1016 * id, 1016]),
+    ]);
+    expect(reads.every(({ inside }) => inside)).toBe(true);
   });
 
   it('gives each sample bytes of its own, which may be handed to a thread', async () => {
