@@ -4,7 +4,24 @@
  * No I/O, no state, no clock, no pixels here.
  */
 export { cutChunks } from './chunk.js';
-export { EpochOrder, type EpochOrderOptions, SubstituteOrder, type SubstituteOrderOptions } from './order.js';
+export {
+  apportion,
+  type DrawnPart,
+  DrawOrder,
+  type DrawOrderOptions,
+  drawInstead,
+  MAX_DRAWS_A_SAMPLE,
+  sampleOf,
+} from './draws.js';
+export {
+  EpochOrder,
+  type EpochOrderOptions,
+  type Order,
+  type Shuffle,
+  type ShuffleWindow,
+  SubstituteOrder,
+  type SubstituteOrderOptions,
+} from './order.js';
 export { MAX_LENGTH } from './permutation.js';
 export {
   checkWorld,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { EpochOrder, MAX_LENGTH, randomKey, SubstituteOrder } from './index.js';
+import { EpochOrder, MAX_LENGTH, randomKey, type ShuffleWindow, SubstituteOrder } from './index.js';
 
 interface Vectors {
   keys: { tag: 'order'; seed: number; epoch: number; key: string[] }[];
@@ -82,6 +82,69 @@ describe('EpochOrder', () => {
     for (const bad of [0, -1, 1.5, Number.NaN, MAX_LENGTH + 1]) expect(() => make(bad)).toThrow(RangeError);
     expect(() => make(10, -1)).toThrow(RangeError);
     for (const bad of [-1, 10, 0.5, Number.NaN]) expect(() => make(10).at(bad)).toThrow(RangeError);
+  });
+});
+
+describe('a window shuffle', () => {
+  const window = fc.record({
+    blockSize: fc.integer({ min: 1, max: 50 }),
+    blocks: fc.integer({ min: 1, max: 9 }),
+  });
+  const orderOf = (seed: number, epoch: number, length: number, shuffle: ShuffleWindow) => {
+    const order = new EpochOrder({ seed, epoch, length, shuffle });
+    return Array.from({ length }, (_, position) => order.at(position));
+  };
+
+  it('is a bijection whose windows hold whole blocks', () => {
+    fc.assert(
+      fc.property(
+        natural,
+        natural,
+        fc.integer({ min: 1, max: 1500 }),
+        window,
+        (seed, epoch, length, window) => {
+          const samples = orderOf(seed, epoch, length, window);
+          expect([...samples].sort((a, b) => a - b)).toEqual(Array.from({ length }, (_, id) => id));
+          const { blockSize, blocks } = window;
+          for (let start = 0; start < length; start += blockSize * blocks) {
+            const within = samples.slice(start, start + blockSize * blocks);
+            const touched = new Set(within.map((id) => Math.floor(id / blockSize)));
+            // The shorter block shifts those behind it, so that one more may reach into a window at either end.
+            expect(touched.size).toBeLessThanOrEqual(blocks + 2);
+          }
+        },
+      ),
+    );
+  });
+
+  it('puts blocks and the samples of a window into another order every epoch', () => {
+    const window = { blockSize: 100, blocks: 4 };
+    const [a, b] = [orderOf(1, 0, 10_000, window), orderOf(1, 1, 10_000, window)];
+    expect(a).not.toEqual(b);
+    const first = (samples: number[]) => new Set(samples.slice(0, 400).map((id) => Math.floor(id / 100)));
+    expect(first(a)).not.toEqual(first(b));
+    expect(a.slice(0, 400)).not.toEqual(a.slice(0, 400).sort((x, y) => x - y));
+  });
+
+  it('may put the shorter block anywhere', () => {
+    const places = new Set<number>();
+    for (let seed = 0; seed < 200; seed++) {
+      places.add(orderOf(seed, 0, 43, { blockSize: 10, blocks: 1 }).indexOf(42) - 2);
+    }
+    expect(Math.max(...places)).toBeGreaterThan(35);
+    expect(Math.min(...places)).toBeLessThan(5);
+  });
+
+  it('is O(1) at 2^40', () => {
+    const order = new EpochOrder({
+      seed: 3,
+      epoch: 4,
+      length: 2 ** 40,
+      shuffle: { blockSize: 1024, blocks: 16 },
+    });
+    const ids = Array.from({ length: 2000 }, (_, i) => order.at(5e11 + i));
+    expect(new Set(ids).size).toBe(2000);
+    expect(new Set(ids.map((id) => Math.floor(id / 1024))).size).toBeLessThanOrEqual(17);
   });
 });
 

@@ -1,5 +1,33 @@
 import { KeyedPermutation } from './permutation.js';
-import { randomKey, requireNatural } from './random.js';
+import { type OrderTag, type RandomKey, randomKey, requireNatural } from './random.js';
+
+/** Which draw stands at which position of an epoch (see draws.ts); a sample's first draw is its id. */
+export interface Order {
+  /** Positions. */
+  readonly length: number;
+  /**
+   * In O(1).
+   *
+   * @param position integer in [0, length)
+   * @throws RangeError outside the epoch
+   */
+  at(position: number): number;
+}
+
+/**
+ * A shuffle that keeps neighbours near: the dataset is cut into blocks of consecutive samples, the blocks are put into a
+ * random order, and then each run of `blocks` blocks is shuffled as a whole. What is drawn within a while lies in few
+ * places.
+ */
+export interface ShuffleWindow {
+  /** Consecutive samples that stay together: integer from 1. */
+  readonly blockSize: number;
+  /** Blocks whose samples are mixed with each other: integer from 1. */
+  readonly blocks: number;
+}
+
+/** `true`: any sample anywhere. `false`: the dataset's own order. */
+export type Shuffle = boolean | ShuffleWindow;
 
 export interface EpochOrderOptions {
   /** Integer in [0, 2^53). */
@@ -8,38 +36,88 @@ export interface EpochOrderOptions {
   readonly epoch: number;
   /** Samples in the dataset: integer in [1, 2^40]. */
   readonly length: number;
-  /** False leaves every epoch in the dataset's own order. */
-  readonly shuffle: boolean;
+  readonly shuffle: Shuffle;
+  /** Which dataset of a mix: each has an order of its own. @default 0 */
+  readonly part?: number;
 }
 
 /**
- * Which sample stands at which position of an epoch: a bijection on [0, length) of
- * (seed, epoch, length) alone, in O(1) memory. No list is ever shuffled.
+ * Every sample of a dataset once: a bijection on [0, length) of (seed, epoch, length, shuffle) alone, in O(1) memory.
+ * No list is ever shuffled.
  */
-export class EpochOrder {
+export class EpochOrder implements Order {
   readonly length: number;
-  readonly #permutation: KeyedPermutation | null;
+  readonly #bijection: Bijection;
 
   /** @throws RangeError for options outside their ranges */
-  constructor({ seed, epoch, length, shuffle }: EpochOrderOptions) {
-    const permutation = new KeyedPermutation(randomKey('order', seed, epoch), length);
+  constructor({ seed, epoch, length, shuffle, part = 0 }: EpochOrderOptions) {
+    const keyOf = (tag: OrderTag) => randomKey(part === 0 ? tag : `${tag}:${part}`, seed, epoch);
+    const permutation = new KeyedPermutation(keyOf('order'), length);
     this.length = length;
-    this.#permutation = shuffle ? permutation : null;
+    if (shuffle === false) this.#bijection = { at: (position) => position };
+    else if (shuffle === true) this.#bijection = permutation;
+    else this.#bijection = new WindowShuffle(length, shuffle, keyOf('blocks'), keyOf('window'));
   }
 
-  /**
-   * The sample id at a position, in O(1).
-   *
-   * @param position integer in [0, length)
-   * @throws RangeError outside the epoch
-   */
   at(position: number): number {
-    if (this.#permutation) return this.#permutation.at(position);
     requireNatural('position', position);
     if (position >= this.length) {
       throw new RangeError(`position ${position} is not in [0, ${this.length})`);
     }
-    return position;
+    return this.#bijection.at(position);
+  }
+}
+
+type Bijection = Pick<KeyedPermutation, 'at'>;
+
+/** The bijection of a `ShuffleWindow`. The last block, if it is shorter, takes a random place among the others. */
+class WindowShuffle implements Bijection {
+  readonly #blockSize: number;
+  readonly #windowSize: number;
+  /** Of the blocks of full size. */
+  readonly #blocks: KeyedPermutation | null;
+  /** Where the shorter block begins in the blocks' order, and how long it is. */
+  readonly #short: { readonly start: number; readonly length: number };
+  #latest: { readonly window: number; readonly permutation: KeyedPermutation } | undefined;
+
+  constructor(
+    private readonly length: number,
+    { blockSize, blocks }: ShuffleWindow,
+    blocksKey: RandomKey,
+    private readonly windowKey: RandomKey,
+  ) {
+    const full = Math.floor(length / blockSize);
+    this.#blockSize = blockSize;
+    this.#windowSize = blockSize * blocks;
+    this.#blocks = full > 0 ? new KeyedPermutation(blocksKey, full) : null;
+    const place = new KeyedPermutation(blocksKey, full + 1, 1).at(0);
+    this.#short = { start: place * blockSize, length: length - full * blockSize };
+  }
+
+  at(position: number): number {
+    const window = Math.floor(position / this.#windowSize);
+    const start = window * this.#windowSize;
+    return this.#inBlocks(start + this.#within(window).at(position - start));
+  }
+
+  /** The sample at a position of the blocks' order. */
+  #inBlocks(position: number): number {
+    const { start, length } = this.#short;
+    if (position >= start && position < start + length) return this.length - length + (position - start);
+    const among = position < start ? position : position - length;
+    const offset = among % this.#blockSize;
+    // A position outside the short block is in one of full size.
+    return (
+      (this.#blocks as KeyedPermutation).at((among - offset) / this.#blockSize) * this.#blockSize + offset
+    );
+  }
+
+  #within(window: number): KeyedPermutation {
+    if (this.#latest?.window !== window) {
+      const length = Math.min(this.#windowSize, this.length - window * this.#windowSize);
+      this.#latest = { window, permutation: new KeyedPermutation(this.windowKey, length, window) };
+    }
+    return this.#latest.permutation;
   }
 }
 

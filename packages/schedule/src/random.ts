@@ -7,7 +7,10 @@ export type Words = [number, number, number, number];
 export type RandomKey = readonly [number, number];
 
 /** What a key is for. Streams of different tags never meet. */
-export type RandomTag = 'augment' | 'order' | 'substitute';
+export type RandomTag = 'augment' | 'substitute' | OrderTag | `${OrderTag}:${number}`;
+
+/** Of an epoch's order; with a number, that of one dataset of a mix. */
+export type OrderTag = 'order' | 'blocks' | 'window';
 
 const M0 = 0xd2511f53;
 const M1 = 0xcd9e8d57;
