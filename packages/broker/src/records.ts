@@ -9,7 +9,7 @@ export interface ChunkJob {
   readonly first: number;
   readonly last: number;
   readonly attempt: number;
-  /** Sample ids at positions first … last-1. */
+  /** Draws (see the schedule package) at positions first … last-1. */
   readonly indices: readonly number[];
   /** Ahead of the queue: a chunk whose maker died is already late. */
   readonly urgent: boolean;

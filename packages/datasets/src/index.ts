@@ -22,7 +22,7 @@ export {
   type SniffResult,
 } from './inspect.js';
 export { inLanes } from './lanes.js';
-export { decodeManifest, readFacts } from './manifests/decode.js';
+export { decodeManifest, factsOf, readFacts } from './manifests/decode.js';
 export { FileManifest, FileManifestBuilder, type ManifestCapacity } from './manifests/file-manifest.js';
 export { checkManifest } from './manifests/header.js';
 export type { Manifest, ManifestFacts, ManifestHeader, SampleField } from './manifests/manifest.js';

@@ -9,7 +9,7 @@ export const STREAM_FORMAT = 1;
 
 /**
  * The run digest: SHA-256, hex, over the canonical JSON of the stream format, the manifest's digest and what of the
- * spec decides about the stream. Left out: the name, all of the dataset but its source (the manifest has the samples), the recipe's name (its views are spelled out) and the chunk size.
+ * spec decides about the stream. Left out: the name, all of the dataset but its source and a mix's shares (the manifest has the samples), the recipe's name (its views are spelled out) and the chunk size.
  */
 export function runDigest(spec: ResolvedSpec, manifestDigest: string): string {
   const text = canonicalJson({ format: STREAM_FORMAT, manifest: manifestDigest, spec: decisive(spec) });
@@ -38,7 +38,13 @@ const SHOWN = 3;
 
 function decisive(spec: ResolvedSpec): object {
   const { name, recipe, chunk_size, dataset, ...rest } = spec;
-  return { ...rest, dataset: { source: dataset.source } };
+  return { ...rest, dataset: { source: dataset.source, ...sharesOf(dataset) } };
+}
+
+/** How often a mix draws from its datasets. */
+function sharesOf(dataset: ResolvedSpec['dataset']): object {
+  if (dataset.source !== 'mix') return {};
+  return { mode: dataset.mode, weights: dataset.datasets.map(({ weight }) => weight) };
 }
 
 /** The decisive fields with views by name, so that a difference is told by it. */

@@ -4,6 +4,7 @@
  * No pixels, no network; only spec files are read.
  */
 export { digestDifference, runDigest, STREAM_FORMAT } from './digest.js';
+export { orderOf, planOf, type SampleCounts } from './epochs.js';
 export { specJsonSchema } from './json-schema.js';
 export { type LoadedSpec, loadSpecFile } from './load.js';
 export { type ParseOptions, parseSpec } from './parse.js';

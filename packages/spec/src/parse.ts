@@ -1,6 +1,6 @@
 import { IMAGENET, invalid, parseField, RECIPES, resolveViews, TransformRegistry } from '@cropstream/augment';
 import type { SourceRegistry } from '@cropstream/datasets';
-import { type ResolvedSpec, runSpecSchema } from './schema.js';
+import { type ParsedSpec, type ResolvedSpec, runSpecSchema } from './schema.js';
 
 export interface ParseOptions {
   /** Third-party transforms that the service has registered. */
@@ -12,6 +12,7 @@ export interface ParseOptions {
 }
 
 const DEFAULT_GLOBAL_BATCH = 64;
+const DEFAULT_WINDOW = { block_size: 1024, blocks: 16 };
 
 /**
  * Checks a spec and decides everything that it leaves open. A resolved spec parses to itself.
@@ -39,7 +40,8 @@ export function parseSpec(input: unknown, options: ParseOptions = {}): ResolvedS
     recipe: spec.recipe,
     seed: spec.seed,
     global_batch_size: globalBatchSize,
-    shuffle: spec.shuffle,
+    ...shuffleOf(spec),
+    ...(spec.epoch_size !== undefined && { epoch_size: spec.epoch_size }),
     drop_last: spec.drop_last,
     output: spec.output,
     on_bad_sample: spec.on_bad_sample,
@@ -50,4 +52,13 @@ export function parseSpec(input: unknown, options: ParseOptions = {}): ResolvedS
     normalization: { mean: [...normalization.mean], std: [...normalization.std] },
     views: resolveViews(spec.views, recipe, { registry, normalization }),
   };
+}
+
+function shuffleOf({
+  shuffle,
+  shuffle_window,
+}: ParsedSpec): Pick<ResolvedSpec, 'shuffle' | 'shuffle_window'> {
+  if (shuffle === 'window') return { shuffle, shuffle_window: shuffle_window ?? DEFAULT_WINDOW };
+  if (shuffle_window !== undefined) throw invalid('shuffle_window', undefined, 'shuffle: window beside it');
+  return { shuffle: shuffle === 'full' || shuffle === true };
 }

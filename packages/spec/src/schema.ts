@@ -9,6 +9,7 @@ import {
   viewsInput,
 } from '@cropstream/augment';
 import { type DatasetConfig, datasetSchema } from '@cropstream/datasets';
+import { MAX_LENGTH } from '@cropstream/schedule';
 import { z } from 'zod';
 
 /** The most that a spec may ask for. */
@@ -22,6 +23,9 @@ export const SPEC_LIMITS = {
   /** Bytes of an encoded source image. */
   maxBytes: 1 << 30,
   substitutionProbes: 1000,
+  /** Samples of a block, and blocks of a window, of a window shuffle. */
+  blockSize: 1 << 20,
+  windowBlocks: 1 << 16,
 } as const;
 
 const limits = z.strictObject({
@@ -55,7 +59,28 @@ export const runSpecSchema = z.strictObject({
   global_batch_size: limited(z.int().min(1), SPEC_LIMITS.globalBatchSize)
     .optional()
     .describe('Samples a step, over all ranks.'),
-  shuffle: z.boolean().default(true).describe('A new order every epoch; false: the manifest order.'),
+  shuffle: z
+    .union([z.boolean(), z.enum(['full', 'window', 'none'])], {
+      error: 'full, window or none; or true or false',
+    })
+    .default(true)
+    .describe(
+      'A new order every epoch: any sample anywhere (full, or true), or neighbours near each other (window). none, or false: the order of the dataset.',
+    ),
+  shuffle_window: z
+    .strictObject({
+      block_size: limited(z.int().min(1), SPEC_LIMITS.blockSize)
+        .default(1024)
+        .describe('Consecutive samples that stay together.'),
+      blocks: limited(z.int().min(1), SPEC_LIMITS.windowBlocks)
+        .default(16)
+        .describe('Blocks whose samples are mixed with each other.'),
+    })
+    .optional()
+    .describe('Of shuffle: window.'),
+  epoch_size: limited(z.int().min(1), MAX_LENGTH)
+    .optional()
+    .describe('Samples drawn in an epoch; by default each of the dataset once.'),
   drop_last: z.boolean().default(true).describe('Leave out the tail that fills no step.'),
   output: z
     .strictObject({ layout: z.enum(['nchw', 'nhwc']).default('nchw') })
@@ -106,7 +131,10 @@ export interface ResolvedSpec {
   readonly recipe: string | null;
   readonly seed: number;
   readonly global_batch_size: number;
-  readonly shuffle: boolean;
+  readonly shuffle: boolean | 'window';
+  /** There where `shuffle` is `window`. */
+  readonly shuffle_window?: { readonly block_size: number; readonly blocks: number };
+  readonly epoch_size?: number;
   readonly drop_last: boolean;
   readonly output: { readonly layout: 'nchw' | 'nhwc' };
   readonly on_bad_sample: 'substitute' | 'fail';

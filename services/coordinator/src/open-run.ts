@@ -2,8 +2,8 @@ import { compileViews, type TransformRegistry } from '@cropstream/augment';
 import type { RunRecord } from '@cropstream/broker';
 import { locationOf, type ManifestFacts } from '@cropstream/datasets';
 import type { RunInfo } from '@cropstream/protocol';
-import { EpochOrder, type EpochPlan, epochPlan } from '@cropstream/schedule';
-import type { ResolvedSpec } from '@cropstream/spec';
+import type { EpochPlan, Order } from '@cropstream/schedule';
+import { orderOf, planOf, type ResolvedSpec, type SampleCounts } from '@cropstream/spec';
 
 /** A run as a coordinator works with it. The manifest itself is left to the store and the workers. */
 export class OpenRun {
@@ -18,8 +18,9 @@ export class OpenRun {
   /** Bytes of one sample's views. */
   readonly sampleBytes: number;
   #info: RunInfo;
+  readonly #samples: SampleCounts;
   #url: string;
-  #latestOrder: { readonly epoch: number; readonly order: EpochOrder } | undefined;
+  #latestOrder: { readonly epoch: number; readonly order: Order } | undefined;
 
   constructor(record: RunRecord, facts: ManifestFacts, transforms: TransformRegistry) {
     this.name = record.name;
@@ -27,11 +28,8 @@ export class OpenRun {
     this.spec = JSON.parse(record.specJson);
     this.chunkSize = record.chunkSize;
     this.fingerprint = record.fingerprint;
-    this.plan = epochPlan({
-      samples: facts.samples,
-      globalBatchSize: this.spec.global_batch_size,
-      dropLast: this.spec.drop_last,
-    });
+    this.plan = planOf(this.spec, facts);
+    this.#samples = { samples: facts.samples, ...(facts.parts && { parts: facts.parts }) };
     const views = compileViews(this.spec.views, this.spec.output, transforms);
     this.sampleBytes = views.reduce((sum, view) => sum + view.bytesPerSample, 0);
     this.#url = locationOf(this.spec.dataset);
@@ -41,7 +39,7 @@ export class OpenRun {
       specJson: record.specJson,
       manifestDigest: record.manifestDigest,
       fingerprint: record.fingerprint,
-      samples: BigInt(facts.samples),
+      samples: BigInt(this.plan.samples),
       globalBatchSize: BigInt(this.spec.global_batch_size),
       dropLast: this.spec.drop_last,
       stepsPerEpoch: BigInt(this.plan.stepsPerEpoch),
@@ -76,13 +74,9 @@ export class OpenRun {
   }
 
   /** The order of an epoch; the last one asked for is kept. */
-  order(epoch: number): EpochOrder {
+  order(epoch: number): Order {
     if (this.#latestOrder?.epoch !== epoch) {
-      const { seed, shuffle } = this.spec;
-      this.#latestOrder = {
-        epoch,
-        order: new EpochOrder({ seed, epoch, length: this.plan.samples, shuffle }),
-      };
+      this.#latestOrder = { epoch, order: orderOf(this.spec, this.#samples, epoch) };
     }
     return this.#latestOrder.order;
   }

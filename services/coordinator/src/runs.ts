@@ -1,6 +1,7 @@
 import { compileViews, type TransformRegistry } from '@cropstream/augment';
 import type { RunRecord, Store } from '@cropstream/broker';
 import {
+  factsOf,
   type IndexProgress,
   indexDataset,
   type Manifest,
@@ -10,8 +11,7 @@ import {
   sealPart,
 } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
-import { epochPlan } from '@cropstream/schedule';
-import { digestDifference, parseSpec, type ResolvedSpec, runDigest } from '@cropstream/spec';
+import { digestDifference, parseSpec, planOf, type ResolvedSpec, runDigest } from '@cropstream/spec';
 import type { CoordinatorLimits } from './limits.js';
 import { OpenRun } from './open-run.js';
 
@@ -88,11 +88,8 @@ export class RunCatalog {
       keep: keepParts(store),
     });
     const spec = parseSpec(input, { transforms, sources, samples: manifest.length });
-    epochPlan({
-      samples: manifest.length,
-      globalBatchSize: spec.global_batch_size,
-      dropLast: spec.drop_last,
-    });
+    const facts = factsOf(manifest);
+    planOf(spec, facts);
     checkFields(spec, manifest);
     const record: RunRecord = {
       name: spec.name,
@@ -114,7 +111,7 @@ export class RunCatalog {
     }
     const told = [...notices];
     if (run.chunkSize !== spec.chunk_size) told.push(chunkSizeNotice(run.chunkSize, record.chunkSize, spec));
-    return { run: this.#remember(run, factsOf(manifest)), created, notices: told, manifest };
+    return { run: this.#remember(run, facts), created, notices: told, manifest };
   }
 
   async #checkRoom(name: string): Promise<void> {
@@ -229,11 +226,6 @@ function keepParts(store: Store): (bytes: Uint8Array) => Promise<string> {
 
 function cacheKey(run: { readonly name: string; readonly digest: string }): string {
   return `${run.digest} ${run.name}`;
-}
-
-function factsOf(manifest: Manifest): ManifestFacts {
-  const { length: samples, source, classes, fields } = manifest;
-  return { samples, source, classes, fields };
 }
 
 /** The chunk size asked for, or what of it a worker can hold: no byte depends on it. */

@@ -3,7 +3,8 @@ import type { Batch } from '@cropstream/client';
 import type { ChunkRequest, MadeChunk, RunMaker } from '@cropstream/crop-worker';
 import { failure } from '@cropstream/errors';
 import { type Clock, sleep } from '@cropstream/runtime';
-import { EpochOrder, locate, rankRange } from '@cropstream/schedule';
+import { locate, type Order, rankRange } from '@cropstream/schedule';
+import { orderOf } from '@cropstream/spec';
 import { planOf, ROW_BYTES, type RunScenario, SAMPLE_BYTES } from './scenario.js';
 import type { World } from './world.js';
 
@@ -76,7 +77,7 @@ export function makerOf(world: World, run: RunScenario, clock: Clock, disk: Disk
 
 /** The delivered stream of one run, computed apart from everything that is under test. */
 export class Expected {
-  readonly #orders = new Map<number, EpochOrder>();
+  readonly #orders = new Map<number, Order>();
 
   constructor(readonly run: RunScenario) {}
 
@@ -109,11 +110,11 @@ export class Expected {
     return null;
   }
 
-  #order(epoch: number): EpochOrder {
+  #order(epoch: number): Order {
     const { spec, samples } = this.run;
     let order = this.#orders.get(epoch);
     if (!order) {
-      order = new EpochOrder({ seed: spec.seed, epoch, length: samples, shuffle: spec.shuffle });
+      order = orderOf(spec, { samples }, epoch);
       this.#orders.set(epoch, order);
     }
     return order;

@@ -15,7 +15,7 @@ export interface SampleAddress {
   /** The run's seed, in [0, 2^53). */
   readonly seed: number;
   readonly epoch: number;
-  /** In [0, 2^53): its number in the dataset, not its place in a batch. */
+  /** In [0, 2^53): its number in the dataset, not its place in a batch; or another draw of it (see the schedule package). */
   readonly sampleId: number;
   /** Of the decoded image, in pixels. */
   readonly width: number;

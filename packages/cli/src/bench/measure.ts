@@ -36,9 +36,11 @@ const WARM_UP_PER_THREAD = 24;
 
 /** Makes chunks as a worker does, on as many threads, and throws them away. */
 export async function measurePipeline(options: MeasureOptions): Promise<Measurement> {
-  const [{ ChunkMaker }, { cutChunks, EpochOrder }] = await Promise.all([
+  const [{ ChunkMaker }, { factsOf }, { cutChunks }, { orderOf, planOf }] = await Promise.all([
     import('@cropstream/crop-worker'),
+    import('@cropstream/datasets'),
     import('@cropstream/schedule'),
+    import('@cropstream/spec'),
   ]);
   const { spec, manifest, modules, threads, decoder, signal } = options;
   const maker = await ChunkMaker.create({ spec, manifest, ...modules, threads, decoder });
@@ -49,14 +51,15 @@ export async function measurePipeline(options: MeasureOptions): Promise<Measurem
   const bad = new Map<string, string>();
 
   const makeImages = async (images: number, count: boolean) => {
-    const length = manifest.length;
+    const facts = factsOf(manifest);
+    const { samples: length } = planOf(spec, facts);
     const ranges = cutChunks({ first: 0, last: images }, chunkSize);
     const lane = async () => {
       for (let range = ranges.shift(); range !== undefined; range = ranges.shift()) {
         signal.throwIfAborted();
         const { first, last } = range;
         const epoch = Math.floor(first / length);
-        const order = new EpochOrder({ seed: spec.seed, epoch, length, shuffle: spec.shuffle });
+        const order = orderOf(spec, facts, epoch);
         const indices = Array.from({ length: last - first }, (_, i) => order.at((first + i) % length));
         const chunk = await maker.make({ epoch, indices }, signal);
         chunk.release();

@@ -137,21 +137,18 @@ async function* goodSamples(
   session: Session,
   options: PreviewOptions,
 ): AsyncGenerator<{ id: number; sample: Sample }> {
-  const [{ isBadSample }, { EpochOrder }] = await Promise.all([
+  const [{ isBadSample }, { factsOf }, { sampleOf }, { orderOf }] = await Promise.all([
     import('@cropstream/augment'),
+    import('@cropstream/datasets'),
     import('@cropstream/schedule'),
+    import('@cropstream/spec'),
   ]);
   const { manifest, spec, darkroom, reader, output, bad, signal } = session;
-  const order = new EpochOrder({
-    seed: spec.seed,
-    epoch: options.epoch,
-    length: manifest.length,
-    shuffle: spec.shuffle,
-  });
-  const wanted = options.index?.length ?? manifest.length;
+  const order = orderOf(spec, factsOf(manifest), options.epoch);
+  const wanted = options.index?.length ?? order.length;
   for (let i = 0; i < wanted; i++) {
     signal.throwIfAborted();
-    const id = options.index?.[i] ?? order.at(i);
+    const id = options.index?.[i] ?? sampleOf(order.at(i));
     let sample: Sample;
     try {
       sample = await darkroom.read({ manifest, reader }, id, signal);

@@ -3,7 +3,7 @@ import type { Batch } from '@cropstream/client';
 import type { ChunkMaker } from '@cropstream/crop-worker';
 import { failure } from '@cropstream/errors';
 import type { EpochPlan } from '@cropstream/schedule';
-import type { ResolvedSpec } from '@cropstream/spec';
+import type { ResolvedSpec, SampleCounts } from '@cropstream/spec';
 import { type Command, Option } from 'commander';
 import { decoderOption, given, integer } from '../flags.js';
 import { interruptible } from '../interrupt.js';
@@ -69,22 +69,21 @@ async function replay(options: ReplayOptions, signal: AbortSignal): Promise<void
   const [
     { StreamDigest },
     { ChunkMaker },
-    { checkWorld, epochPlan, globalStep },
-    { runDigest },
+    { factsOf },
+    { checkWorld, globalStep },
+    { planOf, runDigest },
     { defaultThreads },
   ] = await Promise.all([
     import('@cropstream/client'),
     import('@cropstream/crop-worker'),
+    import('@cropstream/datasets'),
     import('@cropstream/schedule'),
     import('@cropstream/spec'),
     import('@cropstream/runtime'),
   ]);
   const { spec, manifest, modules } = await openRun(options, output, signal);
-  const plan = epochPlan({
-    samples: manifest.length,
-    globalBatchSize: spec.global_batch_size,
-    dropLast: spec.drop_last,
-  });
+  const facts = factsOf(manifest);
+  const plan = planOf(spec, facts);
   const { rank, world: worldSize, uneven: allowUneven = false } = options;
   checkWorld(plan, { rank, worldSize, allowUneven });
   const first =
@@ -101,7 +100,7 @@ async function replay(options: ReplayOptions, signal: AbortSignal): Promise<void
   try {
     for (let step = first; step < first + options.steps; step++) {
       signal.throwIfAborted();
-      const batch = await makeBatch({ maker, spec, plan, samples: manifest.length }, step, options, signal);
+      const batch = await makeBatch({ maker, spec, plan, facts }, step, options, signal);
       all.update(batch);
       const own = new StreamDigest();
       own.update(batch);
@@ -136,21 +135,22 @@ interface Maker {
   readonly maker: ChunkMaker;
   readonly spec: ResolvedSpec;
   readonly plan: EpochPlan;
-  readonly samples: number;
+  readonly facts: SampleCounts;
 }
 
 async function makeBatch(
-  { maker, spec, plan, samples }: Maker,
+  { maker, spec, plan, facts }: Maker,
   globalStep: number,
   { rank, world }: { rank: number; world: number },
   signal: AbortSignal,
 ): Promise<Batch> {
-  const [{ cutChunks, EpochOrder, locate, rankRange }, { assembleBatch }] = await Promise.all([
+  const [{ cutChunks, locate, rankRange }, { orderOf }, { assembleBatch }] = await Promise.all([
     import('@cropstream/schedule'),
+    import('@cropstream/spec'),
     import('../replay/assemble.js'),
   ]);
   const { epoch, step } = locate(plan, globalStep);
-  const order = new EpochOrder({ seed: spec.seed, epoch, length: samples, shuffle: spec.shuffle });
+  const order = orderOf(spec, facts, epoch);
   const slice = rankRange(plan, step, rank, world);
   // In a tail of fewer samples than ranks the last ranks' batches are empty, and have a digest all the same.
   const ranges = slice.first === slice.last ? [slice] : cutChunks(slice, spec.chunk_size);

@@ -41,14 +41,18 @@ const HEAD_BYTES = 64 * 1024;
 async function stats(options: StatsOptions, signal: AbortSignal): Promise<void> {
   const output = new Output(options);
   await checkOutputFile(options.out);
-  const [{ compileViews }, { EpochOrder }, { CropStatisticsCollector }] = await Promise.all([
-    import('@cropstream/augment'),
-    import('@cropstream/schedule'),
-    import('../stats/crop-statistics.js'),
-  ]);
+  const [{ compileViews }, { factsOf }, { sampleOf }, { orderOf }, { CropStatisticsCollector }] =
+    await Promise.all([
+      import('@cropstream/augment'),
+      import('@cropstream/datasets'),
+      import('@cropstream/schedule'),
+      import('@cropstream/spec'),
+      import('../stats/crop-statistics.js'),
+    ]);
   const { spec, manifest, location, openReader, registry } = await openRun(options, output, signal);
   const views = compileViews(spec.views, spec.output, registry);
   const reader = openReader();
+  const facts = factsOf(manifest);
   const collector = new CropStatisticsCollector(spec);
   const sizes = new Map<number, { width: number; height: number } | null>();
   const bar = await progressBar('drawing', options.images);
@@ -56,23 +60,19 @@ async function stats(options: StatsOptions, signal: AbortSignal): Promise<void> 
   let bad = 0;
   try {
     for (let epoch = 0; drawn + bad < options.images; epoch++) {
-      const order = new EpochOrder({
-        seed: spec.seed,
-        epoch,
-        length: manifest.length,
-        shuffle: spec.shuffle,
-      });
-      for (let position = 0; position < manifest.length && drawn + bad < options.images; position++) {
+      const order = orderOf(spec, facts, epoch);
+      for (let position = 0; position < order.length && drawn + bad < options.images; position++) {
         signal.throwIfAborted();
-        const sampleId = order.at(position);
-        const known = sizes.get(sampleId);
-        const size = known === undefined ? await sizeOf({ manifest, reader }, sampleId, spec, signal) : known;
-        sizes.set(sampleId, size);
+        const draw = order.at(position);
+        const id = sampleOf(draw);
+        const known = sizes.get(id);
+        const size = known === undefined ? await sizeOf({ manifest, reader }, id, spec, signal) : known;
+        sizes.set(id, size);
         if (size === null) {
           bad++;
           continue;
         }
-        const params = views.map((view) => view.sample({ seed: spec.seed, epoch, sampleId, ...size }));
+        const params = views.map((view) => view.sample({ seed: spec.seed, epoch, sampleId: draw, ...size }));
         collector.add(size, views, params);
         drawn++;
         bar.update(drawn + bad);

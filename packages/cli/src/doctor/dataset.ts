@@ -1,9 +1,8 @@
 import { ChunkMaker, type MadeChunk } from '@cropstream/crop-worker';
-import type { Inspection } from '@cropstream/datasets';
+import { factsOf, type Inspection } from '@cropstream/datasets';
 import { CropstreamError } from '@cropstream/errors';
 import { readResources } from '@cropstream/runtime';
-import { EpochOrder, epochPlan } from '@cropstream/schedule';
-import type { ResolvedSpec } from '@cropstream/spec';
+import { orderOf, planOf, type ResolvedSpec } from '@cropstream/spec';
 import { measurePipeline } from '../bench/measure.js';
 import { formatBytes, formatCount, plural } from '../output.js';
 import type { OpenedRun } from '../run-options.js';
@@ -19,11 +18,7 @@ export function checkSamples({ manifest, spec }: OpenedRun): Check {
   const classes = manifest.classes.length;
   const found = `${plural(manifest.length, 'sample')} in ${plural(classes, 'class', 'classes')}, manifest ${manifest.digest.slice(0, 16)}`;
   try {
-    epochPlan({
-      samples: manifest.length,
-      globalBatchSize: spec.global_batch_size,
-      dropLast: spec.drop_last,
-    });
+    planOf(spec, factsOf(manifest));
   } catch (error) {
     if (!(error instanceof CropstreamError)) throw error;
     return fail('dataset', error.problem, error.help);
@@ -147,13 +142,8 @@ export async function withFirstChunk<T>(
   const { spec, manifest, modules } = run;
   const maker = await ChunkMaker.create({ spec, manifest, ...modules, threads });
   try {
-    const order = new EpochOrder({
-      seed: spec.seed,
-      epoch: 0,
-      length: manifest.length,
-      shuffle: spec.shuffle,
-    });
-    const samples = Math.min(4, manifest.length);
+    const order = orderOf(spec, factsOf(manifest), 0);
+    const samples = Math.min(4, order.length);
     const chunk = await maker.make(
       { epoch: 0, indices: Array.from({ length: samples }, (_, i) => order.at(i)) },
       signal,

@@ -39,6 +39,13 @@ export function readFacts(start: Uint8Array): ManifestFacts | null {
   return start.byteLength < MAGIC_BYTES ? null : kindOf(start).facts(start);
 }
 
+/** The facts of a manifest that is here. */
+export function factsOf(manifest: Manifest): ManifestFacts {
+  const { length: samples, source, classes, fields, settings } = manifest;
+  const facts = { samples, source, classes, fields, settings };
+  return manifest instanceof Mix ? { ...facts, parts: manifest.parts.map(({ length }) => length) } : facts;
+}
+
 function kindOf(bytes: Uint8Array): Kind {
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(MAGIC_BYTES, bytes.byteLength));
   const kind = KINDS.find(({ magic }) => magic.equals(start));

@@ -10,7 +10,7 @@ import type { PixelProgram } from './task.js';
 
 export interface ChunkRequest {
   readonly epoch: number;
-  /** Sample ids, a row each; integers in [0, samples). */
+  /** Draws (see the schedule package), a row each: of a sample drawn once in an epoch, its id. */
   readonly indices: readonly number[];
 }
 

@@ -100,7 +100,7 @@ function makeViews(
   const options = { applyExif: program.exifRotation, path: image.path };
   timings.measure('decode', () => loadSource(image.source, kernels, decoder, program, options));
   const source = { width: kernels.sourceWidth, height: kernels.sourceHeight };
-  const inputs = { seed: program.seed, epoch: task.epoch, sampleId: image.sampleId, ...source };
+  const inputs = { seed: program.seed, epoch: task.epoch, sampleId: image.draw, ...source };
   for (const [index, view] of views.entries()) {
     const sampled = view.sample(inputs);
     view.apply(kernels, sampled, timings);

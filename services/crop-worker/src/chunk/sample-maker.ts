@@ -1,7 +1,7 @@
 import { checkBytes, isBadSample, prepareSource, type Source, type Stage } from '@cropstream/augment';
 import type { Manifest, Sample, SampleReader } from '@cropstream/datasets';
 import { CropstreamError, failure, type WireError } from '@cropstream/errors';
-import { SubstituteOrder } from '@cropstream/schedule';
+import { drawInstead, SubstituteOrder, sampleOf } from '@cropstream/schedule';
 import { decodeLimits, type ResolvedSpec } from '@cropstream/spec';
 import type { ImageBatch, ImageOutcome } from './compute-pool.js';
 import type { Row } from './layout.js';
@@ -39,18 +39,14 @@ export class SampleMaker {
     private readonly shared: SharedParts,
   ) {}
 
-  /** Makes the sample `original`, or its stand-in, into a row of the batch's payload. */
-  async make(
-    batch: ImageBatch,
-    row: number,
-    original: number,
-    signal: AbortSignal,
-  ): Promise<DeliveredSample> {
+  /** Makes a draw's sample, or its stand-in, into a row of the batch's payload. */
+  async make(batch: ImageBatch, row: number, draw: number, signal: AbortSignal): Promise<DeliveredSample> {
     const timings = { decode: 0, resize: 0, color: 0, blur: 0, pack: 0 };
     let stands: Omit<Substitution, 'deliveredIndex'> | null = null;
+    const original = sampleOf(draw);
     let id = original;
     for (let probe = 0; ; probe++) {
-      const attempt = await this.#attempt(batch, row, id, signal, timings);
+      const attempt = await this.#attempt(batch, row, drawInstead(draw, id), signal, timings);
       if (attempt.bad === null) {
         const { label, fields } = attempt.sample;
         const { params } = attempt.outcome;
@@ -86,11 +82,12 @@ export class SampleMaker {
   async #attempt(
     batch: ImageBatch,
     row: number,
-    sampleId: number,
+    draw: number,
     signal: AbortSignal,
     timings: Record<Stage, number>,
   ): Promise<Attempt> {
     const { samples, encoded } = this.shared.budgets;
+    const sampleId = sampleOf(draw);
     let leave = () => {};
     let free = () => {};
     let clear = () => {};
@@ -105,7 +102,7 @@ export class SampleMaker {
       const { source, release } = await this.#source(sample, timings);
       clear = release;
       if (signal.aborted) throw failure('CANCELLED', { what: 'making a sample' });
-      const outcome = await this.shared.pool.run(batch, { row, sampleId, path: sample.path, source });
+      const outcome = await this.shared.pool.run(batch, { row, draw, path: sample.path, source });
       for (const stage of Object.keys(timings) as Stage[]) timings[stage] += outcome.timings[stage];
       return outcome.bad === null ? { sample, outcome, bad: null } : { bad: outcome.bad };
     } catch (error) {

@@ -14,7 +14,8 @@ export interface PixelProgram {
 
 export interface ImageTask {
   readonly row: number;
-  readonly sampleId: number;
+  /** The draw (see the schedule package): what the sample's random numbers are keyed by. */
+  readonly draw: number;
   readonly path: string;
   readonly source: Source;
 }

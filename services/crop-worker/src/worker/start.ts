@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import type { Broker, Store } from '@cropstream/broker';
-import { decodeManifest, type OpenOptions, openDataset, partsFrom } from '@cropstream/datasets';
+import { decodeManifest, factsOf, type OpenOptions, openDataset, partsFrom } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
 import {
   SERVER_OPTIONS,
@@ -12,8 +12,7 @@ import {
 import { reflectionPackage } from '@cropstream/protocol/reflection';
 import type { Clock, Randomness, ServerSecurity } from '@cropstream/runtime';
 import { GrpcServer } from '@cropstream/runtime/grpc';
-import { epochPlan } from '@cropstream/schedule';
-import { parseSpec } from '@cropstream/spec';
+import { parseSpec, planOf } from '@cropstream/spec';
 import type { ChunkLimits } from '../chunk/chunk-limits.js';
 import { ChunkMaker } from '../chunk/chunk-maker.js';
 import type { DecoderChoice } from '../chunk/compute-pool.js';
@@ -176,11 +175,7 @@ function openRunWith(shared: SharedParts, store: Store, storage: OpenOptions['st
       sources: shared.sources,
       samples: manifest.length,
     });
-    const plan = epochPlan({
-      samples: manifest.length,
-      globalBatchSize: spec.global_batch_size,
-      dropLast: spec.drop_last,
-    });
+    const plan = planOf(spec, factsOf(manifest));
     const parts = partsFrom((digest) => store.manifest(digest));
     const reader = openDataset(url, manifest, { parts, storage, sources: shared.sources });
     const maker = new ChunkMaker(spec, manifest, reader, shared);
