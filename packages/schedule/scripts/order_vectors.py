@@ -2,7 +2,7 @@
 
     python3 packages/schedule/scripts/order_vectors.py | npx biome format --stdin-file-path=order.json
 
-A second implementation, written from docs/decisions/0040-epoch-order.md in plain integers, so that the
+A second implementation, written from docs/decisions/0040-epoch-order.md and 0240-draws.md in plain integers, so that the
 vectors check the TypeScript instead of repeating it.
 """
 
@@ -70,6 +70,83 @@ def order(seed, epoch, length, positions=None):
     }
 
 
+def windowed(seed, epoch, length, block_size, blocks, part=0):
+    """Where a position lies: through its window, then through the order of the blocks."""
+    suffix = f":{part}" if part else ""
+    full = length // block_size
+    tail = length % block_size
+    blocks_key = random_key("blocks" + suffix, seed, epoch)
+    start = block_size * permutation(blocks_key, full + 1, 1)(0)
+    order_of_blocks = []
+    for i in range(full):
+        order_of_blocks.append(permutation(blocks_key, full)(i))
+    laid = []
+    for i, block in enumerate(order_of_blocks):
+        if i * block_size == start:
+            laid += range(full * block_size, length)
+        laid += range(block * block_size, (block + 1) * block_size)
+    if start == full * block_size:
+        laid += range(full * block_size, length)
+    assert len(laid) == length and (tail > 0 or laid)
+    size = block_size * blocks
+    window_key = random_key("window" + suffix, seed, epoch)
+    samples = []
+    for number, first in enumerate(range(0, length, size)):
+        run = laid[first : first + size]
+        at = permutation(window_key, len(run), number)
+        samples += [run[at(i)] for i in range(len(run))]
+    return samples
+
+
+def window(seed, epoch, length, block_size, blocks):
+    return {
+        "seed": seed,
+        "epoch": epoch,
+        "length": length,
+        "block_size": block_size,
+        "blocks": blocks,
+        "samples": windowed(seed, epoch, length, block_size, blocks),
+    }
+
+
+def draws(seed, epoch, parts, window=None):
+    """All draws of an epoch, by walking through it: each dataset takes its turn when its share has grown by one."""
+    total = sum(part["draws"] for part in parts)
+    starts = [sum(part["samples"] for part in parts[:i]) for i in range(len(parts))]
+    passes = {}
+
+    def sample(i, number):
+        n = parts[i]["samples"]
+        turn, local = divmod(number, n)
+        if (i, turn) not in passes:
+            suffix = f":{i}" if i else ""
+            if window:
+                passes[i, turn] = windowed(seed, turn, n, *window, part=i)
+            else:
+                at = permutation(random_key("order" + suffix, seed, turn), n)
+                passes[i, turn] = [at(p) for p in range(n)]
+        return turn, passes[i, turn][local]
+
+    out = []
+    for position in range(total):
+        at, left = position, total
+        for i, part in enumerate(parts):
+            turn = at * part["draws"] // left
+            if (at + 1) * part["draws"] // left > turn:
+                before = epoch * part["draws"]
+                which, local = sample(i, before + turn)
+                out.append(starts[i] + local + 2**40 * (which - before // part["samples"]))
+                break
+            at -= turn
+            left -= part["draws"]
+    result = {"seed": seed, "epoch": epoch, "parts": parts, "draws": out}
+    return {**result, "block_size": window[0], "blocks": window[1]} if window else result
+
+
+def part(samples, draws):
+    return {"samples": samples, "draws": draws}
+
+
 def substitute(seed, epoch, sample_id, length, count):
     at = permutation(random_key("substitute", seed, epoch), length - 1, sample_id)
     probes = [p if p < sample_id else p + 1 for p in map(at, range(count))]
@@ -83,7 +160,7 @@ def key(tag, seed, epoch):
 
 big = 2**40
 vectors = {
-    "about": "Test vectors of stream format 1: random keys, epoch orders, substitutes. See docs/decisions/0040-epoch-order.md.",
+    "about": "Test vectors of stream format 1: random keys, epoch orders, windows, draws, substitutes. See docs/decisions/0040-epoch-order.md and 0240-draws.md.",
     "keys": [
         key("order", 0, 0),
         key("order", 42, 0),
@@ -99,6 +176,21 @@ vectors = {
         order(43, 0, 100),
         *(order(42, 0, n, [0, 1, 2, n // 2, n - 1]) for n in (256, 257, 50_000, 1_281_167, 2**32, 2**32 + 1)),
         *(order(2**53 - 1, 7, n, [0, 1, 2**32, n // 3, n - 1]) for n in (big - 1, big)),
+    ],
+    "windows": [
+        window(42, 0, 24, 4, 2),
+        window(42, 1, 24, 4, 2),
+        window(42, 0, 30, 4, 3),
+        window(7, 3, 5, 8, 2),
+        window(42, 0, 100, 10, 1),
+    ],
+    "draws": [
+        draws(42, 0, [part(10, 10)]),
+        draws(42, 3, [part(10, 4)]),
+        draws(42, 1, [part(5, 13)]),
+        draws(42, 0, [part(12, 12), part(4, 8)]),
+        draws(42, 2, [part(12, 6), part(4, 8), part(9, 0), part(3, 5)]),
+        draws(42, 1, [part(12, 12), part(8, 4)], window=(3, 2)),
     ],
     "substitutes": [
         substitute(42, 0, 0, 2, 1),

@@ -1,11 +1,35 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { EpochOrder, MAX_LENGTH, randomKey, type ShuffleWindow, SubstituteOrder } from './index.js';
+import {
+  type DrawnPart,
+  DrawOrder,
+  EpochOrder,
+  MAX_LENGTH,
+  randomKey,
+  type ShuffleWindow,
+  SubstituteOrder,
+} from './index.js';
 
 interface Vectors {
   keys: { tag: 'order'; seed: number; epoch: number; key: string[] }[];
   orders: { seed: number; epoch: number; length: number; positions: number[]; samples: number[] }[];
+  windows: {
+    seed: number;
+    epoch: number;
+    length: number;
+    block_size: number;
+    blocks: number;
+    samples: number[];
+  }[];
+  draws: {
+    seed: number;
+    epoch: number;
+    parts: DrawnPart[];
+    block_size?: number;
+    blocks?: number;
+    draws: number[];
+  }[];
   substitutes: { seed: number; epoch: number; sample_id: number; length: number; probes: number[] }[];
 }
 
@@ -21,6 +45,19 @@ describe('the published vectors, made by another implementation', () => {
   it.each(vectors.orders)('order of seed $seed, epoch $epoch, length $length', (vector) => {
     const order = new EpochOrder({ ...vector, shuffle: true });
     expect(vector.positions.map((position) => order.at(position))).toEqual(vector.samples);
+  });
+
+  it.each(vectors.windows)('window of seed $seed, epoch $epoch, length $length', (vector) => {
+    const shuffle = { blockSize: vector.block_size, blocks: vector.blocks };
+    const order = new EpochOrder({ ...vector, shuffle });
+    expect(vector.samples.map((_, position) => order.at(position))).toEqual(vector.samples);
+  });
+
+  it.each(vectors.draws)('draws of seed $seed, epoch $epoch, $parts', ({ block_size, blocks, ...vector }) => {
+    const shuffle = block_size && blocks ? { blockSize: block_size, blocks } : true;
+    const order = new DrawOrder({ ...vector, shuffle });
+    expect(vector.draws.map((_, position) => order.at(position))).toEqual(vector.draws);
+    expect(order.length).toBe(vector.draws.length);
   });
 
   it.each(vectors.substitutes)('substitutes of sample $sample_id of $length', (vector) => {
