@@ -9,6 +9,7 @@ import { setTimeout as pass } from 'node:timers/promises';
 
 /** Longer than a start takes on a loaded machine. */
 const START_MS = 60_000;
+const PATIENCE_MS = 5_000;
 
 /** What SeaweedFS believes; moto believes anything. */
 export const CREDENTIALS = { AWS_ACCESS_KEY_ID: 'cropstream', AWS_SECRET_ACCESS_KEY: 'correct horse' };
@@ -34,7 +35,7 @@ process.on('exit', () => {
 export async function startMoto(python) {
   const port = Number((await freePorts(1))[0]);
   const args = ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)];
-  return server({ command: python, args, port, isUp: async () => true });
+  return server({ command: python, args, port, whyDown: listens });
 }
 
 /**
@@ -54,6 +55,8 @@ export async function startSeaweed(python, folder) {
   const identities = [{ name: 'test', credentials, actions: ['Admin', 'Read', 'List', 'Tagging', 'Write'] }];
   writeFileSync(config, JSON.stringify({ identities }));
   const args = ['server', `-dir=${data}`, '-ip=127.0.0.1', '-s3', `-s3.config=${config}`];
+  // These two have fixed ports.
+  args.push('-s3.port.iceberg=0', '-s3.port.lance=0');
   args.push(
     '-master.telemetry=false',
     '-master.electionTimeout=1s',
@@ -65,14 +68,14 @@ export async function startSeaweed(python, folder) {
   const port = Number(ports[names.indexOf('s3.port')]);
   // It listens before it has found its own buckets: it is up when a request that is signed is answered.
   const command = join(dirname(python), 'weed');
-  return server({ command, args, port, isUp: (endpoint) => answers(endpoint) });
+  return server({ command, args, port, whyDown: answers });
 }
 
 /**
- * @param {{ command: string, args: string[], port: number, isUp: (endpoint: string) => Promise<boolean> }} options
+ * @param {{ command: string, args: string[], port: number, whyDown: (endpoint: string) => Promise<string | null> }} options
  * @returns {Promise<S3Server>}
  */
-async function server({ command, args, port, isUp }) {
+async function server({ command, args, port, whyDown }) {
   const endpoint = `http://127.0.0.1:${port}`;
   /** @type {import('node:child_process').ChildProcess | undefined} */
   let child;
@@ -88,8 +91,10 @@ async function server({ command, args, port, isUp }) {
     }
     started.once('exit', () => children.delete(started));
     const end = Date.now() + START_MS;
-    while (!((await listens(endpoint)) && (await isUp(endpoint)))) {
-      if (started.exitCode !== null || Date.now() > end) throw new Error(`${command} does not start: ${log}`);
+    for (let why = await whyDown(endpoint); why !== null; why = await whyDown(endpoint)) {
+      if (started.exitCode !== null || Date.now() > end) {
+        throw new Error(`${command} does not start: ${why}; it said: ${log}`);
+      }
       await pass(100);
     }
   }
@@ -108,23 +113,24 @@ async function server({ command, args, port, isUp }) {
   };
 }
 
-/** @param {string} endpoint */
+/**
+ * @param {string} endpoint
+ * @returns {Promise<string | null>} why not, or null where it does
+ */
 async function listens(endpoint) {
-  return fetch(endpoint, { signal: AbortSignal.timeout(5_000) }).then(
-    () => true,
-    () => false,
-  );
+  return fetch(endpoint, { signal: AbortSignal.timeout(PATIENCE_MS) }).then(() => null, String);
 }
 
-/** @param {string} endpoint */
+/**
+ * @param {string} endpoint
+ * @returns {Promise<string | null>} why not, or null where it does
+ */
 async function answers(endpoint) {
   const { S3Client, ListBucketsCommand } = await import('@aws-sdk/client-s3');
   const client = new S3Client(clientConfig(endpoint));
+  const abortSignal = AbortSignal.timeout(PATIENCE_MS);
   try {
-    await client.send(new ListBucketsCommand({}));
-    return true;
-  } catch {
-    return false;
+    return await client.send(new ListBucketsCommand({}), { abortSignal }).then(() => null, String);
   } finally {
     client.destroy();
   }
@@ -143,26 +149,30 @@ export function clientConfig(endpoint) {
 }
 
 /**
- * Ports that were free a moment ago.
+ * Ports that were free a moment ago, below those that connections are given: a server that is started again must find
+ * its own free.
  *
  * @param {number} count
  * @returns {Promise<number[]>}
  */
 async function freePorts(count) {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        /** @type {Promise<number>} */ (
-          new Promise((resolve, reject) => {
-            server.once('error', reject);
-            server.listen(0, '127.0.0.1', () => {
-              resolve(/** @type {import('node:net').AddressInfo} */ (server.address()).port);
-            });
-          })
-        ),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  /** @type {number[]} */
+  const ports = [];
+  while (ports.length < count) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    if (!ports.includes(port) && (await isFree(port))) ports.push(port);
+  }
   return ports;
+}
+
+/**
+ * @param {number} port
+ * @returns {Promise<boolean>}
+ */
+function isFree(port) {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
 }
