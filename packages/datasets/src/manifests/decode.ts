@@ -42,7 +42,7 @@ export function readFacts(start: Uint8Array): ManifestFacts | null {
 /** The facts of a manifest that is here. */
 export function factsOf(manifest: Manifest): ManifestFacts {
   const { length: samples, source, classes, fields, settings } = manifest;
-  const facts = { samples, source, classes, fields, settings };
+  const facts = { samples, source, classes, fields, ...(Object.keys(settings).length > 0 && { settings }) };
   return manifest instanceof Mix ? { ...facts, parts: manifest.parts.map(({ length }) => length) } : facts;
 }
 

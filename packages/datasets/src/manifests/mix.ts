@@ -57,7 +57,7 @@ export class Mix implements Manifest {
 
   constructor(
     readonly parts: readonly Manifest[],
-    decoded: { readonly digest: string } | null = null,
+    decoded: { readonly digest: string; readonly encoded: readonly Uint8Array[] } | null = null,
   ) {
     this.classes = [...new Set(parts.flatMap(({ classes }) => classes))];
     this.fields = commonFields(parts);
@@ -65,7 +65,7 @@ export class Mix implements Manifest {
     for (const { length } of parts) starts.push((starts.at(-1) as number) + length);
     this.#starts = starts;
     this.length = starts.at(-1) as number;
-    this.#encoded = parts.map((part) => part.encode());
+    this.#encoded = decoded?.encoded ?? parts.map((part) => part.encode());
     this.#digest = decoded?.digest;
   }
 
@@ -112,23 +112,30 @@ export class Mix implements Manifest {
     const bytes = alignedBytes(input);
     const start = readStart(bytes);
     if (start === null) throw malformed('it is too short');
+    const end = bytes.length - DIGEST_BYTES;
+    const encoded: Uint8Array[] = [];
     let at = start.end;
-    const parts = start.parts.map((part) => {
-      const end = at + part.bytes;
-      if (end > bytes.length - DIGEST_BYTES) throw malformed('its length is not what its parts say');
-      const manifest = decodePart(bytes.subarray(at, end));
-      if (manifest.length !== part.samples) throw malformed('a part has not as many samples as it says');
-      at = Math.ceil(end / ALIGNMENT) * ALIGNMENT;
-      return manifest;
-    });
-    const mix = new Mix(parts, { digest: storedDigest(bytes) });
-    if (!Buffer.from(mix.encode()).subarray(0, -DIGEST_BYTES).equals(bytes.subarray(0, -DIGEST_BYTES))) {
-      throw malformed('it is not in canonical form');
+    for (const part of start.parts) {
+      encoded.push(bytes.subarray(at, at + part.bytes));
+      const next = at + Math.ceil(part.bytes / ALIGNMENT) * ALIGNMENT;
+      if (bytes.subarray(at + part.bytes, next).some((byte) => byte !== 0))
+        throw malformed('its padding is not zero');
+      at = next;
     }
+    if (at !== end) throw malformed('its length is not what its parts say');
+    const mix = new Mix(encoded.map(decodePart), { digest: storedDigest(bytes), encoded });
+    // What its header says follows from its parts, in one spelling.
+    if (!mix.#header().equals(bytes.subarray(0, start.end)))
+      throw malformed('its header is not that of its parts');
     return mix;
   }
 
   #parts(): Uint8Array[] {
+    return [this.#header(), ...this.#encoded.map((part) => padded(part, 0))];
+  }
+
+  /** All that stands before the parts. */
+  #header(): Buffer {
     const parts = this.parts.map(({ length }, i) => ({
       samples: length,
       bytes: (this.#encoded[i] as Uint8Array).length,
@@ -137,7 +144,7 @@ export class Mix implements Manifest {
     const fixed = Buffer.alloc(FIXED_BYTES);
     MIX_MAGIC.copy(fixed);
     fixed.writeUInt32LE(json.length, MIX_MAGIC.length);
-    return [fixed, json, ...this.#encoded.map((part) => padded(part, 0))];
+    return Buffer.concat([fixed, json]);
   }
 }
 

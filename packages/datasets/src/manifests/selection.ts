@@ -16,15 +16,17 @@ export const SELECTION_MAGIC = Buffer.from('CSSELEC1', 'latin1');
 const FIXED_BYTES = SELECTION_MAGIC.length + 8;
 
 export class Selection implements Manifest {
+  readonly #encodedWhole: Uint8Array;
   #digest: string | undefined;
 
   /** @param ids each an integer in [0, whole.length); twice in it is a sample twice */
   constructor(
     readonly whole: ShardManifest,
     private readonly ids: BigUint64Array,
-    decoded: { readonly digest: string } | null = null,
+    decoded: { readonly digest: string; readonly encodedWhole: Uint8Array } | null = null,
   ) {
     this.#digest = decoded?.digest;
+    this.#encodedWhole = decoded?.encodedWhole ?? whole.encode();
   }
 
   get source(): string {
@@ -77,18 +79,19 @@ export class Selection implements Manifest {
     const ids = FIXED_BYTES + 8 * samples;
     if (bytes.length < ids + DIGEST_BYTES) throw malformed('it is too short');
     const view = new BigUint64Array(bytes.buffer, bytes.byteOffset + FIXED_BYTES, samples);
-    const whole = ShardManifest.decode(bytes.subarray(ids, bytes.length - DIGEST_BYTES));
+    const encodedWhole = bytes.subarray(ids, bytes.length - DIGEST_BYTES);
+    const whole = ShardManifest.decode(encodedWhole);
     for (const id of view) {
       if (id >= BigInt(whole.length)) throw malformed(`it selects sample ${id} of ${whole.length}`);
     }
-    return new Selection(whole, view, { digest: storedDigest(bytes) });
+    return new Selection(whole, view, { digest: storedDigest(bytes), encodedWhole });
   }
 
   #parts(): Uint8Array[] {
     const fixed = Buffer.alloc(FIXED_BYTES);
     SELECTION_MAGIC.copy(fixed);
     fixed.writeBigUInt64LE(BigInt(this.length), SELECTION_MAGIC.length);
-    return [fixed, bytesOf(this.ids), this.whole.encode()];
+    return [fixed, bytesOf(this.ids), this.#encodedWhole];
   }
 }
 
