@@ -32,10 +32,15 @@ export function joined(slices: readonly Batch[]): Batch {
     ]),
   );
   const fields = new Map(
-    [...head.fields.keys()].map((name) => [
-      name,
-      slices.flatMap((slice) => slice.fields.get(name) as string[]),
-    ]),
+    [...head.fields].map(([name, values]) => {
+      const parts = slices.map((slice) => slice.fields.get(name));
+      return [
+        name,
+        values instanceof BigInt64Array
+          ? int64(parts as BigInt64Array[])
+          : parts.flatMap((part) => part as string[]),
+      ];
+    }),
   );
   return Object.assign(Object.create(Object.getPrototypeOf(head)), {
     ...head,
