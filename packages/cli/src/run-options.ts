@@ -12,6 +12,7 @@ import { failure } from '@cropstream/errors';
 import type { ResolvedSpec } from '@cropstream/spec';
 import { type Command, Option } from 'commander';
 import { collect, given, integer } from './flags.js';
+import type { KeptParts } from './kept-parts.js';
 import type { Output } from './output.js';
 import { progressCount } from './progress.js';
 
@@ -209,36 +210,45 @@ function datasetInput(
 export const isUrl = (path: string) => /^[a-z][a-z0-9+.-]*:\/\//i.test(path);
 
 /** Reads the flags, indexes the dataset and resolves the spec: for commands that make no views, so whose are no matter. */
-export function openDatasetOf(options: RunOptions, output: Output, signal?: AbortSignal): Promise<OpenedRun> {
+export function openDatasetOf(options: RunOptions, output: Output, how: OpenHow): Promise<OpenedRun> {
   const unsaid = options.spec === undefined && options.recipe === undefined;
-  return openRun(unsaid ? { ...options, recipe: DEFAULT_RECIPE } : options, output, signal);
+  return openRun(unsaid ? { ...options, recipe: DEFAULT_RECIPE } : options, output, how);
+}
+
+export interface OpenHow {
+  readonly signal: AbortSignal;
+  /** What indexing keeps beside the manifest. @default in memory */
+  readonly kept?: KeptParts;
 }
 
 /** Reads the flags, indexes the dataset and resolves the spec. */
-export async function openRun(options: RunOptions, output: Output, signal?: AbortSignal): Promise<OpenedRun> {
-  const [{ loadTransforms }, { loadSources, locationOf, openDataset }, { parseSpec }] = await Promise.all([
-    import('@cropstream/augment'),
-    import('@cropstream/datasets'),
-    import('@cropstream/spec'),
-  ]);
+export async function openRun(options: RunOptions, output: Output, how: OpenHow): Promise<OpenedRun> {
+  const [{ loadTransforms }, { loadSources, locationOf, openDataset }, { parseSpec }, { partsInMemory }] =
+    await Promise.all([
+      import('@cropstream/augment'),
+      import('@cropstream/datasets'),
+      import('@cropstream/spec'),
+      import('./kept-parts.js'),
+    ]);
+  const { signal, kept = partsInMemory() } = how;
   const modules = modulesOf(options);
   const registry = await loadTransforms(modules.transforms);
   const sources = await loadSources(modules.sources);
   const input = await runInput(options, output);
   // All of the spec is checked before the dataset is read; how many samples it has then decides the default batch.
   const { dataset } = parseSpec(input, { transforms: registry, sources, samples: 1 });
-  const { manifest, notices } = await indexWithBar(dataset, { sources, signal });
+  const { manifest, notices } = await indexWithBar(dataset, { sources, signal, keep: kept.keep });
   for (const notice of notices) output.note(`note: ${notice}`);
   const spec = parseSpec(input, { transforms: registry, sources, samples: manifest.length });
   const location = locationOf(dataset);
-  const openReader = () => openDataset(location, manifest, { sources });
+  const openReader = () => openDataset(location, manifest, { sources, parts: kept.parts });
   return { spec, input, manifest, location, openReader, registry, modules };
 }
 
 /** Indexes a dataset; on a terminal a line counts its files. */
 export async function indexWithBar(
   dataset: DatasetConfig,
-  options: Pick<IndexDatasetOptions, 'sources' | 'signal'>,
+  options: Pick<IndexDatasetOptions, 'sources' | 'signal' | 'keep'>,
 ): Promise<IndexedDataset> {
   const { indexDataset } = await import('@cropstream/datasets');
   const bar = await progressCount('indexing', 'files');

@@ -113,7 +113,7 @@ async function augmentDataset(options: AugmentOptions, output: Output, signal: A
     import('../darkroom.js'),
     import('@cropstream/augment'),
   ]);
-  const { spec, manifest, openReader, registry } = await openRun(options, output, signal);
+  const { spec, manifest, openReader, registry } = await openRun(options, output, { signal });
   const darkroom = new Darkroom(spec, registry);
   const reader = openReader();
   const ids = options.index ?? Array.from({ length: manifest.length }, (_, i) => i);

@@ -34,7 +34,7 @@ export function register(program: Command): void {
 async function bench(options: BenchOptions, signal: AbortSignal): Promise<void> {
   const output = new Output(options);
   const { defaultThreads } = await import('@cropstream/runtime');
-  const { spec, manifest, modules } = await openRun(options, output, signal);
+  const { spec, manifest, modules } = await openRun(options, output, { signal });
   const { images, decoder } = options;
   const threads = options.threads ?? defaultThreads();
   const common = { manifest, modules, threads, decoder, images, signal };

@@ -264,6 +264,52 @@ test('index counts samples, classes and files that cannot be decoded', async () 
   }
 });
 
+describe('index --out', () => {
+  test('writes a manifest that says the same without its dataset', async () => {
+    const file = out('files.manifest');
+    const { url, inspection, ...facts } = await cropstreamJson('index', '--data', data, '--out', file);
+    expect(facts).toMatchObject({ samples: 9, sample_bytes: { min: expect.any(Number) } });
+    const again = await cropstreamJson('index', '--manifest', file);
+    expect(again).toEqual({ ...facts, indexes: { kept: 0, missing: 0 } });
+  });
+
+  test("keeps shards' indexes beside it, and counts those that are gone", async () => {
+    const shards = out('shards');
+    await cropstream(
+      'convert',
+      '--data',
+      data,
+      '--to',
+      'webdataset',
+      '--shard-samples',
+      '4',
+      '--out',
+      shards,
+    );
+    // Without the index of the shards, theirs have to be made.
+    await rm(join(shards, 'shardindex.json'));
+    const file = out('shards.manifest');
+    const made = await cropstreamJson('index', '--data', shards, '--source', 'webdataset', '--out', file);
+    expect(made).toMatchObject({ samples: 9, shards: { count: 3, samples: { min: 1, median: 4, max: 4 } } });
+    const parts = await readdir(`${file}.parts`);
+    expect(parts).toHaveLength((made.shards as { indexed: number }).indexed);
+    await rm(join(`${file}.parts`, parts[0] ?? ''));
+    const { indexes } = await cropstreamJson('index', '--manifest', file);
+    expect(indexes).toEqual({ kept: parts.length, missing: 1 });
+  });
+
+  test('tells a damaged manifest from a whole one', async () => {
+    const file = out('damaged.manifest');
+    await cropstream('index', '--data', data, '--out', file);
+    const bytes = await readFile(file);
+    bytes[bytes.length - 40]! ^= 1;
+    await writeFile(file, bytes);
+    await expect(cropstream('index', '--manifest', file)).rejects.toMatchObject({
+      code: 'DATASET_MALFORMED',
+    });
+  });
+});
+
 test('spec prints a spec that is the same run again', async () => {
   const printed = await cropstream('spec', '--data', data, '--recipe', 'swav', '--seed', '7');
   const file = out('printed.yaml');

@@ -106,7 +106,7 @@ async function convertDataset(options: ConvertOptions, signal: AbortSignal): Pro
     );
   }
   const began = performance.now();
-  const { spec, manifest, openReader } = await openDatasetOf(options, output, signal);
+  const { spec, manifest, openReader } = await openDatasetOf(options, output, { signal });
   const threads = options.threads ?? runtime.defaultThreads();
   const limits = decodeLimits(spec);
   const reader = openReader();

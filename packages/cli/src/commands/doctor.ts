@@ -83,7 +83,7 @@ async function checkDataset(
     import('../doctor/dataset.js'),
     import('@cropstream/runtime'),
   ]);
-  const run = await openRun(options, output, signal);
+  const run = await openRun(options, output, { signal });
   const threads = options.threads ?? defaultThreads();
   add(dataset.checkSamples(run));
   add(...dataset.checkFiles(await inspect(run, FILES, signal), run.spec));

@@ -1,13 +1,17 @@
-import type { FileManifest, Inspection } from '@cropstream/datasets';
-import type { Command } from 'commander';
+import { readFile } from 'node:fs/promises';
+import type { Inspection } from '@cropstream/datasets';
+import { failure } from '@cropstream/errors';
+import { type Command, Option } from 'commander';
 import { given, integer } from '../flags.js';
 import { interruptible } from '../interrupt.js';
+import type { ClassCount, ManifestFacts, Spread } from '../manifest-facts.js';
 import { formatBytes, formatCount, Output } from '../output.js';
 import { checkOutputFile, writeOutput } from '../outputs.js';
 import { progressBar } from '../progress.js';
 import { addRunOptions, type OpenedRun, openDatasetOf, type RunOptions } from '../run-options.js';
 
 interface IndexOptions extends RunOptions {
+  readonly manifest?: string;
   readonly inspect: number;
   readonly out?: string;
   readonly json?: boolean;
@@ -23,43 +27,77 @@ export function register(program: Command): void {
     'exifRotation',
     'onBadSample',
   ])
-    .summary("a dataset's manifest: counts, classes, digest, bad files")
+    .summary("a dataset's manifest: counts, sizes, classes, digest, bad files")
     .description(
-      'Indexes a dataset as a service would, prints what its manifest says, and looks at the first bytes of its files:\nthose that cannot be decoded are counted by kind, each with its fix.',
+      'Indexes a dataset as a service would, prints what its manifest says, and looks at the first bytes of its files:\nthose that cannot be decoded are counted by kind, each with its fix. Or prints what a manifest says that was written.',
+    )
+    .addOption(
+      new Option('--manifest <file>', 'a manifest that --out wrote; no dataset is looked at')
+        .argParser(given)
+        .conflicts(['data', 'spec', 'out']),
     )
     .option('--inspect <n>', 'files to look into, spread over the dataset; 0 for none', integer(0), 50_000)
-    .option('--out <file>', 'write the manifest itself (binary)', given)
+    .option(
+      '--out <file>',
+      "write the manifest (binary), and shards' indexes into <file>.parts beside it",
+      given,
+    )
     .option('--json', 'print the facts as one JSON object')
-    .action((options: IndexOptions) => interruptible((signal) => index(options, signal)));
+    .action((options: IndexOptions) =>
+      interruptible((signal) =>
+        options.manifest === undefined ? index(options, signal) : inspectManifest(options.manifest, options),
+      ),
+    );
 }
 
+/** Beside a manifest: what it knows by digest. */
+const partsOf = (file: string) => `${file}.parts`;
+
 async function index(options: IndexOptions, signal: AbortSignal): Promise<void> {
-  const { FileManifest: Files } = await import('@cropstream/datasets');
+  const [{ factsOf }, { partsInFolder, partsInMemory }] = await Promise.all([
+    import('../manifest-facts.js'),
+    import('../kept-parts.js'),
+  ]);
+  const { out } = options;
   const output = new Output(options);
-  if (options.out !== undefined) await checkOutputFile(options.out);
-  const run = await openDatasetOf(options, output, signal);
-  const { manifest, location } = run;
+  if (out !== undefined) await checkOutputFile(out);
+  const kept = out === undefined ? partsInMemory() : partsInFolder(partsOf(out));
+  const run = await openDatasetOf(options, output, { signal, kept });
   const inspection = await inspect(run, options.inspect, signal);
-  if (options.out !== undefined) await writeOutput(options.out, manifest.encode());
-  const classes = manifest instanceof Files ? countClasses(manifest) : undefined;
-  const { bytes } = manifest;
-  output.line(`source    ${manifest.source}`);
-  output.line(`url       ${location}`);
-  output.line(`samples   ${formatCount(manifest.length)}, ${formatBytes(bytes)}`);
-  if (classes) output.line(`classes   ${classesLine(classes)}`);
-  output.line(`manifest  ${manifest.digest}`);
-  if (options.out !== undefined) output.line(`written   ${options.out}`);
+  if (out !== undefined) await writeOutput(out, run.manifest.encode());
+  const facts = factsOf(run.manifest);
+  output.line(`url       ${run.location}`);
+  reportFacts(output, facts);
+  if (out !== undefined) output.line(`written   ${out}`);
   if (inspection !== undefined) reportInspection(output, inspection);
-  output.json({
-    source: manifest.source,
-    url: location,
-    samples: manifest.length,
-    bytes,
-    classes,
-    fields: manifest.fields,
-    manifest_digest: manifest.digest,
-    ...(inspection && { inspection }),
+  output.json({ url: run.location, ...facts, ...(inspection && { inspection }) });
+}
+
+/** Checks a manifest and what is kept beside it, and says what it says. */
+async function inspectManifest(file: string, options: IndexOptions): Promise<void> {
+  const [{ checkManifest, decodeManifest }, { factsOf, keptIndexes }, { partsInFolder }] = await Promise.all([
+    import('@cropstream/datasets'),
+    import('../manifest-facts.js'),
+    import('../kept-parts.js'),
+  ]);
+  const output = new Output(options);
+  const bytes = await readFile(file).catch((error: unknown) => {
+    const reason = `it is the manifest: ${error instanceof Error ? error.message : String(error)}`;
+    throw failure('DATASET_NOT_FOUND', { url: file, reason }, { cause: error });
   });
+  const manifest = decodeManifest(bytes);
+  await checkManifest(bytes, manifest.digest);
+  const facts = factsOf(manifest);
+  const { parts } = partsInFolder(partsOf(file));
+  const digests = keptIndexes(manifest);
+  const found = await Promise.all(digests.map((digest) => parts.get(digest)));
+  const missing = found.filter((part) => part === null).length;
+  reportFacts(output, facts);
+  if (digests.length > 0) {
+    const told = missing === 0 ? 'all there' : `${formatCount(missing)} missing, which readers make again`;
+    output.line(`indexes   ${formatCount(digests.length)} in ${partsOf(file)}, ${told}`);
+  }
+  output.json({ ...facts, indexes: { kept: digests.length, missing } });
 }
 
 /** Looks into files by their first bytes; undefined where there are no files to look into, or none wanted. */
@@ -89,23 +127,40 @@ export async function inspect(
   }
 }
 
-function countClasses(manifest: FileManifest): { name: string; samples: number }[] {
-  const counts = new Array<number>(manifest.classes.length).fill(0);
-  for (let i = 0; i < manifest.length; i++) {
-    const label = manifest.labelOf(i);
-    if (label >= 0) counts[label] = (counts[label] ?? 0) + 1;
-  }
-  return manifest.classes.map((name, label) => ({ name, samples: counts[label] ?? 0 }));
-}
-
 const SHOWN_CLASSES = 8;
 
-function classesLine(classes: readonly { name: string; samples: number }[]): string {
-  if (classes.length === 0) return 'none; every label is -1';
-  const counts = classes.map(({ samples }) => samples);
+function reportFacts(output: Output, facts: ManifestFacts): void {
+  const { source, samples, bytes, sample_bytes: sizes, shards, classes, datasets } = facts;
+  output.line(`source    ${source}`);
+  output.line(`samples   ${formatCount(samples)}, ${formatBytes(bytes)}`);
+  if (sizes) output.line(`sizes     ${spreadLine(sizes, formatBytes)} a sample`);
+  if (shards) {
+    output.line(
+      `shards    ${formatCount(shards.count)} of ${spreadLine(shards.samples, formatCount)} samples, ${spreadLine(shards.bytes, formatBytes)}`,
+    );
+  }
+  output.line(`classes   ${classesLine(classes)}`);
+  output.line(`fields    ${facts.fields.map(({ name, dtype }) => `${name} (${dtype})`).join(', ')}`);
+  for (const [i, part] of (datasets ?? []).entries()) {
+    output.line(
+      `dataset ${i} ${part.source}, ${formatCount(part.samples)} samples, ${formatBytes(part.bytes)}`,
+    );
+  }
+  output.line(`manifest  ${facts.manifest_digest}`);
+}
+
+/** "3 to 9 (median 5)", or the one number that all are. */
+function spreadLine({ min, median, max }: Spread, format: (value: number) => string): string {
+  return min === max ? format(min) : `${format(min)} to ${format(max)} (median ${format(median)})`;
+}
+
+function classesLine(classes: readonly ClassCount[]): string {
+  if (classes.length === 0) return 'none named';
+  const counts = classes.flatMap(({ samples }) => (samples === null ? [] : [samples]));
   const named = classes.slice(0, SHOWN_CLASSES).map(({ name }) => name);
   const rest = classes.length > SHOWN_CLASSES ? ', ...' : '';
-  return `${formatCount(classes.length)} of ${Math.min(...counts)} to ${Math.max(...counts)} samples: ${named.join(', ')}${rest}`;
+  const each = counts.length > 0 ? ` of ${Math.min(...counts)} to ${Math.max(...counts)} samples` : '';
+  return `${formatCount(classes.length)}${each}: ${named.join(', ')}${rest}`;
 }
 
 function reportInspection(output: Output, { inspected, total, bad, groups }: Inspection): void {

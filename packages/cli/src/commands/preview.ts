@@ -78,7 +78,7 @@ async function preview(options: PreviewOptions, signal: AbortSignal): Promise<vo
     import('../darkroom.js'),
     import('../pictures/sheet.js'),
   ]);
-  const run = await openRun(options, output, signal);
+  const run = await openRun(options, output, { signal });
   const darkroom = new Darkroom(run.spec, run.registry);
   const reader = run.openReader();
   try {

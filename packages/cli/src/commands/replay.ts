@@ -81,7 +81,7 @@ async function replay(options: ReplayOptions, signal: AbortSignal): Promise<void
     import('@cropstream/spec'),
     import('@cropstream/runtime'),
   ]);
-  const { spec, manifest, modules } = await openRun(options, output, signal);
+  const { spec, manifest, modules } = await openRun(options, output, { signal });
   const facts = factsOf(manifest);
   const plan = planOf(spec, facts);
   const { rank, world: worldSize, uneven: allowUneven = false } = options;

@@ -20,7 +20,7 @@ export function register(program: Command): void {
 async function spec(options: SpecOptions, signal: AbortSignal): Promise<void> {
   const output = new Output(options);
   const { printSpec, runDigest } = await import('@cropstream/spec');
-  const { spec: resolved, manifest } = await openRun(options, output, signal);
+  const { spec: resolved, manifest } = await openRun(options, output, { signal });
   const run_digest = runDigest(resolved, manifest.digest);
   output.line(`# run digest ${run_digest}, manifest ${manifest.digest}`);
   output.line(printSpec(resolved).trimEnd());

@@ -49,7 +49,7 @@ async function stats(options: StatsOptions, signal: AbortSignal): Promise<void> 
       import('@cropstream/spec'),
       import('../stats/crop-statistics.js'),
     ]);
-  const { spec, manifest, location, openReader, registry } = await openRun(options, output, signal);
+  const { spec, manifest, location, openReader, registry } = await openRun(options, output, { signal });
   const views = compileViews(spec.views, spec.output, registry);
   const reader = openReader();
   const facts = factsOf(manifest);
