@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pass } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { makeImages, run, runJson, type Served, serve, temporaryFolder } from '../integration/harness.js';
+import { metric, until } from '../processes.mjs';
 import { filesOf, put } from '../s3-objects.js';
 import { type S3Server, startSeaweed } from '../s3-servers.mjs';
 
@@ -52,21 +52,8 @@ async function withService(
   }
 }
 
-/** A counter's sum over its labels. */
-async function metric(served: Served, name: string): Promise<number> {
-  const text = await (await fetch(`${served.http}/metrics`)).text();
-  return text
-    .split('\n')
-    .filter((line) => new RegExp(`^${name}(\\{|\\s)`).test(line))
-    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await pass(20);
-}
-
-const made = (served: Served) => metric(served, 'cropstream_worker_samples_made_total');
-const retries = (served: Served) => metric(served, 'cropstream_worker_storage_retries_total');
+const made = (served: Served) => metric(served.http, 'cropstream_worker_samples_made_total');
+const retries = (served: Served) => metric(served.http, 'cropstream_worker_storage_retries_total');
 
 it('gives the stream of a local folder, from the store and then from the cache, whatever the cells', async () => {
   const cells = {
@@ -77,8 +64,11 @@ it('gives the stream of a local folder, from the store and then from the cache, 
   const served = await serve(['--data', 's3://bucket/train', ...RUN.slice(0, -2), ...cells.args], told);
   try {
     expect((await pull(served)).digest).toBe(expected);
-    await until(async () => (await metric(served, 'cropstream_worker_cache_misses_total')) >= IMAGES);
-    expect(await metric(served, 'cropstream_worker_cache_hits_total')).toBe(0);
+    await until(
+      'all misses',
+      async () => (await metric(served.http, 'cropstream_worker_cache_misses_total')) >= IMAGES,
+    );
+    expect(await metric(served.http, 'cropstream_worker_cache_hits_total')).toBe(0);
   } finally {
     await served.stop();
   }
@@ -88,8 +78,11 @@ it('gives the stream of a local folder, from the store and then from the cache, 
     // Indexed already: all that is read from here on lies in the cache.
     await server.kill();
     expect((await pull(again)).digest).toBe(expected);
-    await until(async () => (await metric(again, 'cropstream_worker_cache_hits_total')) >= IMAGES);
-    expect(await metric(again, 'cropstream_worker_storage_requests_total')).toBe(0);
+    await until(
+      'all hits',
+      async () => (await metric(again.http, 'cropstream_worker_cache_hits_total')) >= IMAGES,
+    );
+    expect(await metric(again.http, 'cropstream_worker_storage_requests_total')).toBe(0);
   } finally {
     await again.stop();
     await server.start();
@@ -99,14 +92,14 @@ it('gives the stream of a local folder, from the store and then from the cache, 
 it('loses no sample, and gives no wrong one, when the store is killed in mid-epoch and comes back', async () => {
   await withService('s3://bucket/train', { CROPSTREAM_DATA_CACHE_BYTES: '0' }, async (served) => {
     const pulled = pull(served);
-    await until(async () => (await made(served)) >= IMAGES / 10);
+    await until('a tenth', async () => (await made(served)) >= IMAGES / 10);
     await server.kill();
     const before = await made(served);
-    await until(async () => (await retries(served)) >= 20);
+    await until('retries', async () => (await retries(served)) >= 20);
     await server.start();
     expect(await pulled).toMatchObject({ digest: expected, steps: STEPS });
     expect(before).toBeLessThan(IMAGES);
-    expect(await metric(served, 'cropstream_worker_chunk_failures_total')).toBe(0);
+    expect(await metric(served.http, 'cropstream_worker_chunk_failures_total')).toBe(0);
   });
 });
 
