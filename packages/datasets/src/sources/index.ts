@@ -9,6 +9,7 @@ import { cifar100, cifar100Schema } from './cifar100.js';
 import { imageFolder, imageFolderSchema } from './image-folder.js';
 import { litdata, litdataSchema } from './litdata.js';
 import { mixSchemaOf } from './mix.js';
+import { parquet, parquetSchema } from './parquet.js';
 import { webdataset, webdatasetSchema } from './webdataset.js';
 
 const singleSchemas = [
@@ -17,6 +18,7 @@ const singleSchemas = [
   cifar100Schema,
   litdataSchema,
   webdatasetSchema,
+  parquetSchema,
 ] as const;
 const mixSchema = mixSchemaOf(singleSchemas);
 
@@ -57,5 +59,5 @@ export function datasetSchemaWith(others: readonly z.ZodObject[]): typeof datase
 
 /** Every built-in source by its name; a mix is none. */
 export const SOURCES: Readonly<Record<string, DatasetSource>> = Object.fromEntries(
-  [imageFolder, cifar10, cifar100, litdata, webdataset].map((source) => [source.name, source]),
+  [imageFolder, cifar10, cifar100, litdata, webdataset, parquet].map((source) => [source.name, source]),
 );

@@ -11,31 +11,36 @@ import { encodePath } from '../paths.js';
 import { ProgressMeter } from '../progress.js';
 import type { IndexedDataset, IndexOptions, ShardSource } from '../source.js';
 import type { Storage } from '../storage/storage.js';
-import { datasetUrl, PATH_FIELD, subset } from './common.js';
+import { PATH_FIELD, subset } from './common.js';
 import { FieldSurvey } from './fields.js';
 import { LeftOut } from './left-out.js';
+import {
+  type ListedShard,
+  listShards,
+  type ShardKind,
+  shardsSchema,
+  shardsUrl,
+  withSizes,
+} from './shard-list.js';
 import type { ImageChoice } from './webdataset/names.js';
 import { choiceOf, labelNameOf, labelNames, type Settings, WebdatasetReader } from './webdataset/reader.js';
 import { NOT_SCALAR, partsOf, readParts } from './webdataset/sample.js';
 import { type ScannedShard, scanShard, spanOf } from './webdataset/scan-shard.js';
 import { encodeIndex } from './webdataset/shard-index.js';
-import { type ListedShard, listShards, withSizes } from './webdataset/shard-list.js';
 
 const NAME = 'webdataset';
 
-const shardNames = z.string().min(1).max(4096);
+const SHARDS: ShardKind = { name: /\.tar$/i, hasWids: true };
 
 export const webdatasetSchema = z.strictObject({
   source: z.literal(NAME),
   /** The folder of the shards. */
-  url: datasetUrl.refine((url) => !/[{}*]|\.tar$/i.test(url), {
-    error: 'the folder of the shards; their names go into dataset.shards: train-{000000..000147}.tar',
-  }),
+  url: shardsUrl('.tar'),
   /**
    * Names relative to `url`, with `{000..147}` and wildcards; a `.txt` file of such, a line each; or wids' index (`.json`).
    * Absent: `shardindex.json` where there is one, else every `.tar` below `url`.
    */
-  shards: z.union([shardNames, z.array(shardNames).min(1).max(100_000)]).optional(),
+  shards: shardsSchema,
   /** The extension of the image's member, or several, the first that a sample has: `jpg;png`. Absent: the first known one. */
   image_field: z.string().min(1).optional(),
   /** The member or the field of a `.json` that is the label. Absent: `cls`, `label`, `class`. */
@@ -64,8 +69,8 @@ export const webdataset: ShardSource<Config> = {
   async index(config, storage, options): Promise<IndexedDataset<ShardManifest>> {
     const { signal } = options;
     const leftOut = new LeftOut();
-    const names = typeof config.shards === 'string' ? [config.shards] : config.shards;
-    const listed = await withSizes(storage, await listShards(storage, names, leftOut, signal), signal);
+    const named = await listShards(storage, config.shards, SHARDS, leftOut, signal);
+    const listed = await withSizes(storage, named, signal);
     if (listed.length === 0) {
       const found = leftOut.explanation() || 'it has no files';
       throw failure('DATASET_EMPTY', { url: config.url, found: `no .tar; ${found}` });

@@ -1,10 +1,11 @@
 import { failure } from '@cropstream/errors';
 import * as z from 'zod';
-import { inLanes } from '../../lanes.js';
-import { compareCodePoints, encodePath, joinPath, whyUnsafe } from '../../paths.js';
-import { type Storage, StorageError } from '../../storage/storage.js';
-import type { LeftOut } from '../left-out.js';
-import { namesOf, scanFolders } from '../scan.js';
+import { inLanes } from '../lanes.js';
+import { compareCodePoints, encodePath, joinPath, whyUnsafe } from '../paths.js';
+import { type Storage, StorageError } from '../storage/storage.js';
+import { datasetUrl } from './common.js';
+import type { LeftOut } from './left-out.js';
+import { namesOf, scanFolders } from './scan.js';
 import {
   expandBraces,
   hasBraces,
@@ -12,7 +13,7 @@ import {
   MAX_SHARDS,
   matchesWildcards,
   PatternError,
-} from '../shard-pattern.js';
+} from './shard-pattern.js';
 
 /** A shard before it is looked into. */
 export interface ListedShard {
@@ -29,26 +30,43 @@ export interface ListedShard {
 export const WIDS_FILE = 'shardindex.json';
 
 const MAX_LIST_BYTES = 256 * 1024 * 1024;
-const SHARD_NAME = /\.tar$/i;
+/** What a source's shards are called, and whether wids' index may name them. */
+export interface ShardKind {
+  readonly name: RegExp;
+  readonly hasWids: boolean;
+}
+
+/** The part of a source's schema that says which of the files below `url` are its shards. */
+export const shardsSchema = z
+  .union([z.string().min(1).max(4096), z.array(z.string().min(1).max(4096)).min(1).max(100_000)])
+  .optional();
+
+/** The url of a source whose shards are files of a kind below it. */
+export const shardsUrl = (extension: string) =>
+  datasetUrl.refine((url) => !/[{}*]/.test(url) && !url.toLowerCase().endsWith(extension), {
+    error: `the folder of the shards; their names go into dataset.shards: train-{000000..000147}${extension}`,
+  });
 
 /**
- * The shards that a config means, in order: those of `shards`, else of wids' index, else every `.tar` under the root.
+ * The shards that a config means, in order: those of `shards`, else of wids' index, else every one under the root.
  *
  * @param shards names, patterns, a `.json` file as wids' index is, or a `.txt` file of names
  * @throws SPEC_INVALID, DATASET_NOT_FOUND, DATASET_MALFORMED; StorageError
  */
 export async function listShards(
   storage: Storage,
-  shards: readonly string[] | undefined,
+  shards: string | readonly string[] | undefined,
+  kind: ShardKind,
   leftOut: LeftOut,
   signal: AbortSignal | undefined,
 ): Promise<ListedShard[]> {
   if (shards === undefined) {
-    return (await readWids(storage, WIDS_FILE, signal)) ?? listAll(storage, leftOut, signal);
+    const byWids = kind.hasWids ? await readWids(storage, WIDS_FILE, signal) : null;
+    return byWids ?? listAll(storage, kind, leftOut, signal);
   }
   const listed: ListedShard[] = [];
-  for (const entry of shards) {
-    for (const shard of await expand(storage, entry, signal)) listed.push(shard);
+  for (const entry of typeof shards === 'string' ? [shards] : shards) {
+    for (const shard of await expand(storage, entry, kind, signal)) listed.push(shard);
     if (listed.length > MAX_SHARDS) throw invalid(entry, `at most ${MAX_SHARDS} shards`);
   }
   return listed;
@@ -57,10 +75,11 @@ export async function listShards(
 async function expand(
   storage: Storage,
   entry: string,
+  kind: ShardKind,
   signal: AbortSignal | undefined,
 ): Promise<ListedShard[]> {
-  if (!hasBraces(entry) && /\.(?:json|txt)$/i.test(entry)) {
-    const isIndex = /\.json$/i.test(entry);
+  const isIndex = kind.hasWids && /\.json$/i.test(entry);
+  if (!hasBraces(entry) && (isIndex || /\.txt$/i.test(entry))) {
     const found = await (isIndex ? readWids(storage, entry, signal) : readList(storage, entry, signal));
     if (found !== null) return found;
     throw failure('DATASET_NOT_FOUND', {
@@ -79,13 +98,14 @@ async function expand(
   return listed;
 }
 
-/** Every `.tar` below the root, sorted by path. */
+/** Every shard below the root, sorted by path. */
 async function listAll(
   storage: Storage,
+  kind: ShardKind,
   leftOut: LeftOut,
   signal: AbortSignal | undefined,
 ): Promise<ListedShard[]> {
-  const accept = (name: string) => SHARD_NAME.test(name) || leftOut.byName(name);
+  const accept = (name: string) => kind.name.test(name) || leftOut.byName(name);
   const skipped = (path: string, reason: string) => leftOut.byReason(path, reason);
   const folders = await scanFolders(storage, { accept, skipped, signal });
   return folders
