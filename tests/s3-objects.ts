@@ -12,9 +12,14 @@ export async function put(
   const client = new S3Client(clientConfig(server.endpoint));
   try {
     await client.send(new CreateBucketCommand({ Bucket: bucket })).catch(() => {});
-    for (const [Key, Body] of Object.entries(objects)) {
-      await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body: Buffer.from(Body) }));
-    }
+    const left = Object.entries(objects);
+    const putNext = async () => {
+      for (let next = left.pop(); next; next = left.pop()) {
+        const [Key, Body] = next;
+        await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body: Buffer.from(Body) }));
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, putNext));
   } finally {
     client.destroy();
   }

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { makeImages, run, runJson, type Served, serve, temporaryFolder } from '../integration/harness.js';
@@ -87,6 +87,28 @@ it('gives the stream of a local folder, from the store and then from the cache, 
     await again.stop();
     await server.start();
   }
+});
+
+it('gives it, too, from a cache that holds a part of the data, and that never grows beyond its limit', async () => {
+  const cache = join(folder.path, 'small');
+  const env = { CROPSTREAM_CACHE: cache, CROPSTREAM_DATA_CACHE_BYTES: '256KiB' };
+  await withService('s3://bucket/train', env, async (served) => {
+    const room = () => {
+      const names = readdirSync(join(cache, 'data'), { recursive: true, encoding: 'utf8' });
+      const stats = names.map((name) => statSync(join(cache, 'data', name), { throwIfNoEntry: false }));
+      return stats.reduce((sum, stat) => sum + (stat?.isFile() ? 512 * stat.blocks : 0), 0);
+    };
+    for (let epoch = 0; epoch < 2; epoch++) {
+      const from = ['--from-step', String(epoch * STEPS)];
+      const { digest } = await pull(served, ...from);
+      if (epoch === 0) expect(digest).toBe(expected);
+      expect(room()).toBeLessThanOrEqual(256 * 1024);
+    }
+    expect(room()).toBeGreaterThan(128 * 1024);
+    const evictions = () => metric(served.http, 'cropstream_worker_cache_evictions_total');
+    await until('evictions', async () => (await evictions()) > 0);
+    expect(await metric(served.http, 'cropstream_worker_cache_damaged_total')).toBe(0);
+  });
 });
 
 it('loses no sample, and gives no wrong one, when the store is killed in mid-epoch and comes back', async () => {

@@ -64,6 +64,14 @@ describe.each(SERVERS)('a bucket of %s', (_, startServer) => {
     expect((await open('s3://bucket').list('')).names).toEqual(['secret']);
   });
 
+  it('is listed to its end where a folder has more objects than one answer', async () => {
+    const objects = Array.from({ length: 1_005 }, (_, i) => [`many/${i}.jpg`, `${i}`] as const);
+    await put(server, 'bucket', Object.fromEntries(objects));
+    const { names, sizes } = await open('s3://bucket/many').list('');
+    expect(new Set(names).size).toBe(1_005);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(10 + 90 * 2 + 900 * 3 + 5 * 4);
+  });
+
   it('is read whole, in part, and up to its end', async () => {
     const storage = open();
     const read = async (options?: object) => text(await storage.read('c0/a.jpg', options));
