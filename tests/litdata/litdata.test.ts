@@ -170,36 +170,44 @@ describe.skipIf(python === undefined)('litdata', () => {
     }
   });
 
-  it.each(['none', 'zstd'] as const)('reads what is written here, compression %s', async (compression) => {
-    const format = shardFormat('litdata');
-    const options: ShardFormatOptions = {
-      classes: ['a', 'b', 'c'],
-      fields: { path: 'string', id: 'int64', score: 'float64' },
-      compression,
-    };
-    const samples = expected.map(({ path, label, encoded }, i): ShardSample => {
-      const fields = { path, id: 2 ** 40 + i, score: i / 3 };
-      return { key: String(i), encoded, extension: 'jpg', label, fields };
-    });
-    const url = join(folder, `written-${compression}`);
-    mkdirSync(url);
-    const parts = [samples.slice(0, 5), samples.slice(5)];
-    const shards = [];
-    for (const [i, part] of parts.entries()) {
-      const name = format.shardName(i, parts.length, options);
-      const bytes = await format.encode(part, options);
-      writeFileSync(join(url, name), bytes);
-      shards.push({ name, samples: part.length, bytes: bytes.length });
-    }
-    for (const { name, bytes } of format.index(shards, options)) writeFileSync(join(url, name), bytes);
-    writeFileSync(join(url, 'classes.json'), encodeClasses(options.classes));
+  it.each(['none', 'zstd'] as const)(
+    'reads what is written here, compression %s',
+    async (compression) => {
+      const format = shardFormat('litdata');
+      const options: ShardFormatOptions = {
+        classes: ['a', 'b', 'c'],
+        fields: { path: 'string', id: 'int64', score: 'float64' },
+        compression,
+      };
+      const samples = expected.map(({ path, label, encoded }, i): ShardSample => {
+        const fields = { path, id: 2 ** 40 + i, score: i / 3 };
+        return { key: String(i), encoded, extension: 'jpg', label, fields };
+      });
+      const url = join(folder, `written-${compression}`);
+      mkdirSync(url);
+      const parts = [samples.slice(0, 5), samples.slice(5)];
+      const shards = [];
+      for (const [i, part] of parts.entries()) {
+        const name = format.shardName(i, parts.length, options);
+        const bytes = await format.encode(part, options);
+        writeFileSync(join(url, name), bytes);
+        shards.push({ name, samples: part.length, bytes: bytes.length });
+      }
+      for (const { name, bytes } of format.index(shards, options)) writeFileSync(join(url, name), bytes);
+      writeFileSync(join(url, 'classes.json'), encodeClasses(options.classes));
 
-    expect(readByLibrary(url)).toEqual(
-      samples.map(({ encoded, label, fields }) => ({ image: sha256(encoded), label, ...fields })),
-    );
-    const read = (await readAll(url)).samples;
-    expect(
-      read.map(({ encoded, label, fields }) => ({ image: sha256(encoded as Uint8Array), label, ...fields })),
-    ).toEqual(readByLibrary(url));
-  });
+      expect(readByLibrary(url)).toEqual(
+        samples.map(({ encoded, label, fields }) => ({ image: sha256(encoded), label, ...fields })),
+      );
+      const read = (await readAll(url)).samples;
+      expect(
+        read.map(({ encoded, label, fields }) => ({
+          image: sha256(encoded as Uint8Array),
+          label,
+          ...fields,
+        })),
+      ).toEqual(readByLibrary(url));
+    },
+    300_000,
+  );
 });

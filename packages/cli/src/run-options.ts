@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { TransformRegistry } from '@cropstream/augment';
 import type {
@@ -47,8 +47,15 @@ const CIFAR_RECIPE = 'lesson-cifar10';
  */
 export function addRunOptions(command: Command, unused: readonly (keyof RunOptions)[] = []): Command {
   addViewOptions(command)
-    .option('--data <path>', 'a folder of images, or of CIFAR binaries (which one is guessed)', given)
-    .option('--source <name>', 'dataset source, if the guess is wrong: image-folder, cifar10, cifar100')
+    .option(
+      '--data <path>',
+      'a folder of images, of CIFAR binaries or of LitData chunks (which one is guessed), or its URL',
+      given,
+    )
+    .option(
+      '--source <name>',
+      'dataset source, if the guess is wrong: image-folder, cifar10, cifar100, litdata',
+    )
     .option('--source-module <module>', "a third-party source's ES module; repeatable", collect)
     .option('--split <name>', 'of cifar10 and cifar100: train or test')
     .option('--subset <file>', 'a file of sample numbers, one a line: only these', given)
@@ -125,6 +132,9 @@ const SIGNS = [
   },
 ] as const;
 
+/** How LitData's index begins: other things have an index.json, too. */
+const LITDATA_INDEX = /^\{\s*"chunks":/;
+
 /** What kind of dataset a path is. */
 export function guessSource(path: string): { source: string; url: string; why: string } {
   const url = resolve(path);
@@ -133,7 +143,24 @@ export function guessSource(path: string): { source: string; url: string; why: s
       if (files.some((file) => existsSync(join(folder, file)))) return { source, url: folder, why };
     }
   }
+  if (LITDATA_INDEX.test(startOf(join(url, 'index.json')))) {
+    return { source: 'litdata', url, why: "it has LitData's index.json" };
+  }
   return { source: 'image-folder', url, why: 'a folder of images' };
+}
+
+/** The first characters of a file; none where it cannot be read. */
+function startOf(path: string): string {
+  let file: number | undefined;
+  try {
+    file = openSync(path, 'r');
+    const bytes = Buffer.alloc(64);
+    return bytes.toString('latin1', 0, readSync(file, bytes));
+  } catch {
+    return '';
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
 }
 
 /** The run input that the flags and the spec file make together; notices go to `output`. */

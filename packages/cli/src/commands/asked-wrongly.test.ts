@@ -67,6 +67,17 @@ describe('what is decided for the user is said', () => {
     expect(said).toContain('note: views.locals is a new group beside local');
   });
 
+  test('a folder of LitData chunks is known by its index', async () => {
+    const chunks = out('chunks');
+    await cropstream('convert', '--data', data, '--to', 'litdata', '--out', chunks);
+    expect(await notes('--data', chunks)).toMatch(/^data: .* as litdata \(it has LitData's index\.json\)$/m);
+    const listed = (await cropstreamJson('index', '--data', chunks)) as object;
+    expect(listed).toMatchObject({ samples: 3, source: 'litdata' });
+    await writeFile(join(data, 'index.json'), '{"a": 1}');
+    expect(await notes('--data', data)).not.toContain('litdata');
+    await rm(join(data, 'index.json'));
+  });
+
   test('--labels none reads every image with label -1', async () => {
     expect(await cropstreamJson('index', '--data', data, '--labels', 'none')).toMatchObject({
       samples: 3,

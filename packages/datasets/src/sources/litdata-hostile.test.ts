@@ -8,6 +8,7 @@ import {
   arrowChunk,
   batchCompressed,
   chunkOf,
+  dictSpec,
   indexOf,
   int64,
   item,
@@ -105,6 +106,19 @@ describe("litdata's index.json", () => {
       'a spec that is none',
       (i) => ({ ...i, config: { ...i.config, data_spec: '{' } }),
       /^config\.data_spec is not JSON/,
+    ],
+    [
+      'a spec nested without end',
+      (i) => {
+        const deep = `${'{"type":"builtins.list","context":"null","children_spec":['.repeat(50_000)}${']}'.repeat(50_000)}`;
+        return { ...i, config: { ...i.config, data_spec: `[1, ${deep}]` } };
+      },
+      /^config\.data_spec is nested too deep/,
+    ],
+    [
+      'a name twice',
+      (i) => ({ ...i, config: { ...i.config, data_spec: dictSpec(['image', 'image']) } }),
+      /^config\.data_spec has "image" twice/,
     ],
     [
       'a spec of another version',
@@ -247,7 +261,10 @@ describe("litdata's chunks", () => {
       [claim(2n ** 63n - 1n, Buffer.alloc(20)), /bytes, and 536870912 are allowed/],
       [claim(1000n, zeros.subarray(9)), /damaged, cut short, or holds more than it says/],
       [(await compress(good)).subarray(0, 40), /damaged, cut short/],
-      [Buffer.concat([await compress(good), await compress(good)]), /holds more than it says/],
+      [
+        Buffer.concat([await compress(good), await compress(good)]),
+        /holds more than it says|something stands after/,
+      ],
       [text('this is no frame at all, is it?'), /it is not zstd/],
       [Buffer.concat([u32(0xfd2fb528), Buffer.of(0x00, 0x58), Buffer.alloc(30)]), /does not say how long/],
     ];

@@ -108,6 +108,19 @@ describe('litdata', () => {
     await expect(reader.read(1)).rejects.toMatchObject(malformed('chunk-0-0.bin#1', /label 2 is none of 2/));
   });
 
+  it('takes a name of a class as a label', async () => {
+    const bytes = chunkOf([item(image('a'), text('dog'))]);
+    const url = await litdataFolder([{ bytes, samples: 1 }], { leaves: { image: 'bytes', label: 'str' } });
+    const { manifest, reader } = await openFolder(url, { classes: ['cat', 'dog'] });
+    expect(manifest.classes).toEqual(['cat', 'dog']);
+    expect(await reader.read(0)).toMatchObject({ label: 1, fields: { path: 'chunk-0-0.bin#0' } });
+    const { notices } = await openFolder(url);
+    expect(notices).toEqual([
+      expect.stringMatching(/^the field "label" is left out: the name means something else/),
+      expect.stringContaining('all labels are -1'),
+    ]);
+  });
+
   it('leaves out what is no string or number, and says so', async () => {
     const leaves = { image: 'bytes', label: 'int', t: 'no_header_tensor:1', a: 'numpy', 'bad name': 'str' };
     const bytes = chunkOf([item(image('a'), int64(3), text('tensor'), text('array'), text('x'))]);

@@ -7,7 +7,7 @@ import { encodePath } from '../paths.js';
 import { ProgressMeter } from '../progress.js';
 import type { ShardSource } from '../source.js';
 import { type Storage, StorageError } from '../storage/storage.js';
-import { datasetUrl, PATH_FIELD, subset } from './common.js';
+import { classNames, datasetUrl, PATH_FIELD, subset } from './common.js';
 import { type Chunk, INDEX_FILE, type LitDataIndex, parseIndex } from './litdata/index-file.js';
 import { chooseLayout, manifestFields } from './litdata/layout.js';
 import { LitDataReader } from './litdata/reader.js';
@@ -18,8 +18,12 @@ export const litdataSchema = z.strictObject({
   source: z.literal(NAME),
   /** The folder of index.json. */
   url: datasetUrl,
+  /** The value that is the image; absent: `image`, `img`, `jpg`, ..., or the only one that may be. */
   image_field: z.string().min(1).optional(),
+  /** The value that is the label; absent: `label`, `cls`, `class`. */
   label_field: z.string().min(1).optional(),
+  /** Names of the classes by label. Absent: those of `classes.json`, if it is there. */
+  classes: classNames,
   subset,
 });
 
@@ -39,8 +43,8 @@ export const litdata: ShardSource<Config> = {
   async index(config, storage, options) {
     const { signal } = options;
     const index = parseIndex(await readIndex(storage, config.url, signal));
-    const { layout, notices } = chooseLayout(index.compression, index.leaves, config);
-    const classes = (await readClasses(storage, signal)) ?? [];
+    const classes = config.classes ?? (await readClasses(storage, signal)) ?? [];
+    const { layout, notices } = chooseLayout(index, classes, config);
     const fields = manifestFields(layout);
     const builder = new ShardManifestBuilder({
       source: NAME,

@@ -6,7 +6,7 @@ import { type ShardManifest, ShardManifestBuilder } from '../manifests/shard-man
 import { encodePath } from '../paths.js';
 import { ProgressMeter } from '../progress.js';
 import type { IndexedDataset, ShardSource } from '../source.js';
-import { subset } from './common.js';
+import { classNames, subset } from './common.js';
 import { LeftOut } from './left-out.js';
 import { type Footer, readFooter } from './parquet/footer.js';
 import { checkColumns, findLayout, type Layout } from './parquet/layout.js';
@@ -38,7 +38,7 @@ export const parquetSchema = z.strictObject({
   /** The column of the labels. Absent: `label`, `cls`, `class`, or the only one that the files say is of classes. */
   label_field: z.string().min(1).optional(),
   /** Names of the classes by label. Absent: those that the files name, or those of `classes.json`. */
-  classes: z.array(z.string().min(1)).min(1).optional(),
+  classes: classNames,
   subset,
 });
 

@@ -11,7 +11,7 @@ import { encodePath } from '../paths.js';
 import { ProgressMeter } from '../progress.js';
 import type { IndexedDataset, IndexOptions, ShardSource } from '../source.js';
 import type { Storage } from '../storage/storage.js';
-import { PATH_FIELD, subset } from './common.js';
+import { classNames, PATH_FIELD, subset } from './common.js';
 import { FieldSurvey } from './fields.js';
 import { LeftOut } from './left-out.js';
 import {
@@ -46,7 +46,7 @@ export const webdatasetSchema = z.strictObject({
   /** The member or the field of a `.json` that is the label. Absent: `cls`, `label`, `class`. */
   label_field: z.string().min(1).optional(),
   /** Names of the classes by label. Absent: those of `classes.json`, if it is there. */
-  classes: z.array(z.string().min(1)).min(1).optional(),
+  classes: classNames,
   subset,
 });
 

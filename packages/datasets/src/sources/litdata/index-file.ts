@@ -113,11 +113,15 @@ function leavesOf(formats: readonly string[], spec: string | null): Leaf[] {
       `config.data_format has ${formats.length} entries, and config.data_spec ${names.length} leaves`,
     );
   }
-  return names.map((parts, i) => ({
+  const leaves = names.map((parts, i) => ({
     name: parts.length === 0 ? '0' : parts.join('/'),
     nested: parts.length > 1,
     format: formats[i] as string,
   }));
+  const seen = new Set<string>();
+  const twice = leaves.find(({ name }) => seen.size === seen.add(name).size);
+  if (twice) throw malformed(`config.data_spec has ${JSON.stringify(twice.name)} twice`);
+  return leaves;
 }
 
 function* leafNames(
@@ -152,7 +156,8 @@ function parseJson(text: string, where: string): unknown {
 }
 
 function checked<T>(schema: z.ZodType<T>, value: unknown, where: string): T {
-  const parsed = schema.safeParse(value);
+  const parsed = tryParse(schema, value);
+  if (parsed === null) throw malformed(`${where} is nested too deep`);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0] as z.core.$ZodIssue;
   const path = [where, ...issue.path.map((part) => (typeof part === 'number' ? `[${part}]` : String(part)))]
@@ -160,6 +165,16 @@ function checked<T>(schema: z.ZodType<T>, value: unknown, where: string): T {
     .join('.')
     .replaceAll('.[', '[');
   throw malformed(`${path === '' ? 'its content' : path}: ${issue.message}`);
+}
+
+/** null where the value is nested deeper than the stack is. */
+function tryParse<T>(schema: z.ZodType<T>, value: unknown) {
+  try {
+    return schema.safeParse(value);
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
 }
 
 function malformed(reason: string): CropstreamError {

@@ -2,7 +2,7 @@ import { type CropstreamError, failure } from '@cropstream/errors';
 import * as z from 'zod';
 import type { SampleField } from '../../manifests/manifest.js';
 import { MAX_FIELDS, whyNoFieldName } from '../fields.js';
-import type { Compression, Leaf } from './index-file.js';
+import type { Leaf, LitDataIndex } from './index-file.js';
 
 const place = z.strictObject({ name: z.string(), leaf: z.int().min(0) });
 const scalarFormat = z.enum(['int', 'float', 'bool', 'str']);
@@ -12,7 +12,7 @@ const layoutSchema = z.strictObject({
   compression: z.enum(['none', 'chunk', 'batch', 'sample']),
   leaves: z.int().min(1),
   image: place.extend({ format: z.enum(['encoded', 'pil']) }),
-  label: place.extend({ format: z.enum(['int', 'bool']) }).nullable(),
+  label: place.extend({ format: z.enum(['int', 'bool', 'str']) }).nullable(),
   fields: z.array(place.extend({ format: scalarFormat })),
 });
 
@@ -29,19 +29,19 @@ export const IMAGE_NAMES = ['image', 'img', 'jpg', 'jpeg', 'png', 'webp', 'pictu
 const LABEL_NAMES = ['label', 'cls', 'class'];
 
 /**
- * Which of the leaves are the image, the label, and fields that ride along, and a sentence for each that is left out.
+ * Which of the values are the image, the label, and fields that ride along, and a sentence for each that is left out.
  *
  * @throws DATASET_MALFORMED where no leaf, or more than one, may be the image
  * @throws SPEC_INVALID for a choice that there is not
  */
 export function chooseLayout(
-  compression: Compression,
-  leaves: readonly Leaf[],
+  { compression, leaves }: Pick<LitDataIndex, 'compression' | 'leaves'>,
+  classes: readonly string[],
   choices: LayoutChoices,
 ): { readonly layout: Layout; readonly notices: string[] } {
   const places = leaves.map((leaf, i) => ({ ...leaf, leaf: i }));
   const image = chooseImage(places, choices.image_field);
-  const label = chooseLabel(places, choices.label_field);
+  const label = chooseLabel(places, choices.label_field, classes.length > 0);
   const fields: Layout['fields'] = [];
   const notices: string[] = [];
   for (const { name, nested, format, leaf } of places) {
@@ -126,19 +126,30 @@ function chooseImage(places: readonly Place[], wanted: string | undefined): Layo
   });
 }
 
-function chooseLabel(places: readonly Place[], wanted: string | undefined): Layout['label'] {
-  const labels = places.filter(({ nested, format }) => !nested && (format === 'int' || format === 'bool'));
+function chooseLabel(
+  places: readonly Place[],
+  wanted: string | undefined,
+  hasClasses: boolean,
+): Layout['label'] {
+  const labels = places.flatMap(({ name, nested, leaf, format }) => {
+    const scalar = SCALARS.get(format) ?? 'float';
+    return nested || scalar === 'float' ? [] : [{ name, leaf, format: scalar }];
+  });
+  // What is text names a class, where classes have names.
+  const likely = labels.filter(({ format }) => format !== 'str' || hasClasses);
   // A tuple of an image and a class, as torchvision's datasets give it, has no names.
-  const [second] = places.some(({ name }) => !/^\d+$/.test(name)) || labels.length > 1 ? [] : labels;
+  const isTuple = places.every(({ name }) => /^\d+$/.test(name));
+  const [second, ...others] = isTuple ? likely : [];
   const chosen =
     wanted === undefined
-      ? (LABEL_NAMES.map((name) => labels.find((leaf) => leaf.name === name)).find(
+      ? (LABEL_NAMES.map((name) => likely.find((leaf) => leaf.name === name)).find(
           (leaf) => leaf !== undefined,
-        ) ?? second)
+        ) ?? (others.length === 0 ? second : undefined))
       : labels.find(({ name }) => name === wanted);
-  if (chosen) return { name: chosen.name, leaf: chosen.leaf, format: chosen.format as 'int' | 'bool' };
-  if (wanted !== undefined) throw invalid('label_field', wanted, labels.map(({ name }) => name).join(', '));
-  return null;
+  if (chosen === undefined && wanted !== undefined) {
+    throw invalid('label_field', wanted, labels.map(({ name }) => name).join(', '));
+  }
+  return chosen ?? null;
 }
 
 function described(places: readonly Place[]): string {

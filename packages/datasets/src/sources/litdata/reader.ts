@@ -18,10 +18,13 @@ import { decompress, FRAME_HEADER_BYTES, frameContentSize } from './zstd.js';
 const MAX_CONTENT_BYTES = 512 * 1024 * 1024;
 /** Of chunks' tables, 4 bytes a sample. */
 const INDEX_CACHE_BYTES = 64 * 1024 * 1024;
-/** Of decompressed chunks and batches. */
-const CONTENT_CACHE_BYTES = 512 * 1024 * 1024;
+/** Of decompressed chunks and batches, of all readers of a thread. */
+const CONTENT_CACHE_BYTES = 256 * 1024 * 1024;
 /** Decompressed at once. */
 const CONTENT_LOADS = 2;
+
+const contents = new BoundedCache<string, Uint8Array>(CONTENT_CACHE_BYTES, CONTENT_LOADS);
+let readers = 0;
 
 interface Chunk {
   readonly index: ChunkIndex;
@@ -45,7 +48,8 @@ export class LitDataReader implements SampleReader {
   readonly #dtypes: ReadonlyMap<string, 'string' | 'int64' | 'float64'>;
   readonly #classes: ReadonlyMap<string, number>;
   readonly #chunks: ShardIndexes<Chunk>;
-  readonly #contents = new BoundedCache<string, Uint8Array>(CONTENT_CACHE_BYTES, CONTENT_LOADS);
+  /** Of this reader among others', for the contents that they share the memory of. */
+  readonly #id = readers++;
 
   constructor(manifest: ShardManifest, storage: Storage) {
     this.#manifest = manifest;
@@ -168,7 +172,7 @@ export class LitDataReader implements SampleReader {
     length: number,
     contentBytes?: number,
   ): Promise<Uint8Array> {
-    return this.#contents.get(key, async () => {
+    return contents.get(`${this.#id}/${key}`, async () => {
       if (length > MAX_CONTENT_BYTES)
         malformed(file.name, `it has ${length} compressed bytes: ${MAX_CONTENT_BYTES} are allowed`);
       const limit = Math.min(contentBytes ?? MAX_CONTENT_BYTES, MAX_CONTENT_BYTES);

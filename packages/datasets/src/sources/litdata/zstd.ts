@@ -2,12 +2,18 @@ import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
 import { failure } from '@cropstream/errors';
 
+/** With how much of its input it took: what stands after a frame, it ignores. */
+interface Decompressed {
+  readonly buffer: Uint8Array<ArrayBuffer>;
+  readonly engine: { readonly bytesWritten: number };
+}
+
 /** The built-in decoder, which works beside the event loop; Node has it from 22.15 and 23.8 on. */
 const { zstdDecompress } = zlib as {
   zstdDecompress?: (
     input: Uint8Array,
-    options: { maxOutputLength: number },
-    done: (error: Error | null, output: Uint8Array<ArrayBuffer>) => void,
+    options: { maxOutputLength: number; info: true },
+    done: (error: Error | null, result: Decompressed) => void,
   ) => void;
 };
 
@@ -56,18 +62,27 @@ export async function decompress(
   if (size === null) throw malformed(name, 'its zstd frame does not say how long its content is');
   if (size > limit) throw malformed(name, `it says that it holds ${size} bytes, and ${limit} are allowed`);
   if (size === 0) return new Uint8Array(0);
-  let content: Uint8Array<ArrayBuffer>;
+  const decode = builtIn ?? decodeCompiled(await compiled());
+  let decoded: Decompressed;
   try {
-    content = builtIn
-      ? await builtIn(frame, { maxOutputLength: size })
-      : ((await compiled()).decompress(frame) as Uint8Array<ArrayBuffer>);
+    decoded = await decode(frame, { maxOutputLength: size, info: true });
   } catch (error) {
     throw malformed(name, 'its zstd frame is damaged, cut short, or holds more than it says', error);
   }
-  if (content.length !== size)
-    throw malformed(name, `its zstd frame holds ${content.length} bytes and says ${size}`);
-  return content;
+  const { buffer, engine } = decoded;
+  if (buffer.length !== size)
+    throw malformed(name, `its zstd frame holds ${buffer.length} bytes and says ${size}`);
+  if (engine.bytesWritten !== frame.length) throw malformed(name, 'something stands after its zstd frame');
+  return buffer;
 }
+
+/** libzstd's call decodes into as much memory as the frame says that it needs, and takes nothing but whole frames. */
+const decodeCompiled =
+  ({ decompress }: Zstd) =>
+  async (frame: Uint8Array): Promise<Decompressed> => ({
+    buffer: decompress(frame) as Uint8Array<ArrayBuffer>,
+    engine: { bytesWritten: frame.length },
+  });
 
 /** LitData's own default. */
 const LEVEL = 4;
