@@ -15,7 +15,12 @@ export interface ChunkJob {
   readonly urgent: boolean;
   /** Where the dataset lies now: it may move while the run lives, and no byte depends on it. */
   readonly url: string;
+  /** In [0, AFFINITIES): jobs of one number read the same part of a dataset. A hint; absent where it says nothing. */
+  readonly affinity?: number;
 }
+
+/** How many parts of datasets are told apart for workers to prefer. */
+export const AFFINITIES = 256;
 
 /** A chunk within a run: `<epoch>-<first>-<last>`. */
 export type ChunkName = string;

@@ -62,6 +62,24 @@ describe('the normal way', () => {
     expect(await waiting(modest)).toBe(2);
   });
 
+  test('jobs say which part of the dataset they read most of, where an order keeps neighbours together', async () => {
+    const window = { shuffle: 'window', shuffle_window: { block_size: 4, blocks: 1 } };
+    const run = await f.current.open('run', window);
+    const worker = f.current.worker('w1');
+    await f.current.attach(run);
+    const partOf = new Map<number, number | undefined>();
+    for (let job = await worker.take(); job; job = await worker.take()) {
+      const [block, ...others] = new Set(job.indices.map((id) => Math.floor(id / 4)));
+      expect(others).toEqual([]);
+      partOf.set(block as number, job.affinity);
+    }
+    expect(partOf.size).toBeGreaterThan(2);
+    expect(new Set(partOf.values()).size).toBe(partOf.size);
+    const full = await f.current.open('full');
+    await f.current.attach(full, { consumer: 'b' });
+    expect(await worker.take()).not.toHaveProperty('affinity');
+  });
+
   test('it says once a second which chunk is awaited and who has it', async () => {
     const run = await f.current.open('run');
     const worker = f.current.worker('w1');

@@ -1,9 +1,12 @@
 import { compileViews, type TransformRegistry } from '@cropstream/augment';
-import type { RunRecord } from '@cropstream/broker';
+import { AFFINITIES, type RunRecord } from '@cropstream/broker';
 import { locationOf, type ManifestFacts } from '@cropstream/datasets';
 import type { RunInfo } from '@cropstream/protocol';
-import type { EpochPlan, Order } from '@cropstream/schedule';
+import { type EpochPlan, type Order, sampleOf } from '@cropstream/schedule';
 import { orderOf, planOf, type ResolvedSpec, type SampleCounts } from '@cropstream/spec';
+
+/** Samples of a block where an epoch has the dataset's own order. */
+const UNSHUFFLED_BLOCK = 1024;
 
 /** A run as a coordinator works with it. The manifest itself is left to the store and the workers. */
 export class OpenRun {
@@ -71,6 +74,32 @@ export class OpenRun {
     this.#info = { ...this.#info, specJson };
     const spec: ResolvedSpec = JSON.parse(specJson);
     this.#url = locationOf(spec.dataset);
+  }
+
+  /**
+   * Which part of the dataset a chunk reads most of; nothing where its order keeps no neighbours together, so that every chunk
+   * reads everywhere.
+   *
+   * @param draws of the chunk
+   */
+  affinityOf(draws: readonly number[]): { readonly affinity?: number } {
+    const { shuffle, shuffle_window } = this.spec;
+    if (shuffle === true) return {};
+    const blockSize = shuffle_window?.block_size ?? UNSHUFFLED_BLOCK;
+    const counts = new Map<number, number>();
+    let most = 0;
+    let block = 0;
+    for (const draw of draws) {
+      const its = Math.floor(sampleOf(draw) / blockSize);
+      const count = (counts.get(its) ?? 0) + 1;
+      counts.set(its, count);
+      if (count > most) {
+        most = count;
+        block = its;
+      }
+    }
+    // Neighbouring blocks have numbers far apart, as a shard may hold several: Fibonacci hashing.
+    return { affinity: (Math.imul(block, 0x9e3779b1) >>> 0) % AFFINITIES };
   }
 
   /** The order of an epoch; the last one asked for is kept. */

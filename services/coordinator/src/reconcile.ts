@@ -383,6 +383,7 @@ function jobOf(run: OpenRun, { want, by, claim }: Claimed): ChunkJob {
     attempt,
     indices,
     url: run.url,
+    ...run.affinityOf(indices),
     // It was tried, or even ready, before: whoever wants it is waiting for it already.
     urgent: failures + deaths > 0 || hedge !== null || by.some(({ announced }) => announced.has(want.name)),
   };

@@ -165,11 +165,11 @@ export function brokerOf(part: Part, server: Server): Broker {
         },
       ),
     // A blocking call has a connection of its own.
-    take: async (queue, worker, waitMs) => {
+    take: async (queue, worker, waitMs, prefers) => {
       const job = await new Connection(part, server).call(
         () => 'take',
         async () => {
-          const taken = await server.broker.take(queue, worker, waitMs);
+          const taken = await server.broker.take(queue, worker, waitMs, prefers);
           if (taken && world.hostile && dice.happens(hostility.jobRepeated)) {
             world.clock.timer(dice.spread(5, lockMs), () => {
               void server.broker.finish(queue, taken.id, worker).then(() => runAgain(queue, taken));

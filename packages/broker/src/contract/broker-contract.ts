@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Broker } from '../broker.js';
+import { type Broker, MAX_PASSED } from '../broker.js';
 import { jobId } from '../names.js';
 import type { ChunkJob } from '../records.js';
 
@@ -55,6 +55,27 @@ export function brokerContract(make: () => Promise<BrokerUnderTest>): void {
       expect(await broker.counts('q')).toEqual({ waiting: 3, active: 0 });
       for (const job of jobs) expect(await broker.take('q', 'w1', SOON_MS)).toEqual(job);
       expect(await broker.counts('q')).toEqual({ waiting: 0, active: 3 });
+    });
+
+    test('lets a taker have the first job that it prefers, of those that come next', async ({ broker }) => {
+      const jobs = Array.from({ length: 40 }, (_, i) =>
+        exampleJob(2 * i, { affinity: i === 30 ? 9 : i % 4 }),
+      );
+      await broker.add('q', jobs);
+      const take = async (...prefers: number[]) => {
+        const job = await broker.take('q', 'w1', SOON_MS, new Set(prefers));
+        return (job?.first ?? Number.NaN) / 2;
+      };
+      // That jobs have affinities at all may show by the first.
+      expect(await take()).toBe(0);
+      expect([await take(3), await take(3), await take(1, 2), await take(2)]).toEqual([3, 7, 1, 2]);
+      // Number 30 is too far away.
+      expect(await take(9)).toBe(4);
+      expect(await take(0)).toBe(8);
+      // Number 5 has been passed over once: it is its turn when it has been so often enough.
+      const taken: number[] = [];
+      for (let i = 0; i < MAX_PASSED; i++) taken.push(await take(2, 3));
+      expect(taken).toEqual([6, 10, 11, 14, 15, 18, 19, 5]);
     });
 
     test('hands out urgent jobs ahead of the others', async ({ broker }) => {

@@ -1,6 +1,6 @@
 import { failure } from '@cropstream/errors';
 import type { Clock, Timer } from '@cropstream/runtime';
-import type { Broker, QueueCounts } from '../broker.js';
+import { type Broker, LOOK_AHEAD, MAX_PASSED, type QueueCounts } from '../broker.js';
 import type { ChunkJob } from '../records.js';
 
 /** Far above what shares and windows let wait; beyond it something adds without limit. */
@@ -19,10 +19,13 @@ interface Waiting {
   readonly takers: ReadonlySet<string>;
   /** From then on its former takers may have it too: there may be no others. */
   readonly forAllFrom: number;
+  /** How often another went ahead of it that its taker preferred. */
+  passed: number;
 }
 
 interface Taker {
   readonly worker: string;
+  readonly prefers: ReadonlySet<number> | undefined;
   readonly give: (job: ChunkJob | null) => void;
 }
 
@@ -77,12 +80,18 @@ export class MemoryBroker implements Broker {
         job,
         takers: new Set(),
         forAllFrom: 0,
+        passed: 0,
       });
     }
     this.#serve(queueName, queue);
   }
 
-  async take(queueName: string, worker: string, waitMs: number): Promise<ChunkJob | null> {
+  async take(
+    queueName: string,
+    worker: string,
+    waitMs: number,
+    prefers?: ReadonlySet<number>,
+  ): Promise<ChunkJob | null> {
     this.#open();
     const queue = this.#queue(queueName);
     this.#requeueStalled(queue);
@@ -90,6 +99,7 @@ export class MemoryBroker implements Broker {
       let timer: Timer | undefined;
       const taker: Taker = {
         worker,
+        prefers,
         give: (job) => {
           timer?.cancel();
           queue.takers.delete(taker);
@@ -162,14 +172,14 @@ export class MemoryBroker implements Broker {
     for (const [id, { job, lockedUntil, takers }] of queue.active) {
       if (lockedUntil > now) break;
       queue.active.delete(id);
-      queue.urgent.set(id, { job, takers, forAllFrom: now + this.#lockMs });
+      queue.urgent.set(id, { job, takers, forAllFrom: now + this.#lockMs, passed: 0 });
     }
   }
 
   /** Hands waiting jobs to waiting takers, both in order. */
   #serve(name: string, queue: Queue): void {
     for (const taker of [...queue.takers]) {
-      const next = this.#nextFor(queue, taker.worker);
+      const next = this.#nextFor(queue, taker);
       if (next === undefined) continue;
       const { job } = next;
       queue.urgent.delete(job.id);
@@ -185,13 +195,20 @@ export class MemoryBroker implements Broker {
     this.#forgetIfEmpty(name, queue);
   }
 
-  #nextFor(queue: Queue, worker: string): Waiting | undefined {
+  #nextFor(queue: Queue, { worker, prefers }: Taker): Waiting | undefined {
     const now = this.#clock.now();
-    for (const line of [queue.urgent, queue.waiting]) {
-      for (const waiting of line.values()) {
-        if (!waiting.takers.has(worker) || waiting.forAllFrom <= now) return waiting;
-      }
+    const mayHave = ({ takers, forAllFrom }: Waiting) => !takers.has(worker) || forAllFrom <= now;
+    for (const waiting of queue.urgent.values()) if (mayHave(waiting)) return waiting;
+    let next: Waiting | undefined;
+    let looked = 0;
+    for (const waiting of queue.waiting.values()) {
+      if (!mayHave(waiting)) continue;
+      next ??= waiting;
+      if (prefers === undefined || next.passed >= MAX_PASSED || ++looked > LOOK_AHEAD) break;
+      if (waiting.job.affinity === undefined || !prefers.has(waiting.job.affinity)) continue;
+      if (waiting !== next) next.passed += 1;
+      return waiting;
     }
-    return undefined;
+    return next;
   }
 }

@@ -39,9 +39,14 @@ export class BullmqBroker implements Broker {
     await this.#queue(queue).add(jobs);
   }
 
-  async take(queue: string, worker: string, waitMs: number): Promise<ChunkJob | null> {
+  async take(
+    queue: string,
+    worker: string,
+    waitMs: number,
+    prefers?: ReadonlySet<number>,
+  ): Promise<ChunkJob | null> {
     this.#requireOpen();
-    return this.#queue(queue).take(worker, waitMs);
+    return this.#queue(queue).take(worker, waitMs, prefers);
   }
 
   async finish(queue: string, jobId: string, worker: string): Promise<void> {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { createRedisBackend, type Job, Queue, Worker } from 'bullmq';
-import type { QueueCounts } from '../broker.js';
+import { LOOK_AHEAD, MAX_PASSED, type QueueCounts } from '../broker.js';
 import type { ChunkJob } from '../records.js';
-import type { RedisClient, RedisLink } from './link.js';
+import { type RedisClient, type RedisLink, script } from './link.js';
 
 /** BullMQ's own name of each queue; which queue it is stands in the prefix, where Redis Cluster hashes it. */
 const NAME = 'chunks';
@@ -21,8 +21,31 @@ const MAX_EVENTS = 100;
 /** What BullMQ answers where a job is not this taker's any more: it is gone, has no lock, or has another's. */
 const NOT_HELD = new Set([-1, -2, -3, -6]);
 
+/**
+ * Puts the first job that a taker prefers ahead of the others, of those that come next. ARGV: what begins a job's key, the
+ * affinities with a space before and after each.
+ */
+const PREFER = script(
+  ['prioritized'],
+  `
+local ids = redis.call('ZRANGE', prioritized, 0, ${LOOK_AHEAD - 1})
+for at, id in ipairs(ids) do
+  local data = redis.call('HGET', ARGV[1] .. id, 'data')
+  local affinity = data and string.match(data, '"affinity":(%d+)')
+  if affinity and string.find(ARGV[2], ' ' .. affinity .. ' ', 1, true) then
+    if at == 1 then return end
+    if redis.call('HINCRBY', ARGV[1] .. ids[1], 'passed', 1) > ${MAX_PASSED} then return end
+    local first = redis.call('ZSCORE', prioritized, ids[1])
+    redis.call('ZADD', prioritized, 'XX', first - 0.5, id)
+    return
+  end
+end
+`,
+);
+
 interface Taker {
   readonly worker: string;
+  readonly prefers: ReadonlySet<number> | undefined;
   /** Milliseconds of the process' monotonic clock. */
   readonly deadline: number;
   settle(outcome: ChunkJob | null | Error): void;
@@ -52,6 +75,8 @@ export class BullmqQueue {
   readonly #lost = new Set<string>();
   #blocking: RedisClient | null = null;
   #serving = false;
+  /** Whether the last job had one. */
+  #hasAffinities = false;
   #renewal: NodeJS.Timeout | null = null;
   #closed = false;
 
@@ -92,7 +117,7 @@ export class BullmqQueue {
     await this.#call(() => this.#queue.addBulk(bulk));
   }
 
-  take(worker: string, waitMs: number): Promise<ChunkJob | null> {
+  take(worker: string, waitMs: number, prefers?: ReadonlySet<number>): Promise<ChunkJob | null> {
     this.#keepLocks();
     return new Promise((resolve, reject) => {
       const late = setTimeout(
@@ -101,6 +126,7 @@ export class BullmqQueue {
       );
       const taker: Taker = {
         worker,
+        prefers,
         deadline: performance.now() + waitMs,
         settle: (outcome) => {
           clearTimeout(late);
@@ -153,6 +179,7 @@ export class BullmqQueue {
     while (this.#takers.size > 0 && !this.#closed) {
       try {
         const token = randomUUID();
+        await this.#prefer();
         const job: Job<ChunkJob> | undefined = await this.#call(() =>
           this.#worker.getNextJob(token, { block: false }),
         );
@@ -163,6 +190,14 @@ export class BullmqQueue {
       }
     }
     this.#serving = false;
+  }
+
+  /** Only while jobs have affinities: it is a command more for each. */
+  async #prefer(): Promise<void> {
+    const [taker] = this.#takers;
+    if (!this.#hasAffinities || !taker?.prefers || taker.prefers.size === 0) return;
+    const preferred = ` ${[...taker.prefers].join(' ')} `;
+    await this.#link.run(PREFER, (key) => this.#queue.toKey(key), [this.#queue.toKey(''), preferred]);
   }
 
   async #handOut(job: Job<ChunkJob>, token: string): Promise<void> {
@@ -177,6 +212,7 @@ export class BullmqQueue {
       await this.#complete(job, token);
       return;
     }
+    this.#hasAffinities = job.data.affinity !== undefined;
     for (const taker of this.#takers) {
       this.#held.set(id, { worker: taker.worker, token, job });
       taker.settle(job.data);

@@ -24,8 +24,8 @@ export function exposeBroker(port: MessagePort, broker: Broker): void {
 
   const local: Calls = {
     add: (queue, jobs) => broker.add(queue, jobs),
-    async take(queue, worker, waitMs) {
-      const job = await broker.take(queue, worker, waitMs);
+    async take(queue, worker, waitMs, prefers) {
+      const job = await broker.take(queue, worker, waitMs, prefers);
       if (job === null) return null;
       if (closed) {
         await giveBack(queue, worker, job);

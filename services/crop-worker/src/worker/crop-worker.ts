@@ -16,11 +16,15 @@ import { insistUntil } from './insist.js';
 import { JobRunner, type WorkerIdentity } from './jobs.js';
 import { type DropReason, type HeldChunk, Outbox } from './outbox.js';
 import { Patience } from './patience.js';
+import { Preferences } from './preferences.js';
 import { type OpenRun, RunBook } from './run-book.js';
 import { Wants } from './wants.js';
 
 /** How long closing waits for jobs to be given back. */
 const CLOSE_MS = 3_000;
+
+/** How long after the last job with an affinity the living workers are still of interest. */
+const AFFINE_MS = 30_000;
 
 /** How often a drain looks whether it is done. */
 const DRAIN_LOOK_MS = 50;
@@ -58,11 +62,15 @@ export class CropWorker {
   #lastBeat = Number.NEGATIVE_INFINITY;
   #looking = false;
   #mendedAt = 0;
+  readonly #preferences: Preferences;
+  /** When the last job came that had an affinity. */
+  #affineAt = Number.NEGATIVE_INFINITY;
 
   /** @throws LIMIT_EXCEEDED where the outbox cannot hold the largest permitted chunk */
   constructor(options: CropWorkerOptions) {
     const { store, clock, log, limits, maxChunkBytes } = options;
     this.#options = options;
+    this.#preferences = new Preferences(options.self);
     // Every call that waits for the store to come back listens: many at a time are no leak.
     setMaxListeners(0, this.#draining.signal, this.#closing.signal);
     const insist = insistUntil(this.#closing.signal, clock, log);
@@ -165,7 +173,9 @@ export class CropWorker {
       await sleep(clock, limits.beatMs, this.#draining.signal);
       return null;
     }
-    return broker.take(self.fingerprint, self.id, limits.takeMs);
+    const job = await broker.take(self.fingerprint, self.id, limits.takeMs, this.#preferences.preferred);
+    if (job?.affinity !== undefined) this.#affineAt = clock.now();
+    return job;
   }
 
   async #beatLoop(): Promise<void> {
@@ -207,12 +217,20 @@ export class CropWorker {
     }
   }
 
+  /** Learns who its fellows are, while jobs come of which each prefers some. */
+  async #prefer(): Promise<void> {
+    const { store, clock } = this.#options;
+    if (clock.now() - this.#affineAt > AFFINE_MS) return;
+    this.#preferences.update(await store.workers());
+  }
+
   /** Learns what is wanted by now, and lets go of what has been unwanted for a while. */
   async #look(): Promise<void> {
     if (this.#looking) return;
     this.#looking = true;
     try {
       await this.#wants.refresh();
+      await this.#prefer();
       const isWanted = (held: HeldChunk) => this.#wants.has(held.runDigest, held.chunk) !== false;
       const { held: holding, unfetched, jobs: making } = this.#patience;
       const keyOf = ({ runDigest, chunk, attempt }: HeldChunk) => jobId(runDigest, chunk, attempt);
