@@ -242,6 +242,10 @@ describe('a server that checks credentials and may be away', () => {
       kind: 'io',
       reason: expect.stringMatching(/ECONNREFUSED.*\(tried \d+ times in [\d.]+ s\)/),
     });
+    await expect(indexDataset(dataset)).rejects.toMatchObject({
+      code: 'DATASET_UNAVAILABLE',
+      details: { url: dataset.url, reason: expect.stringContaining('ECONNREFUSED') },
+    });
     const patient = openStorage(dataset.url, { retryMs: 60_000 });
     const reads = [patient.read('a.jpg'), patient.read('b.jpg'), patient.stat('a.jpg'), patient.list('')];
     await server.start();

@@ -60,7 +60,7 @@ export class ReadCache {
   readonly #root: string;
   readonly #folders: number;
   readonly #shareBytes: number;
-  #swept: Promise<void> | undefined;
+  #begun: Promise<void> | undefined;
   #warned = false;
 
   constructor(options: ReadCacheOptions) {
@@ -86,7 +86,8 @@ export class ReadCache {
   /** Keeps what a read brought. */
   async put(key: ReadKey, bytes: Uint8Array): Promise<void> {
     try {
-      await this.#sweepOnce();
+      this.#begun ??= this.#begin();
+      await this.#begun;
       for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
         const piece = bytes.subarray(at, at + PIECE_BYTES);
         if (await this.#write(placeOf(key, at), piece, bytes.length)) {
@@ -191,28 +192,26 @@ export class ReadCache {
     return used <= this.#shareBytes;
   }
 
-  /** Once a process: brings the folder to this limit, which may have been another one, and removes what was left. */
-  #sweepOnce(): Promise<void> {
-    this.#swept ??= this.#sweep();
-    return this.#swept;
-  }
-
-  async #sweep(): Promise<void> {
+  /** Lets go of what was kept under a limit with other sub-folders. A long look at those of this one follows by itself. */
+  async #begin(): Promise<void> {
     const { folder } = this.#options;
     await mkdir(this.#root, { recursive: true });
     for (const name of await readdir(folder)) {
-      // Another limit's, with other sub-folders.
-      if (/^\d+$/.test(name) && name !== String(this.#folders)) {
-        await rm(join(folder, name), { recursive: true, force: true });
-      }
+      if (!/^\d+$/.test(name) || name === String(this.#folders)) continue;
+      await rm(join(folder, name), { recursive: true, force: true }).catch((error) => this.#warn(error));
     }
+    void this.#sweep().catch((error) => this.#warn(error));
+  }
+
+  /** Brings the sub-folders to their share, which may have been another one, and removes what dead processes left. */
+  async #sweep(): Promise<void> {
     for (const name of await readdir(this.#root)) {
-      const sub = join(this.#root, name);
-      for (const left of (await readdir(sub)).filter((each) => each.includes('.'))) {
-        const found = await stat(join(sub, left)).catch(() => null);
-        if (found && Date.now() - found.mtimeMs > STALE_MS) await unlink(join(sub, left)).catch(() => {});
+      const folder = join(this.#root, name);
+      for (const left of (await readdir(folder)).filter((each) => each.includes('.'))) {
+        const found = await stat(join(folder, left)).catch(() => null);
+        if (found && Date.now() - found.mtimeMs > STALE_MS) await unlink(join(folder, left)).catch(() => {});
       }
-      await this.#makeRoom(sub);
+      await this.#makeRoom(folder);
     }
   }
 
