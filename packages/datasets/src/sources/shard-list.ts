@@ -29,7 +29,8 @@ export interface ListedShard {
 /** What `widsindex create` writes by default. */
 export const WIDS_FILE = 'shardindex.json';
 
-const MAX_LIST_BYTES = 256 * 1024 * 1024;
+/** Of a list's file: a million names of a hundred bytes. */
+const MAX_LIST_BYTES = 128 * 1024 * 1024;
 /** What a source's shards are called, and whether wids' index may name them. */
 export interface ShardKind {
   readonly name: RegExp;
@@ -151,17 +152,25 @@ async function listMatching(
 const found = (path: string, size: number): ListedShard => ({ path, size, samples: null, isFromFile: false });
 
 /** A name or a pattern with braces a line; `#` begins a comment. */
-async function readList(storage: Storage, path: string, signal: AbortSignal | undefined) {
+async function readList(
+  storage: Storage,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<ListedShard[] | null> {
   const text = await readText(storage, path, signal);
   if (text === null) return null;
   const names = text
     .split(/\r?\n/)
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'));
-  return names.flatMap((line) => {
+  const shards: ListedShard[] = [];
+  for (const line of names) {
     const expanded = inFile(path, () => expandBraces(line));
-    return expanded.map((name) => ({ ...named(storage, path, name), size: null, samples: null }));
-  });
+    if (shards.length + expanded.length > MAX_SHARDS)
+      throw malformed(path, `it names more than ${MAX_SHARDS} shards`);
+    for (const name of expanded) shards.push({ ...named(storage, path, name), size: null, samples: null });
+  }
+  return shards;
 }
 
 const widsSchema = z.object({

@@ -54,8 +54,9 @@ type Config = z.infer<typeof webdatasetSchema>;
 
 /** Shards scanned at once, a window of memory each. */
 const SCAN_LANES = 8;
-/** Samples that are looked at to find out which fields there are. */
+/** Samples that are looked at to find out which fields there are, but for larger ones. */
 const SURVEYED_SAMPLES = 100;
+const MAX_SURVEYED_BYTES = 64 * 1024 * 1024;
 
 /**
  * Tar shards by WebDataset's conventions (https://github.com/webdataset/webdataset): members of one key, one after the other, are a
@@ -178,7 +179,10 @@ async function surveyFields(
       const { index } = await scanShard(storage, path, size, { choice, inside, samples: wanted, signal });
       const count = Math.min(wanted, index.starts.length);
       for (let local = 0; local < count; local++) {
-        const span = await storage.read(path, { ...spanOf(index, local), inside, signal });
+        samples += 1;
+        const range = spanOf(index, local);
+        if (range.length > MAX_SURVEYED_BYTES) continue;
+        const span = await storage.read(path, { ...range, inside, signal });
         const raw = readParts(span, partsOf(span, span.length, choice));
         const label = labelNameOf(raw, settings);
         if (label !== null) labelled += 1;
@@ -187,7 +191,6 @@ async function surveyFields(
           if (value === NOT_SCALAR) survey.add(name, null, 'it is no scalar');
           else survey.add(name, value);
         }
-        samples += 1;
       }
     });
   }

@@ -93,7 +93,7 @@ export function checkColumns(footer: Footer, { columns, fields }: Layout): void 
   const [group] = footer.groups;
   if (group !== undefined && group.chunks[image.number]?.nulls === group.rows) {
     throw new ParquetError(
-      'its images are not in it, only their paths: write it with to_parquet or push_to_hub of datasets, which embed them, or use image-folder',
+      'its images are not in it, only their paths: push_to_hub of datasets embeds them; before to_parquet, map embed_table_storage of datasets.table over the data; or use image-folder',
     );
   }
 }
