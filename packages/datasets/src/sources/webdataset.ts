@@ -24,9 +24,9 @@ import {
 } from './shard-list.js';
 import type { ImageChoice } from './webdataset/names.js';
 import { choiceOf, labelNameOf, labelNames, type Settings, WebdatasetReader } from './webdataset/reader.js';
-import { NOT_SCALAR, partsOf, readParts } from './webdataset/sample.js';
+import { NOT_SCALAR, partsOf, type RawSample, readParts } from './webdataset/sample.js';
 import { type ScannedShard, scanShard, spanOf } from './webdataset/scan-shard.js';
-import { encodeIndex } from './webdataset/shard-index.js';
+import { encodeIndex, type ShardIndex } from './webdataset/shard-index.js';
 
 const NAME = 'webdataset';
 
@@ -56,7 +56,8 @@ type Config = z.infer<typeof webdatasetSchema>;
 const SCAN_LANES = 8;
 /** Samples that are looked at to find out which fields there are, but for larger ones. */
 const SURVEYED_SAMPLES = 100;
-const MAX_SURVEYED_BYTES = 64 * 1024 * 1024;
+const MAX_SURVEYED_BYTES = 16 * 1024 * 1024;
+const SURVEY_LANES = 8;
 
 /**
  * Tar shards by WebDataset's conventions (https://github.com/webdataset/webdataset): members of one key, one after the other, are a
@@ -80,18 +81,16 @@ export const webdataset: ShardSource<Config> = {
       config,
       listed.some(({ isFromFile }) => isFromFile),
     );
-    const choice = choiceOf(settings);
     const classes = config.classes ?? (await readClasses(storage, signal)) ?? [];
-    const shards = await scanAll(storage, listed, choice, options);
-    const survey = await surveyFields(storage, listed, choice, settings, signal);
+    const { shards, firstIndex } = await scanAll(storage, listed, choiceOf(settings), options);
+    const survey = await surveyFields(storage, listed, firstIndex, settings, signal);
 
     const builder = new ShardManifestBuilder({ source: NAME, classes, fields: survey.fields, settings });
     for (const { path, size, samples, digest } of shards)
       builder.add(encodePath(path), size, samples, digest);
     if (builder.length === 0) {
-      const found = shards.find(({ scanned }) => scanned?.leftovers.imagelessExample)?.scanned?.leftovers;
-      const hint =
-        found === undefined ? '' : `: samples have ${found.imagelessExample}; name the image's: image_field`;
+      const example = shards.find(({ found }) => found?.leftovers.imagelessExample)?.found?.leftovers;
+      const hint = example ? `: samples have ${example.imagelessExample}; name the image's: image_field` : '';
       throw failure('DATASET_EMPTY', {
         url: config.url,
         found: `no sample of ${counted(shards.length, 'shard', 'shards')} has an image${hint}`,
@@ -117,8 +116,8 @@ interface IndexedShard {
   readonly size: number;
   readonly samples: number;
   readonly digest: string | null;
-  /** Absent where wids' index told what is in it. */
-  readonly scanned?: ScannedShard;
+  /** What a scan found but the samples; absent where wids' index told how many there are. */
+  readonly found?: Pick<ScannedShard, 'leftovers' | 'end'>;
 }
 
 async function scanAll(
@@ -126,10 +125,11 @@ async function scanAll(
   listed: readonly (ListedShard & { readonly size: number })[],
   choice: ImageChoice,
   options: IndexOptions,
-): Promise<IndexedShard[]> {
+): Promise<{ shards: IndexedShard[]; firstIndex: ShardIndex | undefined }> {
   const { signal, keep } = options;
   const meter = new ProgressMeter(options);
   const shards: IndexedShard[] = new Array(listed.length);
+  let firstIndex: ShardIndex | undefined;
   await inLanes(listed.length, SCAN_LANES, async (i) => {
     signal?.throwIfAborted();
     const { path, size, samples, isFromFile: inside } = listed[i]!;
@@ -143,47 +143,49 @@ async function scanAll(
       meter.add(0, bytes - before);
       before = bytes;
     };
-    const scanned = await namingShard(path, () =>
+    const { index, ...found } = await namingShard(path, () =>
       scanShard(storage, path, size, { choice, inside, reached, signal }),
     );
-    const bytes = encodeIndex(scanned.index);
-    const count = scanned.index.starts.length;
+    if (i === 0) firstIndex = index;
+    const bytes = encodeIndex(index);
+    const count = index.starts.length;
     meter.add(count, size - before);
-    shards[i] = {
-      path,
-      size,
-      samples: count,
-      digest: (await keep?.(bytes)) ?? sealPart(bytes).digest,
-      scanned,
-    };
+    const digest = (await keep?.(bytes)) ?? sealPart(bytes).digest;
+    shards[i] = { path, size, samples: count, digest, found };
   });
   meter.finish();
-  return shards;
+  return { shards, firstIndex };
 }
 
 /** Looks at the first samples, for nothing but them tells which fields there are. */
 async function surveyFields(
   storage: Storage,
   listed: readonly (ListedShard & { readonly size: number })[],
-  choice: ImageChoice,
+  firstIndex: ShardIndex | undefined,
   settings: Settings,
   signal: AbortSignal | undefined,
 ): Promise<{ fields: SampleField[]; notices: string[] }> {
+  const choice = choiceOf(settings);
   const survey = new FieldSurvey();
   let samples = 0;
   let labelled = 0;
-  for (const { path, size, isFromFile: inside } of listed) {
+  for (const [i, { path, size, isFromFile: inside }] of listed.entries()) {
     const wanted = SURVEYED_SAMPLES - samples;
     if (wanted <= 0) break;
     await namingShard(path, async () => {
-      const { index } = await scanShard(storage, path, size, { choice, inside, samples: wanted, signal });
+      const known = i === 0 ? firstIndex : undefined;
+      const index =
+        known ?? (await scanShard(storage, path, size, { choice, inside, samples: wanted, signal })).index;
       const count = Math.min(wanted, index.starts.length);
-      for (let local = 0; local < count; local++) {
-        samples += 1;
+      const found: (RawSample | undefined)[] = new Array(count);
+      await inLanes(count, SURVEY_LANES, async (local) => {
         const range = spanOf(index, local);
-        if (range.length > MAX_SURVEYED_BYTES) continue;
+        if (range.length > MAX_SURVEYED_BYTES) return;
         const span = await storage.read(path, { ...range, inside, signal });
-        const raw = readParts(span, partsOf(span, span.length, choice));
+        found[local] = readParts(span, partsOf(span, span.length, choice));
+      });
+      for (const raw of found) {
+        if (raw === undefined) continue;
         const label = labelNameOf(raw, settings);
         if (label !== null) labelled += 1;
         for (const [name, value] of raw.values) {
@@ -192,6 +194,7 @@ async function surveyFields(
           else survey.add(name, value);
         }
       }
+      samples += count;
     });
   }
   const { fields, notices } = survey.finish();
@@ -206,7 +209,7 @@ async function surveyFields(
 
 function shardNotices(shards: readonly IndexedShard[]): string[] {
   const notices: string[] = [];
-  const scanned = shards.flatMap(({ path, scanned }) => (scanned ? [{ path, ...scanned }] : []));
+  const scanned = shards.flatMap(({ path, found }) => (found ? [{ path, ...found }] : []));
   const imageless = scanned.reduce((sum, { leftovers }) => sum + leftovers.imageless, 0);
   if (imageless > 0) {
     const example = scanned.find(({ leftovers }) => leftovers.imageless > 0);
