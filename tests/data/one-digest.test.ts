@@ -48,6 +48,7 @@ const WRITTEN = [
   ['litdata', 'convert, compressed', byConvert('--to', 'litdata', '--compression', 'zstd')],
   ['webdataset', 'convert', byConvert('--to', 'webdataset')],
   ['webdataset', 'its own library', byLibrary('webdataset')],
+  ['parquet', "Hugging Face's datasets", byLibrary('parquet')],
 ] as const;
 
 describe('the same images give one stream digest', () => {

@@ -1,5 +1,4 @@
-import { closeSync, existsSync, openSync, readSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { TransformRegistry } from '@cropstream/augment';
 import type {
   DatasetConfig,
@@ -48,14 +47,11 @@ const CIFAR_RECIPE = 'lesson-cifar10';
 export function addRunOptions(command: Command, unused: readonly (keyof RunOptions)[] = []): Command {
   addViewOptions(command)
     .option(
-      '--data <path>',
-      'a folder of images, of CIFAR binaries or of LitData chunks (which one is guessed), or its URL',
+      '--data <place>',
+      'a folder, or an s3://, gs:// or http:// URL, of images, of LitData, of tar or parquet shards, ... (which is guessed)',
       given,
     )
-    .option(
-      '--source <name>',
-      'dataset source, if the guess is wrong: image-folder, cifar10, cifar100, litdata',
-    )
+    .option('--source <name>', 'what it is, where the guess is wrong: image-folder, litdata, webdataset, ...')
     .option('--source-module <module>', "a third-party source's ES module; repeatable", collect)
     .option('--split <name>', 'of cifar10 and cifar100: train or test')
     .option('--subset <file>', 'a file of sample numbers, one a line: only these', given)
@@ -116,53 +112,6 @@ export interface OpenedRun {
   readonly modules: Modules;
 }
 
-/** Files that give a kind of dataset away, in its folder or in the one that its archive unpacks to. */
-const SIGNS = [
-  {
-    source: 'cifar10',
-    archive: 'cifar-10-batches-bin',
-    files: ['data_batch_1.bin', 'test_batch.bin'],
-    why: "it has CIFAR-10's binary batches",
-  },
-  {
-    source: 'cifar100',
-    archive: 'cifar-100-binary',
-    files: ['fine_label_names.txt'],
-    why: "it has CIFAR-100's binary files",
-  },
-] as const;
-
-/** How LitData's index begins: other things have an index.json, too. */
-const LITDATA_INDEX = /^\{\s*"chunks":/;
-
-/** What kind of dataset a path is. */
-export function guessSource(path: string): { source: string; url: string; why: string } {
-  const url = resolve(path);
-  for (const { source, archive, files, why } of SIGNS) {
-    for (const folder of [url, join(url, archive)]) {
-      if (files.some((file) => existsSync(join(folder, file)))) return { source, url: folder, why };
-    }
-  }
-  if (LITDATA_INDEX.test(startOf(join(url, 'index.json')))) {
-    return { source: 'litdata', url, why: "it has LitData's index.json" };
-  }
-  return { source: 'image-folder', url, why: 'a folder of images' };
-}
-
-/** The first characters of a file; none where it cannot be read. */
-function startOf(path: string): string {
-  let file: number | undefined;
-  try {
-    file = openSync(path, 'r');
-    const bytes = Buffer.alloc(64);
-    return bytes.toString('latin1', 0, readSync(file, bytes));
-  } catch {
-    return '';
-  } finally {
-    if (file !== undefined) closeSync(file);
-  }
-}
-
 /** The run input that the flags and the spec file make together; notices go to `output`. */
 export async function runInput(options: RunOptions, output: Output): Promise<Record<string, unknown>> {
   const input: Record<string, unknown> = {};
@@ -172,7 +121,7 @@ export async function runInput(options: RunOptions, output: Output): Promise<Rec
     Object.assign(input, spec);
     for (const notice of notices) output.note(`note: ${notice}`);
   }
-  const dataset = datasetInput(options, input.dataset, output);
+  const dataset = await datasetInput(options, input.dataset, output);
   if (dataset === undefined) {
     throw failure('SPEC_INCOMPLETE', {
       field: '--data',
@@ -202,39 +151,39 @@ export async function runInput(options: RunOptions, output: Output): Promise<Rec
 const asRecord = (value: unknown): Record<string, unknown> =>
   typeof value === 'object' && value !== null ? { ...value } : {};
 
-function datasetInput(
+async function datasetInput(
   options: RunOptions,
   before: unknown,
   output: Output,
-): Record<string, unknown> | undefined {
+): Promise<Record<string, unknown> | undefined> {
   const { data, source, split, subset, labels } = options;
   if ([data, source, split, subset, labels].every((flag) => flag === undefined)) {
     return before === undefined ? undefined : asRecord(before);
   }
-  const dataset = asRecord(before);
-  if (data !== undefined && isUrl(data)) {
-    dataset.url = data;
-    dataset.source = source ?? dataset.source ?? 'image-folder';
-  } else if (data !== undefined) {
-    const guess = guessSource(data);
-    dataset.url = guess.url;
-    dataset.source = source ?? guess.source;
-    const named = asRecord(before).source;
+  const named = asRecord(before).source;
+  const { guessSource, placeOf } = await import('./guess-source.js');
+  const guess = data === undefined || source !== undefined ? undefined : await guessSource(data);
+  const place = guess ?? (data === undefined ? undefined : placeOf(data));
+  const chosen = source ?? guess?.source ?? named;
+  // The spec's fields of another source are not this one's.
+  const kept = named === undefined || named === chosen;
+  const dataset: Record<string, unknown> = kept ? asRecord(before) : { url: asRecord(before).url };
+  dataset.source = chosen;
+  if (place !== undefined) {
+    dataset.url = place.url;
+    if (place.shards !== undefined) dataset.shards = place.shards;
+  }
+  if (guess !== undefined) {
     const other = named !== undefined && named !== guess.source ? `, not the spec's ${named}` : '';
-    if (source === undefined && (guess.source !== 'image-folder' || other !== '')) {
+    if (guess.source !== 'image-folder' || other !== '') {
       output.note(`data: ${guess.url} as ${guess.source}${other} (${guess.why})`);
     }
-  } else if (source !== undefined) {
-    dataset.source = source;
   }
   if (split !== undefined) dataset.split = split;
   if (subset !== undefined) dataset.subset = resolve(subset);
   if (labels !== undefined) dataset.labels = labels;
   return dataset;
 }
-
-/** Whether a place is named by a scheme, and so is no path. */
-export const isUrl = (path: string) => /^[a-z][a-z0-9+.-]*:\/\//i.test(path);
 
 /** Reads the flags, indexes the dataset and resolves the spec: for commands that make no views, so whose are no matter. */
 export function openDatasetOf(options: RunOptions, output: Output, how: OpenHow): Promise<OpenedRun> {

@@ -153,7 +153,11 @@ function indexFailure(error: unknown, url: string, signal: AbortSignal | undefin
   const cause = { cause: error };
   switch (kind) {
     case 'not-found':
-      return failure('DATASET_NOT_FOUND', { url, reason }, cause);
+      return failure(
+        'DATASET_NOT_FOUND',
+        { url, reason: path === '' ? reason : `${path}: ${reason}` },
+        cause,
+      );
     case 'denied':
       return failure('DATASET_DENIED', { path: url, reason }, cause);
     case 'changed':

@@ -113,7 +113,7 @@ describe('errors', () => {
   test.each([
     [['replay', '--step', '3', '--epoch', '1'], /'--step <n>' cannot be used with option '--epoch <n>'/],
     [['preview', '--images', '3', '--epochs', '3'], /'--images <n>' cannot be used with option '--epochs/],
-    [['augment', '--image', 'x.jpg'], /'--image <file>' cannot be used with option '--data <path>'/],
+    [['augment', '--image', 'x.jpg'], /'--image <file>' cannot be used with option '--data <place>'/],
   ])('%j contradicts itself', async (args, message) => {
     await expect(cropstream(...args, '--data', data)).rejects.toThrow(message);
   });

@@ -6,11 +6,12 @@ import { type Command, Option } from 'commander';
 import type { Resizing } from '../convert/images.js';
 import type { ConversionRecord } from '../convert/output-folder.js';
 import { given, integer } from '../flags.js';
+import { isUrl } from '../guess-source.js';
 import { interruptible } from '../interrupt.js';
 import { formatBytes, Output, plural } from '../output.js';
 import { checkOutputFolder } from '../outputs.js';
 import { progressBar } from '../progress.js';
-import { addRunOptions, isUrl, openDatasetOf, type RunOptions } from '../run-options.js';
+import { addRunOptions, openDatasetOf, type RunOptions } from '../run-options.js';
 
 interface ConvertOptions extends RunOptions {
   readonly to: ShardFormat['name'];

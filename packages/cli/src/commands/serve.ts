@@ -4,10 +4,11 @@ import type { Inspection, SourceRegistry } from '@cropstream/datasets';
 import { type CropstreamError, failure } from '@cropstream/errors';
 import { type Command, Option } from 'commander';
 import { given, integer } from '../flags.js';
+import { isUrl } from '../guess-source.js';
 import { formatBytes, formatCount, Output, plural } from '../output.js';
 import { DEFAULT_HTTP_PORT, DEFAULT_PORT } from '../ports.js';
 import { progressCount } from '../progress.js';
-import { addRunOptions, isUrl, modulesOf, type RunOptions, runInput } from '../run-options.js';
+import { addRunOptions, modulesOf, type RunOptions, runInput } from '../run-options.js';
 
 interface ServeOptions extends RunOptions {
   readonly name?: string;

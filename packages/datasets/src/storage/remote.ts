@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { newStorageCounts, type StorageCounts } from './counts.js';
 import { pausesFor, retrying } from './retry.js';
 import { StorageError, type StorageErrorKind } from './storage.js';
@@ -92,6 +93,8 @@ export class RemoteCalls {
     else await new Promise<void>((enter) => this.#waiting.push(enter));
     const stop = new AbortController();
     const abort = () => stop.abort(signal?.reason);
+    // Whoever calls shares one signal among many calls: Node would take its listeners for a leak.
+    if (signal) setMaxListeners(0, signal);
     const timer = setTimeout(() => stop.abort(new Silence(this.#limits.silenceMs)), this.#limits.silenceMs);
     try {
       signal?.throwIfAborted();

@@ -195,6 +195,8 @@ async function connect({
   client: given,
   maxRequests = DEFAULT_REMOTE_LIMITS.maxRequests,
 }: S3Options): Promise<Connection> {
+  // On standard error, in front of every command of whoever runs a version of Node that we support.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   const sdk = await import('@aws-sdk/client-s3');
   const agent = { keepAlive: true, maxSockets: maxRequests };
   const config: S3ClientConfig = {
