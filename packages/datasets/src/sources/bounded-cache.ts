@@ -39,6 +39,15 @@ export class BoundedCache<Key, Value> {
     return loading;
   }
 
+  /** Lets go of values that are not needed any more. */
+  forget(isOver: (key: Key) => boolean): void {
+    for (const [key, { bytes }] of this.#loaded) {
+      if (!isOver(key)) continue;
+      this.#loaded.delete(key);
+      this.#bytes -= bytes;
+    }
+  }
+
   async #load(key: Key, load: () => Promise<Loaded<Value>>): Promise<Value> {
     if (this.#loading >= this.maxLoads) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#loading += 1;

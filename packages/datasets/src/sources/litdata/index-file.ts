@@ -55,7 +55,7 @@ const indexSchema = z.object({
       })
       .nullish(),
     format: z
-      .never({ error: ({ input }) => `chunks of the format ${JSON.stringify(input)} are not read` })
+      .null({ error: ({ input }) => `chunks of the format ${JSON.stringify(input)} are not read` })
       .optional(),
   }),
 });

@@ -108,6 +108,7 @@ export class LitDataReader implements SampleReader {
   }
 
   close(): Promise<void> {
+    contents.forget((key) => key.startsWith(`${this.#id}/`));
     return this.#storage.close();
   }
 
