@@ -196,7 +196,8 @@ describe.skipIf(python === undefined)('litdata', () => {
       for (const { name, bytes } of format.index(shards, options)) writeFileSync(join(url, name), bytes);
       writeFileSync(join(url, 'classes.json'), encodeClasses(options.classes));
 
-      expect(readByLibrary(url)).toEqual(
+      const byLibrary = readByLibrary(url);
+      expect(byLibrary).toEqual(
         samples.map(({ encoded, label, fields }) => ({ image: sha256(encoded), label, ...fields })),
       );
       const read = (await readAll(url)).samples;
@@ -206,7 +207,7 @@ describe.skipIf(python === undefined)('litdata', () => {
           label,
           ...fields,
         })),
-      ).toEqual(readByLibrary(url));
+      ).toEqual(byLibrary);
     },
     300_000,
   );
