@@ -1,6 +1,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { indexDataset, openDataset, openStorage } from '@cropstream/datasets';
+import {
+  datasetSchema,
+  indexDataset,
+  openDataset,
+  openStorage,
+  ReadCache,
+  type SampleReader,
+  shardFormat,
+} from '@cropstream/datasets';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { makeImages, temporaryFolder } from '../integration/harness.js';
 import { filesOf, put, remove } from '../s3-objects.js';
@@ -172,6 +180,46 @@ describe.each(SERVERS)('a bucket of %s', (_, startServer) => {
       indexDataset({ ...config, url: 's3://cifar', subset: 's3://cifar/none.txt' }),
     ).rejects.toMatchObject({ code: 'DATASET_NOT_FOUND' });
   });
+
+  it.each(['webdataset', 'litdata'] as const)(
+    'holds %s shards to the version that they were opened in, also where the cache has others',
+    async (source) => {
+      const format = shardFormat(source);
+      const options = { classes: [], fields: { path: 'string' }, compression: 'none' } as const;
+      const samplesOf = (content: string) =>
+        ['0', '1', '2'].map((key) => ({
+          key,
+          encoded: Buffer.from(`\xff\xd8\xff ${content} ${key}`, 'latin1'),
+          extension: 'jpg',
+          label: Number(key),
+          fields: { path: key },
+        }));
+      const name = format.shardName(0, 1, options);
+      const [before, behind] = await Promise.all(
+        ['before', 'behind'].map((content) => format.encode(samplesOf(content), options)),
+      );
+      const index = format.index([{ name, samples: 3, bytes: before!.length }], options);
+      const files = Object.fromEntries(index.map((file) => [`${source}/${file.name}`, file.bytes]));
+      await put(server, 'shards', { ...files, [`${source}/${name}`]: before! });
+      const url = `s3://shards/${source}`;
+      const { manifest } = await indexDataset(datasetSchema.parse({ source, url }));
+      const cache = new ReadCache({ folder: join(folder.path, `cache-${source}`), maxBytes: 64 << 20 });
+      const content = async (reader: SampleReader, id: number) =>
+        text((await reader.read(id)).encoded!).slice(4);
+      const reader = openDataset(url, manifest, { storage: { cache } });
+      expect(await content(reader, 0)).toContain('before 0');
+      await put(server, 'shards', { [`${source}/${name}`]: behind! });
+      expect(await content(reader, 0)).toContain('before 0');
+      await expect(reader.read(1)).rejects.toMatchObject({
+        code: 'DATASET_CHANGED',
+        details: { change: expect.stringContaining('was replaced: it no longer has the ETag') },
+      });
+      await reader.close();
+      const opened = openDataset(url, manifest, { storage: { cache } });
+      expect(await content(opened, 0)).toContain('behind 0');
+      await opened.close();
+    },
+  );
 
   it('is left alone by a caller that aborts', async () => {
     await expect(open().read('c0/a.jpg', { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow(

@@ -52,7 +52,9 @@ export class S3Storage implements Storage {
     this.#prefix = prefix === '' ? '' : `${prefix}/`;
     this.#options = options;
     this.#calls = new RemoteCalls((error) => s3Failure(error, bucket), options);
-    this.cacheKey = `s3 ${options.client?.endpoint ?? endpointOf(process.env) ?? ''} ${bucket}/${this.#prefix}`;
+    const { AWS_PROFILE = '' } = process.env;
+    const endpoint = options.client?.endpoint ?? endpointOf(process.env) ?? `profile ${AWS_PROFILE}`;
+    this.cacheKey = `s3 ${endpoint} ${bucket}/${this.#prefix}`;
   }
 
   async list(folder: string, options: ListOptions = {}): Promise<FolderListing> {
