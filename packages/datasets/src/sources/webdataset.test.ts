@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { folderOf, temporaryFolder } from '../../test-support/folders.js';
 import { tarOf } from '../../test-support/tars.js';
+import { filesBy, serve } from '../../test-support/web-server.js';
 import {
   type DatasetConfigInput,
   datasetSchema,
@@ -91,6 +92,31 @@ describe('webdataset', () => {
     await writeFile(join(url, 'shards.txt'), '# in this order\ntest/x.tar\n./train-{1..1}.tar\n');
     const { manifest } = await indexDataset(config(url, { shards } as Partial<DatasetConfigInput>));
     expect(Array.from({ length: manifest.length }, (_, i) => manifest.pathOf(i))).toEqual(paths);
+  });
+
+  it('reads shards of a web server, which are named by braces or by an index', async () => {
+    const wids = { wids_version: 1, shardlist: [{ url: 'b.tar', nsamples: 1 }] };
+    const files = {
+      '/data/a0.tar': tarOf(TWO),
+      '/data/a1.tar': tarOf(THIRD),
+      '/wids/b.tar': tarOf(THIRD),
+      '/wids/shardindex.json': JSON.stringify(wids),
+    };
+    const server = await serve(filesBy(files));
+    const images = async (url: string, more: object = {}) => {
+      const { manifest } = await indexDataset(config(url, more));
+      return (await samplesOf(url, manifest)).map(({ image }) => image);
+    };
+    expect(await images(`${server}/data`, { shards: 'a{0..1}.tar' })).toEqual([
+      'image a',
+      'image b',
+      'image c',
+    ]);
+    expect(await images(`${server}/wids`)).toEqual(['image c']);
+    await expect(images(`${server}/data`)).rejects.toMatchObject({
+      code: 'SPEC_INVALID',
+      message: expect.stringContaining('cannot be asked what it has'),
+    });
   });
 
   it("takes wids' index at its word, and makes the shards' indexes when they are needed", async () => {

@@ -1,6 +1,6 @@
-import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import type { RequestListener } from 'node:http';
+import { describe, expect, it } from 'vitest';
+import { filesBy, serve } from '../../test-support/web-server.js';
 import { newStorageCounts, openStorage } from '../index.js';
 
 const FILES: Record<string, string> = {
@@ -9,33 +9,13 @@ const FILES: Record<string, string> = {
   '/moved/c': 'c',
 };
 
-/** A web server that answers ranges and If-Match, as they do. */
+/** A web server whose files were moved from /old/. */
 const files: RequestListener = (request, response) => {
-  const body = FILES[request.url ?? ''];
   if (request.url?.startsWith('/old/')) {
     return response.writeHead(302, { location: request.url.replace('/old/', '/moved/') }).end();
   }
-  if (body === undefined) return response.writeHead(404).end();
-  const etag = `"${body.length}"`;
-  if ((request.headers['if-match'] ?? etag) !== etag) return response.writeHead(412).end();
-  const [, from, to = ''] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? [];
-  const part = from === undefined ? body : body.slice(Number(from), to === '' ? undefined : Number(to) + 1);
-  if (from !== undefined && part === '') return response.writeHead(416).end();
-  const range = from && { 'content-range': `bytes ${from}-${Number(from) + part.length - 1}/${body.length}` };
-  response
-    .writeHead(from === undefined ? 200 : 206, { etag, 'content-length': part.length, ...range })
-    .end(part);
+  return filesBy(FILES)(request, response);
 };
-
-async function serve(listener: RequestListener): Promise<string> {
-  const server = createServer(listener).listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
 
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString();
 

@@ -90,6 +90,8 @@ export function checkColumns(footer: Footer, { columns, fields }: Layout): void 
     }
   }
   const image = leafNamed(footer, columns.image) as Leaf;
+  if (image.meaning !== 'bytes')
+    throw new ParquetError(`its column ${JSON.stringify(columns.image)} is not of bytes`);
   const [group] = footer.groups;
   if (group !== undefined && group.chunks[image.number]?.nulls === group.rows) {
     throw new ParquetError(

@@ -14,12 +14,14 @@ import type { PageValue } from './pages.js';
 import { type ReadRange, readScalars, readSpans, readSpanValues } from './row-group.js';
 import { ParquetError } from './thrift.js';
 
-/** Footers that are kept, as they lie in memory. */
-const FOOTER_CACHE_BYTES = 64 * 1024 * 1024;
+/** Footers that are kept, as they lie in memory, and the places of pages. */
+const FOOTER_CACHE_BYTES = 32 * 1024 * 1024;
 /** Of a row group's column in a footer in memory. */
 const CHUNK_BYTES = 200;
-/** Decoded pages that are kept: an image's neighbours are read with it. */
-const PAGE_CACHE_BYTES = 256 * 1024 * 1024;
+/** Decoded pages of images that are kept: an image's neighbours are read with it. */
+const IMAGE_CACHE_BYTES = 256 * 1024 * 1024;
+/** Row groups' other values that are kept. */
+const SCALAR_CACHE_BYTES = 64 * 1024 * 1024;
 /** Pages read and decoded at once. */
 const PAGE_LOADS = 4;
 /** What a value in memory takes beside its bytes. */
@@ -42,10 +44,10 @@ export class ParquetReader implements SampleReader {
   readonly #inside: boolean;
   readonly #classes: ReadonlyMap<string, number>;
   readonly #files: ShardIndexes<OpenFile>;
-  readonly #images = new BoundedCache<string, readonly PageValue[]>(PAGE_CACHE_BYTES, PAGE_LOADS);
+  readonly #images = new BoundedCache<string, readonly PageValue[]>(IMAGE_CACHE_BYTES, PAGE_LOADS);
   readonly #spans = new BoundedCache<string, readonly PageSpan[]>(FOOTER_CACHE_BYTES);
   readonly #scalars = new BoundedCache<string, ReadonlyMap<string, readonly Scalar[]>>(
-    FOOTER_CACHE_BYTES,
+    SCALAR_CACHE_BYTES,
     PAGE_LOADS,
   );
 
