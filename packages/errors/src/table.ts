@@ -95,7 +95,7 @@ export const ERROR_TABLE = {
     retryable: false,
     when: "A dataset's url does not exist or cannot be read by the service.",
     message: 'the dataset {url} cannot be read: {reason}',
-    help: 'Check the path as the service sees it (inside a container, the mount).',
+    help: 'Check the path as the service sees it (inside a container, the mount), or the bucket and the prefix.',
   }),
   DATASET_DENIED: row({
     grpc: 'PERMISSION_DENIED',

@@ -70,7 +70,7 @@ class DatasetNotFound(CropstreamError):
     code = "DATASET_NOT_FOUND"
     retryable = False
     problem_template = "the dataset {url} cannot be read: {reason}"
-    help_template = "Check the path as the service sees it (inside a container, the mount)."
+    help_template = "Check the path as the service sees it (inside a container, the mount), or the bucket and the prefix."
 
 
 class DatasetDenied(CropstreamError):

@@ -15,12 +15,14 @@ const LONGEST_PAUSE_MS = 5_000;
 
 /**
  * Pauses that double up to 5 s, each by chance between half of it and the whole, so that callers who failed together
- * come back apart; none begins after the budget is used up.
+ * come back apart; none lasts beyond the budget, so that the last attempt is made at its end.
  */
 export function* pausesFor(budgetMs: number): Generator<number, undefined> {
   const end = performance.now() + budgetMs;
-  for (let most = FIRST_PAUSE_MS; performance.now() < end; most = Math.min(2 * most, LONGEST_PAUSE_MS)) {
-    yield most * (0.5 + Math.random() / 2);
+  let most = FIRST_PAUSE_MS;
+  for (let left = budgetMs; left > 0; left = end - performance.now()) {
+    yield Math.min(left, most * (0.5 + Math.random() / 2));
+    most = Math.min(2 * most, LONGEST_PAUSE_MS);
   }
 }
 
