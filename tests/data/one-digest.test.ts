@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeImages, runJson, temporaryFolder } from '../integration/harness.js';
 import { type S3Server, startMoto } from '../s3-servers.mjs';
-import { streamOf, upload, writeByLibrary } from './one-digest.js';
+import { readByLibrary, rowsOf, streamOf, upload, writeByLibrary } from './one-digest.js';
 
 const python = process.env.CROPSTREAM_DATA_PYTHON ?? '';
 const folder = temporaryFolder();
@@ -50,6 +50,12 @@ const WRITTEN = [
   ['webdataset', 'its own library', byLibrary('webdataset')],
   ['parquet', "Hugging Face's datasets", byLibrary('parquet')],
 ] as const;
+
+it('webdataset reads what was converted', async () => {
+  const out = join(folder.path, 'for-webdataset');
+  await byConvert('--to', 'webdataset')(out);
+  expect(await readByLibrary(python, 'webdataset', out)).toEqual(rowsOf(images));
+});
 
 describe('the same images give one stream digest', () => {
   it('in another order, when their numbers are mapped', async () => {

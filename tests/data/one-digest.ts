@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,10 +9,33 @@ import { runJson } from '../integration/harness.js';
 import { clientConfig, type S3Server } from '../s3-servers.mjs';
 
 const writer = fileURLToPath(new URL('write_datasets.py', import.meta.url));
+const reader = fileURLToPath(new URL('read_datasets.py', import.meta.url));
 
 /** Has a real library write a folder of images as its own data set. */
 export async function writeByLibrary(python: string, kind: string, images: string, out: string) {
   await promisify(execFile)(python, [writer, kind, images, out], { timeout: 240_000 });
+}
+
+/** What a real library reads of a folder, a row a sample: SHA-256 of the image's bytes, label, path. */
+export async function readByLibrary(python: string, kind: string, folder: string): Promise<Row[]> {
+  const { stdout } = await promisify(execFile)(python, [reader, kind, folder], { timeout: 240_000 });
+  return JSON.parse(stdout.slice(stdout.lastIndexOf('[['))) as Row[];
+}
+
+type Row = readonly [sha256: string, label: number, path: string];
+
+/** The rows of a folder of class folders. */
+export function rowsOf(images: string): Row[] {
+  return readdirSync(images)
+    .toSorted()
+    .flatMap((name, label) =>
+      readdirSync(join(images, name))
+        .toSorted()
+        .map((file): Row => {
+          const bytes = readFileSync(join(images, name, file));
+          return [createHash('sha256').update(bytes).digest('hex'), label, `${name}/${file}`];
+        }),
+    );
 }
 
 /** Digest of two epochs of a run over a dataset: crops, numbers, labels and paths. */

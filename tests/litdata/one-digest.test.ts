@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { streamOf, upload, writeByLibrary } from '../data/one-digest.js';
-import { makeImages, temporaryFolder } from '../integration/harness.js';
+import { readByLibrary, rowsOf, streamOf, upload, writeByLibrary } from '../data/one-digest.js';
+import { makeImages, runJson, temporaryFolder } from '../integration/harness.js';
 import { type S3Server, startMoto } from '../s3-servers.mjs';
 
 const python = process.env.CROPSTREAM_DATA_PYTHON ?? '';
@@ -30,6 +30,17 @@ it.each(['litdata', 'litdata-zstd'])(
     expect(await streamOf('litdata', out)).toBe(expected);
     await upload(server, out, kind);
     expect(await streamOf('litdata', `s3://${kind}`, { env: server.env })).toBe(expected);
+  },
+  240_000,
+);
+
+it.each(['none', 'zstd'])(
+  'litdata reads what was converted, compression %s',
+  async (compression) => {
+    const out = join(folder.path, `converted-${compression}`);
+    const flags = ['--to', 'litdata', '--compression', compression, '--shard-samples', '7'];
+    await runJson(['convert', '--data', images, ...flags, '--out', out]);
+    expect(await readByLibrary(python, 'litdata', out)).toEqual(rowsOf(images));
   },
   240_000,
 );

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -40,9 +40,11 @@ async function contents(path: string): Promise<Record<string, string>> {
 }
 
 /** Digest of the first step of a run over a dataset: pixels, numbers, labels and paths. */
-async function streamOf(source: string, path: string): Promise<string> {
+async function streamOf(source: string, path: string, samples = 24): Promise<string> {
   const flags = ['--source', source, '--data', path, '--recipe', 'eval', '--seed', '3'];
-  return (await cropstreamJson<{ digest: string }>('replay', ...flags, '--global-batch-size', '24')).digest;
+  return (
+    await cropstreamJson<{ digest: string }>('replay', ...flags, '--global-batch-size', String(samples))
+  ).digest;
 }
 
 const KINDS = [
@@ -75,6 +77,25 @@ describe.each(KINDS)('convert to %s, compression %s', (format, compression) => {
     expect(await convert(...flags, '--out', out)).toMatchObject({ shards: 5, shards_kept: 3 });
     expect(await contents(out)).toEqual(await contents(whole));
   });
+});
+
+test('of pixels makes PNGs, and fields ride along', async () => {
+  const cifar = join(folder, 'cifar');
+  await mkdir(cifar);
+  const record = (i: number) =>
+    Buffer.from([i % 3, i % 5, ...Array.from({ length: 3072 }, (_, at) => (at * i) & 255)]);
+  await writeFile(join(cifar, 'train.bin'), Buffer.concat(Array.from({ length: 6 }, (_, i) => record(i))));
+  await writeFile(join(cifar, 'fine_label_names.txt'), 'a\nb\nc\nd\ne\n');
+  for (const format of ['litdata', 'webdataset']) {
+    const out = place();
+    const summary = await cropstreamJson('convert', '--data', cifar, '--to', format, '--out', out);
+    const fields = [
+      { name: 'path', dtype: 'string' },
+      { name: 'coarse_label', dtype: 'int64' },
+    ];
+    expect(summary).toMatchObject({ samples: 6, resized: 0, classes: 5, fields });
+    expect(await streamOf(format, out, 6)).toBe(await streamOf('cifar100', cifar, 6));
+  }
 });
 
 test('goes on after kill -9', async () => {
