@@ -1,5 +1,6 @@
 import {
   type DecodeLimits,
+  type ImageFormat,
   isBadSample,
   prepareSource,
   readHeader,
@@ -30,7 +31,8 @@ export interface ImageFile {
   readonly resized: boolean;
 }
 
-const EXTENSIONS = { jpeg: 'jpg', tiff: 'tif' } as const;
+/** Of formats whose files are not called by their names. */
+const EXTENSIONS: Partial<Record<ImageFormat, string>> = { jpeg: 'jpg', tiff: 'tif' };
 
 /** What decides about the bytes of images that are encoded anew, beside the options. */
 export const ENCODER = `sharp ${sharp.versions.sharp}`;
@@ -101,5 +103,5 @@ const bytesOf = async (encoded: Sharp): Promise<Uint8Array> => new Uint8Array(aw
 function extensionOf(encoded: Uint8Array): string {
   const kind = sniff(encoded);
   if (kind.kind !== 'supported') return 'jpg';
-  return kind.format === 'jpeg' || kind.format === 'tiff' ? EXTENSIONS[kind.format] : kind.format;
+  return EXTENSIONS[kind.format] ?? kind.format;
 }
