@@ -132,7 +132,7 @@ describe('HttpStorage', () => {
     for (const read of reads) await expect(read).rejects.toThrow('enough');
   });
 
-  it.each(['http://user:secret@host/x', 'https://host/x?token=1', 's3://', 'ftp://host/x'])(
+  it.each(['http://user:secret@host/x', 'https://host/x?token=1', 's3://', 'ftp://host/x', 'file://host/x'])(
     'refuses the url %s',
     (url) => {
       expect(() => openStorage(url)).toThrow(/dataset\.url/);

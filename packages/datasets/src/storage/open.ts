@@ -7,7 +7,7 @@ import { HttpStorage } from './http.js';
 import { LocalStorage } from './local.js';
 import type { ReadCache } from './read-cache.js';
 import type { RemoteOptions } from './remote.js';
-import { S3Storage } from './s3.js';
+import { type S3Options, S3Storage } from './s3.js';
 import type { Storage } from './storage.js';
 
 /** How storages are used; none of it changes what is read. */
@@ -33,7 +33,7 @@ function adapterFor(url: string, options: RemoteOptions): Storage {
     case undefined:
       return new LocalStorage(resolve(url.replace(/^~(?=\/|$)/, homedir())), options);
     case 'file':
-      return new LocalStorage(fileURLToPath(url), options);
+      return new LocalStorage(pathOf(url), options);
     case 's3':
       return bucketStorage(url, options);
     case 'gs':
@@ -46,7 +46,15 @@ function adapterFor(url: string, options: RemoteOptions): Storage {
   }
 }
 
-function bucketStorage(url: string, options: ConstructorParameters<typeof S3Storage>[3]): Storage {
+function pathOf(url: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch {
+    throw invalid(url, 'a file:// URL of an absolute path on this machine, such as file:///data/train');
+  }
+}
+
+function bucketStorage(url: string, options: S3Options): Storage {
   // Not by the rules of URLs: keys may have spaces, # and %, and stand for themselves.
   const [, bucket = '', prefix = ''] = /^[^:]+:\/\/([^/]*)\/*(.*?)\/*$/s.exec(url) ?? [];
   if (bucket === '') throw invalid(url, 'a bucket and a prefix, such as s3://bucket/train');
