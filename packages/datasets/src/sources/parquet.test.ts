@@ -6,6 +6,7 @@ import { CropstreamError } from '@cropstream/errors';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../test-support/folders.js';
+import { thriftList, thriftStruct } from '../../test-support/thrift.js';
 import { type DatasetConfigInput, datasetSchema, indexDataset, openDataset } from '../index.js';
 
 /** Written by pyarrow: scripts/parquet_golden.py. Nine rows in two row groups, and in one with pages of two rows. */
@@ -105,6 +106,38 @@ describe('parquet', () => {
     await expect(indexDataset(config(url))).rejects.toMatchObject({
       code: 'DATASET_MALFORMED',
       details: { path: 'a.parquet' },
+    });
+  });
+
+  it.each([
+    [
+      'columns without a name',
+      [
+        thriftStruct([[5, 1]]),
+        thriftStruct([
+          [1, 6],
+          [3, 0],
+        ]),
+      ],
+      /schema is cut/,
+    ],
+    ['more columns than it has', [thriftStruct([[5, 2 ** 31 - 1]])], /schema is cut/],
+    ['no columns', [thriftStruct([[5, 0]])], /no columns: none holds bytes/],
+  ])('refuses a footer of %s', async (_, schema, reason) => {
+    const footer = thriftStruct([
+      [1, 1],
+      [2, thriftList(12, schema.length, schema)],
+      [3, 0],
+      [4, thriftList(12, 0)],
+    ]);
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(footer.length);
+    const url = await temporaryFolder();
+    const mark = Buffer.from('PAR1');
+    await writeFile(join(url, 'a.parquet'), Buffer.concat([mark, footer, length, mark]));
+    await expect(indexDataset(config(url))).rejects.toMatchObject({
+      code: 'DATASET_MALFORMED',
+      details: { path: 'a.parquet', reason: expect.stringMatching(reason) },
     });
   });
 

@@ -168,7 +168,8 @@ function readSchema(elements: readonly SchemaElement[]): { leaves: Leaf[]; neste
   let place = 0;
   const read = (above: readonly string[], maxDefinition: number, isInList: boolean): void => {
     const element = elements[next++];
-    if (element === undefined) throw new ParquetError('its schema is cut');
+    // hyparquet's types promise a name; what is in the file may lack it.
+    if (typeof element?.name !== 'string') throw new ParquetError('its schema is cut');
     const path = [...above, element.name];
     if (path.length > MAX_DEPTH) throw new ParquetError(`its columns are nested more than ${MAX_DEPTH} deep`);
     const definition = maxDefinition + (element.repetition_type === 'REQUIRED' ? 0 : 1);
