@@ -108,7 +108,9 @@ async function lookInto(url: string): Promise<DataGuess | null> {
         return { source, url: folder === '' ? url : `${url.replace(/\/$/, '')}/${folder}`, why };
       }
     }
-    const named = await shardsAmongFirst(storage);
+    // A repository of the Hugging Face Hub has them in data/.
+    const named =
+      (await shardsAmongFirst(storage, '')) ?? (await shardsAmongFirst(storage, 'data').catch(() => null));
     return named && { source: named.source, url, why: named.why };
   } finally {
     await storage.close();
@@ -116,7 +118,7 @@ async function lookInto(url: string): Promise<DataGuess | null> {
 }
 
 /** The kind of shards that is among the first names of a folder. */
-async function shardsAmongFirst(storage: import('@cropstream/datasets').Storage) {
+async function shardsAmongFirst(storage: import('@cropstream/datasets').Storage, folder: string) {
   const enough = new AbortController();
   let seen = 0;
   let found: (typeof SHARDS)[number] | undefined;
@@ -126,7 +128,7 @@ async function shardsAmongFirst(storage: import('@cropstream/datasets').Storage)
     if (found !== undefined || seen >= NAMES) enough.abort();
     return false;
   };
-  await storage.list('', { accept, signal: enough.signal }).catch((error: unknown) => {
+  await storage.list(folder, { accept, signal: enough.signal }).catch((error: unknown) => {
     if (!enough.signal.aborted) throw error;
   });
   return found ?? null;
