@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, readdir, readFile, stat, truncate, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { appendFile, readdir, readFile, stat, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -163,6 +163,18 @@ describe('ReadCache', () => {
     expect(await cache.get(key('199'))).not.toBe(null);
   });
 
+  it('counts a file that gets its own name while it looks for room', async () => {
+    const folder = await temporaryFolder();
+    const { cache } = cacheIn(folder, MIB);
+    await cache.put(keyOf('a'), patterned(999));
+    const [a] = await filesIn(folder);
+    // Listed, and not found afterwards: as what another process just renamed.
+    const blocks = (MIB / 4096).toString(36);
+    await symlink('nowhere', join(dirname(a!.path), `${'0'.repeat(40)}-${blocks}.renamed`));
+    await cache.put(keyOf('b'), patterned(999));
+    expect(await cache.get(keyOf('b'))).toBe(null);
+  });
+
   it('does not keep what is larger than it may be', async () => {
     const folder = await temporaryFolder();
     const { cache } = cacheIn(folder, 100_000);
@@ -222,8 +234,25 @@ describe('several processes on one folder', () => {
 
   it('read what was written, and stay within the limit at every moment', async () => {
     const folder = await temporaryFolder();
-    const users = await Promise.all(Array.from({ length: 4 }, () => startUser(folder)));
-    for (let look = 0; look < 100; look++) expect(total(await filesIn(folder))).toBeLessThanOrEqual(LIMIT);
+    const users = await Promise.all(Array.from({ length: 8 }, () => startUser(folder)));
+    const signalAll = (signal: NodeJS.Signals) => {
+      for (const user of users) user.kill(signal);
+    };
+    let most = 0;
+    for (let look = 0; look < 60; look++) {
+      // All at once, or files that came after others had gone would be added to these.
+      signalAll('SIGSTOP');
+      let before: number;
+      let now = -1;
+      do {
+        before = now;
+        now = total(await filesIn(folder));
+      } while (now !== before);
+      signalAll('SIGCONT');
+      most = Math.max(most, now);
+      expect(now).toBeLessThanOrEqual(LIMIT);
+    }
+    expect(most).toBeGreaterThan(LIMIT / 2);
     const counts = await Promise.all(users.map(endUser));
     for (const { cacheHits, cacheEvictions, cacheDamaged } of counts) {
       expect(cacheHits).toBeGreaterThan(0);

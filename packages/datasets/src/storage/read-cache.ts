@@ -174,12 +174,11 @@ export class ReadCache {
     const files: { path: string; bytes: number; usedAt: number; unfinished: boolean }[] = [];
     for (const name of names) {
       const path = join(folder, name);
-      // Another process may have let go of it meanwhile.
+      const unfinished = name.includes('.');
       const found = await stat(path).catch(() => null);
-      if (found === null) used -= bytesOf(name);
-      else {
-        files.push({ path, bytes: bytesOf(name), usedAt: found.mtimeMs, unfinished: name.includes('.') });
-      }
+      if (found !== null) files.push({ path, bytes: bytesOf(name), usedAt: found.mtimeMs, unfinished });
+      // Evicted by another process meanwhile. One that was being written may as well have got its own name.
+      else if (!unfinished) used -= bytesOf(name);
     }
     files.sort((a, b) => a.usedAt - b.usedAt);
     for (const { path, bytes, usedAt, unfinished } of files) {
