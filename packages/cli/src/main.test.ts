@@ -57,6 +57,15 @@ test.each<[[string, ...string[]], string, string | RegExp, RegExp]>([
   });
 });
 
+test('a flag that must be there is named, with what it wants', async () => {
+  const { code, stderr } = await start('convert', '--data', 'x', '--out', 'y').done;
+  expect(code).toBe(2);
+  expect(stderr).toContain('error: --to is missing; expected what to write (litdata, webdataset)');
+  expect((await start('convert', '--to', 'litdata').done).stderr).toMatch(
+    /^error: --out is missing; .* folder/,
+  );
+});
+
 test.runIf(existsSync('/dev/full'))('a full disk behind stdout is told in one block', async () => {
   const full = await open('/dev/full', 'w');
   onTestFinished(() => full.close());

@@ -125,7 +125,7 @@ export async function runInput(options: RunOptions, output: Output): Promise<Rec
   if (dataset === undefined) {
     throw failure('SPEC_INCOMPLETE', {
       field: '--data',
-      allowed: 'a folder of images, or a --spec that names a dataset',
+      allowed: 'a folder or a URL of a dataset, or a --spec that names one',
     });
   }
   input.dataset = dataset;

@@ -24,6 +24,12 @@ export function usageFailure({ code, message }: CommanderError, program: Command
   }
   const [, empty, wanted] = /^option '(?:-\w, )?(--[\w-]+) ?([^']*)' argument missing/.exec(text) ?? [];
   if (empty !== undefined) return invalid(empty, 'nothing', `a value: ${empty} ${wanted}`);
+  const [, required] = /^required option '(?:-\w, )?(--[\w-]+)[^']*' not specified/.exec(text) ?? [];
+  if (required !== undefined) {
+    const option = command?.options.find(({ long }) => long === required);
+    const choices = option?.argChoices ? ` (${option.argChoices.join(', ')})` : '';
+    return failure('SPEC_INCOMPLETE', { field: required, allowed: `${option?.description ?? ''}${choices}` });
+  }
   const [, one, other] = /^option '(--[\w-]+).*' cannot be used with option '(--[\w-]+)/.exec(text) ?? [];
   if (one !== undefined) return invalid(one, `together with ${other}`, 'one of the two');
   const [path] = command?.args ?? [];
