@@ -28,7 +28,7 @@ const spec = {
   },
   epoch_size: 18,
   shuffle: 'window',
-  shuffle_window: { block_size: 3, blocks: 2 },
+  shuffle_window: { block_size: 4, blocks: 2, run_size: 2 },
 };
 
 let served: Served;

@@ -3,7 +3,7 @@
  * interfaces, their in-process adapters, and the contract tests that every adapter passes. No scheduling
  * decisions live here, and no pixels pass through.
  */
-export type { Broker, QueueCounts } from './broker.js';
+export { type Broker, LOOK_AHEAD, MAX_PASSED, type QueueCounts } from './broker.js';
 export { MemoryBroker, type MemoryBrokerOptions } from './memory/memory-broker.js';
 export { MemoryStore, type MemoryStoreOptions } from './memory/memory-store.js';
 export {

@@ -70,42 +70,45 @@ def order(seed, epoch, length, positions=None):
     }
 
 
-def windowed(seed, epoch, length, block_size, blocks, part=0):
-    """Where a position lies: through its window, then through the order of the blocks."""
+def windowed(seed, epoch, length, block_size, blocks, run_size, part=0):
+    """All of an epoch, laid out: blocks in their order, each one's samples in theirs, then the runs of each window."""
     suffix = f":{part}" if part else ""
     full = length // block_size
-    tail = length % block_size
     blocks_key = random_key("blocks" + suffix, seed, epoch)
-    start = block_size * permutation(blocks_key, full + 1, 1)(0)
-    order_of_blocks = []
-    for i in range(full):
-        order_of_blocks.append(permutation(blocks_key, full)(i))
+    before = permutation(blocks_key, full + 1, 1)(0)
+
+    def samples_of(block):
+        size = min(block_size, length - block * block_size)
+        return [block * block_size + permutation(blocks_key, size, 2 + block)(i) for i in range(size)]
+
     laid = []
-    for i, block in enumerate(order_of_blocks):
-        if i * block_size == start:
-            laid += range(full * block_size, length)
-        laid += range(block * block_size, (block + 1) * block_size)
-    if start == full * block_size:
-        laid += range(full * block_size, length)
-    assert len(laid) == length and (tail > 0 or laid)
+    for place in range(full + 1):
+        if place == before and length % block_size:
+            laid += samples_of(full)
+        if place < full:
+            laid += samples_of(permutation(blocks_key, full)(place))
+    assert len(laid) == length
     size = block_size * blocks
     window_key = random_key("window" + suffix, seed, epoch)
     samples = []
     for number, first in enumerate(range(0, length, size)):
-        run = laid[first : first + size]
-        at = permutation(window_key, len(run), number)
-        samples += [run[at(i)] for i in range(len(run))]
+        window = laid[first : first + size]
+        runs = [window[i : i + run_size] for i in range(0, len(window), run_size)]
+        whole = len(window) // run_size
+        for i in range(len(runs)):
+            samples += runs[permutation(window_key, whole, number)(i)] if i < whole else runs[i]
     return samples
 
 
-def window(seed, epoch, length, block_size, blocks):
+def window(seed, epoch, length, block_size, blocks, run_size):
     return {
         "seed": seed,
         "epoch": epoch,
         "length": length,
         "block_size": block_size,
         "blocks": blocks,
-        "samples": windowed(seed, epoch, length, block_size, blocks),
+        "run_size": run_size,
+        "samples": windowed(seed, epoch, length, block_size, blocks, run_size),
     }
 
 
@@ -140,7 +143,7 @@ def draws(seed, epoch, parts, window=None):
             at -= turn
             left -= part["draws"]
     result = {"seed": seed, "epoch": epoch, "parts": parts, "draws": out}
-    return {**result, "block_size": window[0], "blocks": window[1]} if window else result
+    return {**result, **dict(zip(("block_size", "blocks", "run_size"), window))} if window else result
 
 
 def part(samples, draws):
@@ -178,11 +181,11 @@ vectors = {
         *(order(2**53 - 1, 7, n, [0, 1, 2**32, n // 3, n - 1]) for n in (big - 1, big)),
     ],
     "windows": [
-        window(42, 0, 24, 4, 2),
-        window(42, 1, 24, 4, 2),
-        window(42, 0, 30, 4, 3),
-        window(7, 3, 5, 8, 2),
-        window(42, 0, 100, 10, 1),
+        window(42, 0, 24, 4, 2, 2),
+        window(42, 1, 24, 4, 2, 2),
+        window(42, 0, 30, 4, 3, 4),
+        window(7, 3, 5, 8, 2, 2),
+        window(42, 0, 103, 10, 3, 1),
     ],
     "draws": [
         draws(42, 0, [part(10, 10)]),
@@ -190,7 +193,7 @@ vectors = {
         draws(42, 1, [part(5, 13)]),
         draws(42, 0, [part(12, 12), part(4, 8)]),
         draws(42, 2, [part(12, 6), part(4, 8), part(9, 0), part(3, 5)]),
-        draws(42, 1, [part(12, 12), part(8, 4)], window=(3, 2)),
+        draws(42, 1, [part(12, 12), part(8, 4)], window=(4, 2, 2)),
     ],
     "substitutes": [
         substitute(42, 0, 0, 2, 1),

@@ -14,7 +14,7 @@ const part = fc.record({ samples: fc.integer({ min: 1, max: 60 }), draws: fc.int
 const parts: fc.Arbitrary<DrawnPart[]> = fc
   .array(part, { minLength: 1, maxLength: 5 })
   .filter((parts) => parts.some(({ draws }) => draws > 0));
-const shuffle = fc.constantFrom(true, false, { blockSize: 7, blocks: 2 });
+const shuffle = fc.constantFrom(true, false, { blockSize: 6, blocks: 2, runSize: 3 });
 
 function drawsOf(
   options: { seed: number; parts: readonly DrawnPart[]; shuffle: never | object | boolean },

@@ -13,6 +13,7 @@ export {
   MAX_DRAWS_A_SAMPLE,
   sampleOf,
 } from './draws.js';
+export { mostReadBlock } from './locality.js';
 export {
   EpochOrder,
   type EpochOrderOptions,

@@ -20,6 +20,7 @@ interface Vectors {
     length: number;
     block_size: number;
     blocks: number;
+    run_size: number;
     samples: number[];
   }[];
   draws: {
@@ -28,6 +29,7 @@ interface Vectors {
     parts: DrawnPart[];
     block_size?: number;
     blocks?: number;
+    run_size?: number;
     draws: number[];
   }[];
   substitutes: { seed: number; epoch: number; sample_id: number; length: number; probes: number[] }[];
@@ -48,17 +50,21 @@ describe('the published vectors, made by another implementation', () => {
   });
 
   it.each(vectors.windows)('window of seed $seed, epoch $epoch, length $length', (vector) => {
-    const shuffle = { blockSize: vector.block_size, blocks: vector.blocks };
+    const shuffle = { blockSize: vector.block_size, blocks: vector.blocks, runSize: vector.run_size };
     const order = new EpochOrder({ ...vector, shuffle });
     expect(vector.samples.map((_, position) => order.at(position))).toEqual(vector.samples);
   });
 
-  it.each(vectors.draws)('draws of seed $seed, epoch $epoch, $parts', ({ block_size, blocks, ...vector }) => {
-    const shuffle = block_size && blocks ? { blockSize: block_size, blocks } : true;
-    const order = new DrawOrder({ ...vector, shuffle });
-    expect(vector.draws.map((_, position) => order.at(position))).toEqual(vector.draws);
-    expect(order.length).toBe(vector.draws.length);
-  });
+  it.each(vectors.draws)(
+    'draws of seed $seed, epoch $epoch, $parts',
+    ({ block_size, blocks, run_size, ...vector }) => {
+      const shuffle =
+        block_size && blocks && run_size ? { blockSize: block_size, blocks, runSize: run_size } : true;
+      const order = new DrawOrder({ ...vector, shuffle });
+      expect(vector.draws.map((_, position) => order.at(position))).toEqual(vector.draws);
+      expect(order.length).toBe(vector.draws.length);
+    },
+  );
 
   it.each(vectors.substitutes)('substitutes of sample $sample_id of $length', (vector) => {
     const order = new SubstituteOrder({ ...vector, sampleId: vector.sample_id });
@@ -123,10 +129,13 @@ describe('EpochOrder', () => {
 });
 
 describe('a window shuffle', () => {
-  const window = fc.record({
-    blockSize: fc.integer({ min: 1, max: 50 }),
-    blocks: fc.integer({ min: 1, max: 9 }),
-  });
+  const window = fc
+    .record({
+      runs: fc.integer({ min: 2, max: 9 }),
+      runSize: fc.integer({ min: 1, max: 6 }),
+      blocks: fc.integer({ min: 1, max: 9 }),
+    })
+    .map(({ runs, runSize, blocks }) => ({ blockSize: runs * runSize, blocks, runSize }));
   const orderOf = (seed: number, epoch: number, length: number, shuffle: ShuffleWindow) => {
     const order = new EpochOrder({ seed, epoch, length, shuffle });
     return Array.from({ length }, (_, position) => order.at(position));
@@ -154,8 +163,21 @@ describe('a window shuffle', () => {
     );
   });
 
+  it('draws each run from one block', () => {
+    const { length, runSize } = { length: 24_000, runSize: 8 };
+    const samples = orderOf(5, 2, length, { blockSize: 80, blocks: 6, runSize });
+    for (let start = 0; start < length; start += runSize) {
+      const run = samples.slice(start, start + runSize);
+      expect(new Set(run.map((id) => Math.floor(id / 80))).size).toBe(1);
+      expect(run).not.toEqual([...run].sort((a, b) => a - b));
+    }
+    const blocks = Array.from({ length: 60 }, (_, run) => Math.floor(samples[run * runSize]! / 80));
+    expect(new Set(blocks).size).toBe(6);
+    expect(new Set(blocks.slice(0, 12)).size).toBeGreaterThan(3);
+  });
+
   it('puts blocks and the samples of a window into another order every epoch', () => {
-    const window = { blockSize: 100, blocks: 4 };
+    const window = { blockSize: 100, blocks: 4, runSize: 5 };
     const [a, b] = [orderOf(1, 0, 10_000, window), orderOf(1, 1, 10_000, window)];
     expect(a).not.toEqual(b);
     const first = (samples: number[]) => new Set(samples.slice(0, 400).map((id) => Math.floor(id / 100)));
@@ -166,7 +188,7 @@ describe('a window shuffle', () => {
   it('may put the shorter block anywhere', () => {
     const places = new Set<number>();
     for (let seed = 0; seed < 200; seed++) {
-      places.add(orderOf(seed, 0, 43, { blockSize: 10, blocks: 1 }).indexOf(42) - 2);
+      places.add(orderOf(seed, 0, 43, { blockSize: 10, blocks: 1, runSize: 10 }).findIndex((id) => id >= 40));
     }
     expect(Math.max(...places)).toBeGreaterThan(35);
     expect(Math.min(...places)).toBeLessThan(5);
@@ -177,7 +199,7 @@ describe('a window shuffle', () => {
       seed: 3,
       epoch: 4,
       length: 2 ** 40,
-      shuffle: { blockSize: 1024, blocks: 16 },
+      shuffle: { blockSize: 1024, blocks: 16, runSize: 64 },
     });
     const ids = Array.from({ length: 2000 }, (_, i) => order.at(5e11 + i));
     expect(new Set(ids).size).toBe(2000);

@@ -15,15 +15,17 @@ export interface Order {
 }
 
 /**
- * A shuffle that keeps neighbours near: the dataset is cut into blocks of consecutive samples, the blocks are put into a
- * random order, and then each run of `blocks` blocks is shuffled as a whole. What is drawn within a while lies in few
- * places.
+ * A shuffle that keeps neighbours near: the dataset is cut into blocks of consecutive samples; the blocks are put into a random
+ * order, and so are the samples of each; then each stretch of `blocks` blocks is cut into runs, which are shuffled. So what is
+ * drawn within a while lies in few places, and a run, which one worker makes, lies in one.
  */
 export interface ShuffleWindow {
-  /** Consecutive samples that stay together: integer from 1. */
+  /** Consecutive samples that stay together: integer from 2. */
   readonly blockSize: number;
-  /** Blocks whose samples are mixed with each other: integer from 1. */
+  /** Blocks whose runs are mixed with each other: integer from 1. */
   readonly blocks: number;
+  /** Samples drawn from one block before the next may be another's: a divisor of blockSize. */
+  readonly runSize: number;
 }
 
 /** `true`: any sample anywhere. `false`: the dataset's own order. */
@@ -70,25 +72,32 @@ export class EpochOrder implements Order {
 
 type Bijection = Pick<KeyedPermutation, 'at'>;
 
-/** The bijection of a `ShuffleWindow`. The last block, if it is shorter, takes a random place among the others. */
+/**
+ * The bijection of a `ShuffleWindow`. The last block, if it is shorter, takes a random place among the others; a last run that
+ * is shorter stays the last.
+ */
 class WindowShuffle implements Bijection {
   readonly #blockSize: number;
   readonly #windowSize: number;
+  readonly #runSize: number;
   /** Of the blocks of full size. */
   readonly #blocks: KeyedPermutation | null;
   /** Where the shorter block begins in the blocks' order, and how long it is. */
   readonly #short: { readonly start: number; readonly length: number };
-  #latest: { readonly window: number; readonly permutation: KeyedPermutation } | undefined;
+  #latest: { readonly window: number; readonly runs: KeyedPermutation | null } | undefined;
 
   constructor(
     private readonly length: number,
-    { blockSize, blocks }: ShuffleWindow,
-    blocksKey: RandomKey,
+    { blockSize, blocks, runSize }: ShuffleWindow,
+    private readonly blocksKey: RandomKey,
     private readonly windowKey: RandomKey,
   ) {
+    if (blockSize % runSize !== 0)
+      throw new RangeError(`runs of ${runSize} do not fit blocks of ${blockSize}`);
     const full = Math.floor(length / blockSize);
     this.#blockSize = blockSize;
     this.#windowSize = blockSize * blocks;
+    this.#runSize = runSize;
     this.#blocks = full > 0 ? new KeyedPermutation(blocksKey, full) : null;
     const place = new KeyedPermutation(blocksKey, full + 1, 1).at(0);
     this.#short = { start: place * blockSize, length: length - full * blockSize };
@@ -97,27 +106,39 @@ class WindowShuffle implements Bijection {
   at(position: number): number {
     const window = Math.floor(position / this.#windowSize);
     const start = window * this.#windowSize;
-    return this.#inBlocks(start + this.#within(window).at(position - start));
+    const within = position - start;
+    const run = Math.floor(within / this.#runSize);
+    const runs = this.#runs(window);
+    const other = runs !== null && run < runs.length ? runs.at(run) : run;
+    return this.#inBlocks(start + within + (other - run) * this.#runSize);
   }
 
   /** The sample at a position of the blocks' order. */
   #inBlocks(position: number): number {
     const { start, length } = this.#short;
-    if (position >= start && position < start + length) return this.length - length + (position - start);
+    if (position >= start && position < start + length) {
+      const number = (this.length - length) / this.#blockSize;
+      return this.#inBlock(number, length, position - start);
+    }
     const among = position < start ? position : position - length;
     const offset = among % this.#blockSize;
     // A position outside the short block is in one of full size.
-    return (
-      (this.#blocks as KeyedPermutation).at((among - offset) / this.#blockSize) * this.#blockSize + offset
-    );
+    const number = (this.#blocks as KeyedPermutation).at((among - offset) / this.#blockSize);
+    return this.#inBlock(number, this.#blockSize, offset);
   }
 
-  #within(window: number): KeyedPermutation {
+  #inBlock(number: number, length: number, offset: number): number {
+    return number * this.#blockSize + new KeyedPermutation(this.blocksKey, length, 2 + number).at(offset);
+  }
+
+  /** The permutation of a window's runs of full size; null where it has none. */
+  #runs(window: number): KeyedPermutation | null {
     if (this.#latest?.window !== window) {
       const length = Math.min(this.#windowSize, this.length - window * this.#windowSize);
-      this.#latest = { window, permutation: new KeyedPermutation(this.windowKey, length, window) };
+      const full = Math.floor(length / this.#runSize);
+      this.#latest = { window, runs: full > 0 ? new KeyedPermutation(this.windowKey, full, window) : null };
     }
-    return this.#latest.permutation;
+    return this.#latest.runs;
   }
 }
 

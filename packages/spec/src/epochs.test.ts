@@ -95,15 +95,23 @@ describe('shuffle', () => {
 
   it('has a window where it is one, which a resolved spec spells out', () => {
     const spec = plain({ shuffle: 'window' });
-    expect(spec).toMatchObject({ shuffle: 'window', shuffle_window: { block_size: 1024, blocks: 16 } });
+    expect(spec).toMatchObject({
+      shuffle: 'window',
+      shuffle_window: { block_size: 1024, blocks: 16, run_size: 64 },
+    });
     expect(parseSpec(spec)).toEqual(spec);
     const order = orderOf(
-      plain({ shuffle: 'window', shuffle_window: { block_size: 10, blocks: 2 } }),
+      plain({ shuffle: 'window', shuffle_window: { block_size: 10, blocks: 2, run_size: 5 } }),
       { samples: 1000 },
       0,
     );
     const first = Array.from({ length: 20 }, (_, position) => Math.floor(order.at(position) / 10));
     expect(new Set(first).size).toBe(2);
+  });
+
+  it('refuses runs that do not fit blocks', () => {
+    const shuffle_window = { block_size: 100, run_size: 64 };
+    expect(() => plain({ shuffle: 'window', shuffle_window })).toThrow(/shuffle_window\.run_size.*divisor/);
   });
 
   it('refuses a window without it', () => {

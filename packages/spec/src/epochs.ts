@@ -41,7 +41,7 @@ export function orderOf(spec: ResolvedSpec, counts: SampleCounts, epoch: number)
 function shuffleOf({ shuffle, shuffle_window: window }: ResolvedSpec): Shuffle {
   if (shuffle !== 'window') return shuffle;
   if (window === undefined) throw invalid('shuffle_window', undefined, 'a window beside shuffle: window');
-  return { blockSize: window.block_size, blocks: window.blocks };
+  return { blockSize: window.block_size, blocks: window.blocks, runSize: window.run_size };
 }
 
 /** What an epoch draws from each dataset; null where it draws every sample of one dataset once. */

@@ -12,7 +12,7 @@ export interface ParseOptions {
 }
 
 const DEFAULT_GLOBAL_BATCH = 64;
-const DEFAULT_WINDOW = { block_size: 1024, blocks: 16 };
+const DEFAULT_WINDOW = { block_size: 1024, blocks: 16, run_size: 64 };
 
 /**
  * Checks a spec and decides everything that it leaves open. A resolved spec parses to itself.
@@ -58,7 +58,16 @@ function shuffleOf({
   shuffle,
   shuffle_window,
 }: ParsedSpec): Pick<ResolvedSpec, 'shuffle' | 'shuffle_window'> {
-  if (shuffle === 'window') return { shuffle, shuffle_window: shuffle_window ?? DEFAULT_WINDOW };
+  if (shuffle === 'window') {
+    const window = shuffle_window ?? DEFAULT_WINDOW;
+    if (window.block_size % window.run_size === 0) return { shuffle, shuffle_window: window };
+    const { block_size, run_size } = window;
+    throw invalid(
+      'shuffle_window.run_size',
+      run_size,
+      `a divisor of shuffle_window.block_size, ${block_size}`,
+    );
+  }
   if (shuffle_window !== undefined) throw invalid('shuffle_window', undefined, 'shuffle: window beside it');
   return { shuffle: shuffle === 'full' || shuffle === true };
 }

@@ -69,12 +69,15 @@ export const runSpecSchema = z.strictObject({
     ),
   shuffle_window: z
     .strictObject({
-      block_size: limited(z.int().min(1), SPEC_LIMITS.blockSize)
+      block_size: limited(z.int().min(2), SPEC_LIMITS.blockSize)
         .default(1024)
         .describe('Consecutive samples that stay together.'),
       blocks: limited(z.int().min(1), SPEC_LIMITS.windowBlocks)
         .default(16)
-        .describe('Blocks whose samples are mixed with each other.'),
+        .describe('Blocks whose runs are mixed with each other.'),
+      run_size: limited(z.int().min(1), SPEC_LIMITS.blockSize)
+        .default(64)
+        .describe('Samples drawn from one block before the next; it divides block_size.'),
     })
     .optional()
     .describe('Of shuffle: window.'),
@@ -133,7 +136,11 @@ export interface ResolvedSpec {
   readonly global_batch_size: number;
   readonly shuffle: boolean | 'window';
   /** There where `shuffle` is `window`. */
-  readonly shuffle_window?: { readonly block_size: number; readonly blocks: number };
+  readonly shuffle_window?: {
+    readonly block_size: number;
+    readonly blocks: number;
+    readonly run_size: number;
+  };
   readonly epoch_size?: number;
   readonly drop_last: boolean;
   readonly output: { readonly layout: 'nchw' | 'nhwc' };

@@ -63,7 +63,7 @@ describe('the normal way', () => {
   });
 
   test('jobs say which part of the dataset they read most of, where an order keeps neighbours together', async () => {
-    const window = { shuffle: 'window', shuffle_window: { block_size: 4, blocks: 1 } };
+    const window = { shuffle: 'window', shuffle_window: { block_size: 4, blocks: 3, run_size: 4 } };
     const run = await f.current.open('run', window);
     const worker = f.current.worker('w1');
     await f.current.attach(run);

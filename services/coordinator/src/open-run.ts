@@ -2,7 +2,7 @@ import { compileViews, type TransformRegistry } from '@cropstream/augment';
 import { AFFINITIES, type RunRecord } from '@cropstream/broker';
 import { locationOf, type ManifestFacts } from '@cropstream/datasets';
 import type { RunInfo } from '@cropstream/protocol';
-import { type EpochPlan, type Order, sampleOf } from '@cropstream/schedule';
+import { type EpochPlan, mostReadBlock, type Order } from '@cropstream/schedule';
 import { orderOf, planOf, type ResolvedSpec, type SampleCounts } from '@cropstream/spec';
 
 /** Samples of a block where an epoch has the dataset's own order. */
@@ -86,18 +86,7 @@ export class OpenRun {
     const { shuffle, shuffle_window } = this.spec;
     if (shuffle === true) return {};
     const blockSize = shuffle_window?.block_size ?? UNSHUFFLED_BLOCK;
-    const counts = new Map<number, number>();
-    let most = 0;
-    let block = 0;
-    for (const draw of draws) {
-      const its = Math.floor(sampleOf(draw) / blockSize);
-      const count = (counts.get(its) ?? 0) + 1;
-      counts.set(its, count);
-      if (count > most) {
-        most = count;
-        block = its;
-      }
-    }
+    const block = mostReadBlock(draws, blockSize);
     // Neighbouring blocks have numbers far apart, as a shard may hold several: Fibonacci hashing.
     return { affinity: (Math.imul(block, 0x9e3779b1) >>> 0) % AFFINITIES };
   }
