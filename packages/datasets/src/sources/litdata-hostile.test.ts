@@ -295,6 +295,14 @@ describe("litdata's chunks", () => {
     }
   });
 
+  it('have no column beyond their file', async () => {
+    const table = arrowChunk('zstd');
+    // In the record batch's description.
+    table[505] = 128;
+    const url = await litdataFolder([{ bytes: table, samples: 4 }]);
+    await expect(readAll(url)).rejects.toMatchObject(malformed('chunk-0-0.bin', /its tables name bytes/));
+  });
+
   it('are refused or read, whatever is done to their bytes', async () => {
     const ways: [Uint8Array, object][] = [
       [good, {}],

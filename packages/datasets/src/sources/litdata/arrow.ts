@@ -1,4 +1,4 @@
-import { type ByteSource, malformedChunk, readPart, viewOf } from './bytes.js';
+import { type ByteSource, checkPart, malformedChunk, readPart, viewOf } from './bytes.js';
 import { FlatTable } from './flat-table.js';
 import type { Layout } from './layout.js';
 import { decompress } from './zstd.js';
@@ -251,7 +251,9 @@ async function readBuffers(
       throw malformedChunk(source.name, 'its Arrow table has fewer buffers than columns need');
     const at = places.at + 16 * (buffer + i);
     const offset = body + Number(batch.view.getBigInt64(at, true));
-    return { offset, length: Number(batch.view.getBigInt64(at + 8, true)) };
+    const length = Number(batch.view.getBigInt64(at + 8, true));
+    checkPart(source, offset, length);
+    return { offset, length };
   };
   const whole = async (i: number, leastBytes: number) => {
     const { offset, length } = place(i);
@@ -278,6 +280,7 @@ async function readBuffers(
   if (!isImage) return { validity, offsets, values: await whole(2, 0) };
   const values = place(2);
   if (!isPacked || values.length === 0) return { validity, offsets, values };
+  if (values.length < 8) throw malformedChunk(source.name, 'a column of its Arrow table is cut short');
   const contentBytes = Number(viewOf(await readPart(source, values.offset, 8)).getBigInt64(0, true));
   const inner = { offset: values.offset + 8, length: values.length - 8 };
   return { validity, offsets, values: contentBytes === -1 ? inner : { ...inner, contentBytes } };

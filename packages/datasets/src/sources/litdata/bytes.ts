@@ -9,18 +9,22 @@ export interface ByteSource {
   read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;
 }
 
-/** A part that a chunk says it has. @throws DATASET_MALFORMED where it does not lie in it */
+/** @throws DATASET_MALFORMED for a part that a chunk says it has, where it does not lie in it */
+export function checkPart({ name, size }: ByteSource, offset: number, length: number): void {
+  if (offset >= 0 && length >= 0 && offset + length <= size) return;
+  throw malformedChunk(
+    name,
+    `it has ${size} bytes, and its tables name bytes ${offset} to ${offset + length}`,
+  );
+}
+
+/** Reads a part that a chunk says it has. Throws as `checkPart` does. */
 export async function readPart(
   source: ByteSource,
   offset: number,
   length: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  if (offset < 0 || length < 0 || offset + length > source.size) {
-    throw malformedChunk(
-      source.name,
-      `it has ${source.size} bytes, and its tables name bytes ${offset} to ${offset + length}`,
-    );
-  }
+  checkPart(source, offset, length);
   return source.read(offset, length);
 }
 
