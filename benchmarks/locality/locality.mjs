@@ -147,7 +147,7 @@ if (flags.out !== undefined) {
     field: 'runs',
     type: 'nominal',
     scale: { domain: RUNS.map((run) => `runs of ${run}`), range: ['#0b6bcb', '#d1570c', '#2b8a3e'] },
-    legend: { title: null },
+    legend: { title: null, symbolType: 'stroke' },
   };
   const full = result.at(-1).four_workers;
   const panel = (text, data, y, more = {}) => ({
@@ -170,7 +170,13 @@ if (flags.out !== undefined) {
           scale: { type: 'log' },
           axis: { title: 'bytes a byte (log)', values: [1, 2, 4, 10, 40, 200, 1000], format: ',d' },
         },
-        { strokeDash: { field: 'workers', type: 'nominal', legend: { title: null } } },
+        {
+          strokeDash: {
+            field: 'workers',
+            type: 'nominal',
+            legend: { title: null, symbolType: 'stroke', labelLimit: 320 },
+          },
+        },
       ),
       panel("Classes in a batch of 1,024, data sorted by class; 100 % is a full shuffle's", curves, {
         field: 'classes_of_full',

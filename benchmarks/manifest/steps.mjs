@@ -1,11 +1,19 @@
 // One step of the manifest benchmark in a process of its own, so that its memory is its own. Prints one JSON object.
 //   index SAMPLES FILE   indexes a made-up folder of classes and writes its manifest
+//   shards SAMPLES FILE  the manifest of so many samples in shards of ten thousand each
 //   open FILE            does with the manifest what a worker does that has it
 
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { createReadStream, createWriteStream, statSync } from 'node:fs';
+import { createReadStream, createWriteStream, statSync, writeFileSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { checkManifest, decodeManifest, SOURCES } from '@cropstream/datasets';
+import {
+  checkManifest,
+  decodeManifest,
+  readFacts,
+  ShardManifestBuilder,
+  SOURCES,
+} from '@cropstream/datasets';
 import { EpochOrder } from '@cropstream/schedule';
 
 const [step, ...args] = process.argv.slice(2);
@@ -54,6 +62,29 @@ async function index(samples, file) {
   };
 }
 
+async function shards(samples, file) {
+  const began = performance.now();
+  const fields = [{ name: 'path', dtype: 'string' }];
+  const builder = new ShardManifestBuilder({ source: 'webdataset', classes: [], fields });
+  for (let at = 0, number = 0; at < samples; at += 10_000, number++) {
+    const path = Buffer.from(`train/part-${number % 100}/shard-${String(number).padStart(6, '0')}.tar`);
+    builder.add(
+      path,
+      1_100_000_000,
+      Math.min(10_000, samples - at),
+      createHash('sha256').update(path).digest('hex'),
+    );
+  }
+  const bytes = builder.build().encode();
+  writeFileSync(file, bytes);
+  return {
+    samples,
+    manifest_mib: bytes.length / MIB,
+    made_ms: performance.now() - began,
+    mib_beside_the_start: peakMib() - startMib,
+  };
+}
+
 /** What a worker does with a manifest that it has: checks it, opens it, finds the samples of a chunk in it. */
 async function open(file) {
   const { size } = statSync(file);
@@ -72,17 +103,23 @@ async function open(file) {
   stalls.disable();
   const manifest = decodeManifest(bytes);
   const order = new EpochOrder({ seed: 1, epoch: 0, length: manifest.length, shuffle: true });
-  const paths = Array.from({ length: 64 }, (_, i) => manifest.storagePathOf(order.at(i)));
+  const paths = Array.from({ length: 64 }, (_, i) => manifest.pathOf(order.at(i)));
   const opened = performance.now();
   return {
-    samples: manifest.length,
+    samples: readFacts(bytes).samples,
     check_ms: checked - began,
     longest_stall_ms: stalls.max / 1e6,
     decode_and_first_chunk_ms: opened - checked,
     paths: paths.length,
     peak_mib_beside_the_manifest: peakMib() - size / MIB,
+    mib_beside_the_start: peakMib() - startMib,
   };
 }
 
-const result = step === 'index' ? await index(Number(args[0]), args[1]) : await open(args[0]);
+const steps = {
+  index: () => index(Number(args[0]), args[1]),
+  shards: () => shards(Number(args[0]), args[1]),
+  open: () => open(args[0]),
+};
+const result = await steps[step]();
 console.log(JSON.stringify(result));
