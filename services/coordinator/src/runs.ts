@@ -31,9 +31,6 @@ export interface RunCatalogOptions {
 /** What is read of a manifest for its facts: a coordinator has no use for the samples. */
 const FACTS_BYTES = 1024 * 1024;
 
-/** Contexts kept in memory; the store keeps the runs themselves. */
-const MAX_CACHED = 256;
-
 export interface OpenedRun {
   readonly run: OpenRun;
   readonly created: boolean;
@@ -203,8 +200,9 @@ export class RunCatalog {
     const key = cacheKey(run);
     this.#contexts.delete(key);
     this.#contexts.set(key, run);
+    // One for each run that may be open: with fewer, every look at all of them would read some manifests again.
     for (const oldest of this.#contexts.keys()) {
-      if (this.#contexts.size <= MAX_CACHED) break;
+      if (this.#contexts.size <= this.#options.limits.maxRuns) break;
       this.#contexts.delete(oldest);
     }
     return run;
