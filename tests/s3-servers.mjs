@@ -61,7 +61,8 @@ export async function startSeaweed(python, folder) {
     '-master.telemetry=false',
     '-master.electionTimeout=1s',
     '-master.heartbeatInterval=100ms',
-    '-volume.max=20',
+    // Each bucket takes seven volumes at its first object; an empty one takes no room.
+    '-volume.max=500',
     '-master.volumeSizeLimitMB=128',
   );
   args.push(...names.map((name, i) => `-${name}=${ports[i]}`));

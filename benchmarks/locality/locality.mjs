@@ -26,6 +26,8 @@ const BATCH = 1024;
 const BLOCK = 1024;
 const WINDOWS = [1, 4, 16, 64, 256];
 const RUNS = [64, 8, 1];
+const ANY = 'any takes any job (full lines)';
+const PREFERRING = 'each prefers some parts (dashes)';
 
 const orders = [
   ...RUNS.flatMap((runSize) =>
@@ -135,11 +137,16 @@ if (flags.out !== undefined) {
   const curves = result
     .filter(({ blocks }) => blocks !== 'full')
     .flatMap((row) => [
-      { ...row, runs: `runs of ${row.run}`, workers: 'any takes any job', reads: row.four_workers },
       {
         ...row,
         runs: `runs of ${row.run}`,
-        workers: 'each prefers some parts',
+        workers: ANY,
+        reads: row.four_workers,
+      },
+      {
+        ...row,
+        runs: `runs of ${row.run}`,
+        workers: PREFERRING,
         reads: row.four_workers_preferring,
       },
     ]);
@@ -147,7 +154,7 @@ if (flags.out !== undefined) {
     field: 'runs',
     type: 'nominal',
     scale: { domain: RUNS.map((run) => `runs of ${run}`), range: ['#0b6bcb', '#d1570c', '#2b8a3e'] },
-    legend: { title: null, symbolType: 'stroke' },
+    legend: { title: null, symbolType: 'stroke', orient: 'bottom' },
   };
   const full = result.at(-1).four_workers;
   const panel = (text, data, y, more = {}) => ({
@@ -174,7 +181,19 @@ if (flags.out !== undefined) {
           strokeDash: {
             field: 'workers',
             type: 'nominal',
-            legend: { title: null, symbolType: 'stroke', labelLimit: 320 },
+            scale: {
+              domain: [ANY, PREFERRING],
+              range: [
+                [1, 0],
+                [4, 3],
+              ],
+            },
+            legend: {
+              title: null,
+              symbolType: 'stroke',
+              labelLimit: 320,
+              orient: 'bottom',
+            },
           },
         },
       ),
