@@ -20,10 +20,7 @@ export class MixReader implements SampleReader {
   async read(sampleId: number, signal?: AbortSignal): Promise<Sample> {
     const { reader, id, part } = this.#locate(sampleId);
     const sample = await reader.read(id, signal);
-    const all: Readonly<Record<string, string | number>> = { dataset: part, ...sample.fields };
-    const fields = Object.fromEntries(
-      this.mix.fields.map(({ name }) => [name, all[name] as string | number]),
-    );
+    const fields = this.mix.fieldsOf(part, sample.fields);
     const labels = this.#labels[part] as readonly number[] | null;
     return { ...sample, label: labels === null ? sample.label : (labels[sample.label] ?? -1), fields };
   }

@@ -53,6 +53,8 @@ export class Mix implements Manifest {
   /** The first sample of each part, and the number of all. */
   readonly #starts: readonly number[];
   readonly #encoded: readonly Uint8Array[];
+  /** Whether `dataset` is the number of a sample's dataset: not all of them have a field of that name. */
+  readonly #numbersDatasets: boolean;
   #digest: string | undefined;
 
   constructor(
@@ -60,7 +62,9 @@ export class Mix implements Manifest {
     decoded: { readonly digest: string; readonly encoded: readonly Uint8Array[] } | null = null,
   ) {
     this.classes = [...new Set(parts.flatMap(({ classes }) => classes))];
-    this.fields = commonFields(parts);
+    const common = commonFields(parts);
+    this.#numbersDatasets = common.every(({ name }) => name !== DATASET_FIELD.name);
+    this.fields = this.#numbersDatasets ? [...common, DATASET_FIELD] : common;
     const starts = [0];
     for (const { length } of parts) starts.push((starts.at(-1) as number) + length);
     this.#starts = starts;
@@ -93,6 +97,15 @@ export class Mix implements Manifest {
   labelsOf(part: number): readonly number[] | null {
     if (this.classes.length === 0) return null;
     return (this.parts[part] as Manifest).classes.map((name) => this.classes.indexOf(name));
+  }
+
+  /** A sample's fields in the mix, of those that it has in its part. */
+  fieldsOf(
+    part: number,
+    own: Readonly<Record<string, string | number>>,
+  ): Readonly<Record<string, string | number>> {
+    const all = this.#numbersDatasets ? { ...own, [DATASET_FIELD.name]: part } : own;
+    return Object.fromEntries(this.fields.map(({ name }) => [name, all[name] as string | number]));
   }
 
   pathOf(sampleId: number): string {
@@ -170,10 +183,9 @@ function readStart(input: Uint8Array) {
 }
 
 function commonFields([first, ...others]: readonly Manifest[]): SampleField[] {
-  const common = (first?.fields ?? []).filter((field) =>
+  return (first?.fields ?? []).filter((field) =>
     others.every(({ fields }) =>
       fields.some(({ name, dtype }) => name === field.name && dtype === field.dtype),
     ),
   );
-  return common.some(({ name }) => name === DATASET_FIELD.name) ? common : [...common, DATASET_FIELD];
 }
