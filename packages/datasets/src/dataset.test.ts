@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { folderOf } from '../test-support/folders.js';
 import { indexFiles } from '../test-support/index-files.js';
+import { serve } from '../test-support/web-server.js';
 import {
   type DatasetConfigInput,
   datasetSchema,
@@ -14,7 +15,11 @@ import {
   type Manifest,
   openDataset,
 } from './index.js';
+import { FileManifestBuilder } from './manifests/file-manifest.js';
+import { Mix } from './manifests/mix.js';
+import { MixReader } from './mix-reader.js';
 import { ProgressMeter } from './progress.js';
+import type { SampleReader } from './source.js';
 import { imageFolder } from './sources/image-folder.js';
 
 const TEN = Array.from({ length: 10 }, (_, i) => `c${i % 2}/${i}.jpg`);
@@ -114,6 +119,31 @@ describe('a dataset', () => {
   });
 });
 
+describe('a mix', () => {
+  it('gives the number of the dataset where not all of its datasets have a field of that name', async () => {
+    const reader = (dataset?: string): SampleReader => ({
+      size: async () => 1,
+      read: async () => ({ label: -1, path: 'x', fields: { path: 'x', ...(dataset && { dataset }) } }),
+      head: async () => null,
+      close: async () => {},
+    });
+    const manifest = (fields: readonly string[]) => {
+      const builder = new FileManifestBuilder({
+        source: 'image-folder',
+        classes: [],
+        fields: fields.map((name) => ({ name, dtype: 'string' })),
+      });
+      builder.add(Buffer.from('x'), 1, -1);
+      return builder.build();
+    };
+    const [plain, named] = [manifest(['path']), manifest(['path', 'dataset'])];
+    const mixed = new MixReader(new Mix([plain, named]), [reader(), reader('its own')]);
+    expect((await mixed.read(1)).fields).toEqual({ path: 'x', dataset: 1 });
+    const alike = new MixReader(new Mix([named, named]), [reader('first'), reader('second')]);
+    expect((await alike.read(1)).fields).toEqual({ path: 'x', dataset: 'second' });
+  });
+});
+
 describe('subset', () => {
   const pathsOf = (manifest: Manifest) =>
     Array.from({ length: manifest.length }, (_, i) => manifest.pathOf(i));
@@ -155,6 +185,22 @@ describe('subset', () => {
     const missing = indexDataset(config(url, { subset: join(url, 'none.txt') }));
     await expect(missing).rejects.toMatchObject({ code: 'DATASET_NOT_FOUND' });
   });
+
+  it.each([
+    [403, 'DATASET_DENIED', false],
+    [400, 'DATASET_UNAVAILABLE', true],
+  ])(
+    'tells a file that a store answers %d for from one that is not there',
+    async (status, code, retryable) => {
+      const store = await serve((_, response) => response.writeHead(status).end());
+      const indexed = indexDataset(config(await folderOf(TEN), { subset: `${store}/ids.txt` }));
+      await expect(indexed).rejects.toMatchObject({
+        code,
+        retryable,
+        message: expect.stringMatching(/subset/),
+      });
+    },
+  );
 });
 
 describe('datasetSchema', () => {

@@ -1,5 +1,6 @@
-import { CropstreamError, failure } from '@cropstream/errors';
+import { failure } from '@cropstream/errors';
 import * as z from 'zod';
+import { indexFailure } from './index-failure.js';
 import { FileManifest } from './manifests/file-manifest.js';
 import type { Manifest } from './manifests/manifest.js';
 import { Mix } from './manifests/mix.js';
@@ -12,7 +13,6 @@ import type { IndexedDataset, IndexOptions, Parts, SampleReader } from './source
 import type { DatasetConfig, SingleDatasetConfig } from './sources/index.js';
 import { BUILT_IN_SOURCES, type SourceRegistry } from './sources/registry.js';
 import { openStorage, type StorageOptions } from './storage/open.js';
-import { StorageError } from './storage/storage.js';
 import { takeSubset } from './subset.js';
 
 export interface IndexDatasetOptions extends IndexOptions {
@@ -45,7 +45,7 @@ async function indexOne(config: SingleDatasetConfig, options: IndexDatasetOption
   try {
     const { manifest, notices } = await sources.named(config.source).index(config, storage, options);
     if (config.subset === undefined) return { manifest, notices };
-    return { manifest: await takeSubset(manifest, config.subset), notices };
+    return { manifest: await takeSubset(manifest, config.subset, options.signal), notices };
   } catch (error) {
     throw indexFailure(error, config.url, options.signal);
   } finally {
@@ -142,29 +142,5 @@ function tryJson(text: string): unknown {
     return JSON.parse(text);
   } catch {
     return null;
-  }
-}
-
-function indexFailure(error: unknown, url: string, signal: AbortSignal | undefined): unknown {
-  if (error instanceof CropstreamError) return error;
-  if (signal?.aborted) return failure('CANCELLED', { what: `indexing ${url}` }, { cause: error });
-  if (!(error instanceof StorageError)) return error;
-  const { kind, path, reason } = error;
-  const cause = { cause: error };
-  switch (kind) {
-    case 'not-found':
-      return failure(
-        'DATASET_NOT_FOUND',
-        { url, reason: path === '' ? reason : `${path}: ${reason}` },
-        cause,
-      );
-    case 'denied':
-      return failure('DATASET_DENIED', { path: url, reason }, cause);
-    case 'changed':
-      return failure('DATASET_CHANGED', { path, change: reason }, cause);
-    case 'outside':
-      return failure('DATASET_MALFORMED', { path, reason }, cause);
-    case 'io':
-      return failure('DATASET_UNAVAILABLE', { url, reason }, cause);
   }
 }

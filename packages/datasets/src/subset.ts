@@ -1,23 +1,31 @@
 import { basename, dirname } from 'node:path';
-import { CropstreamError, failure } from '@cropstream/errors';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { failure } from '@cropstream/errors';
+import { indexFailure } from './index-failure.js';
 import { FileManifest } from './manifests/file-manifest.js';
 import { Selection } from './manifests/selection.js';
 import type { ShardManifest } from './manifests/shard-manifest.js';
 import { openStorage } from './storage/open.js';
 import { StorageError } from './storage/storage.js';
 
+/** Of a subset's file: some thirty million ids. */
+const MAX_FILE_BYTES = 256 * 1024 * 1024;
+/** Ids taken in one turn of the event loop: some ten milliseconds. */
+const IDS_A_TURN = 50_000;
+
 /**
  * The samples that a spec's `subset` names, in its order; an id that is there twice is a sample twice.
  *
  * @param subset ids, or a file (on any storage) of ids between white space or commas (a JSON array is one, too)
- * @throws DATASET_NOT_FOUND when the file cannot be read
+ * @throws DATASET_NOT_FOUND, DATASET_DENIED, DATASET_UNAVAILABLE when the file cannot be read
  * @throws SPEC_INVALID for an empty list, and for anything in it that is not a sample's id
  */
 export async function takeSubset(
   manifest: FileManifest | ShardManifest,
   subset: string | readonly number[],
+  signal?: AbortSignal,
 ): Promise<FileManifest | Selection> {
-  const ids = typeof subset === 'string' ? await readIds(subset) : subset;
+  const ids = typeof subset === 'string' ? await readIds(subset, signal) : subset;
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i] as number;
     if (!(Number.isInteger(id) && id >= 0 && id < manifest.length)) {
@@ -29,27 +37,35 @@ export async function takeSubset(
   return new Selection(manifest, BigUint64Array.from(ids, BigInt));
 }
 
-async function readIds(path: string): Promise<Float64Array> {
-  let text: string;
-  try {
-    const storage = openStorage(dirname(path));
-    text = new TextDecoder().decode(await storage.read(basename(path)).finally(() => storage.close()));
-  } catch (error) {
-    if (error instanceof CropstreamError) throw error;
-    const reason = error instanceof StorageError ? error.reason : String(error);
-    throw failure(
-      'DATASET_NOT_FOUND',
-      { url: path, reason: `it is the dataset's subset: ${reason}` },
-      { cause: error },
-    );
-  }
-  const words = text.replace(/^\s*\[|\]\s*$/g, '').match(/[^\s,]+/g) ?? [];
-  return Float64Array.from(words, (word, i) => {
+async function readIds(path: string, signal: AbortSignal | undefined): Promise<number[]> {
+  const text = await readText(path, signal);
+  const ids: number[] = [];
+  for (const [word] of text.replace(/^\s*\[|\]\s*$/g, '').matchAll(/[^\s,]+/g)) {
     if (!/^\d{1,15}$/.test(word)) {
-      throw invalid(`${JSON.stringify(word.slice(0, 40))}, the entry at ${i} of ${path}`, 'sample ids');
+      throw invalid(
+        `${JSON.stringify(word.slice(0, 40))}, the entry at ${ids.length} of ${path}`,
+        'sample ids',
+      );
     }
-    return Number(word);
-  });
+    if (ids.push(Number(word)) % IDS_A_TURN === 0) await nextTurn();
+  }
+  return ids;
+}
+
+async function readText(path: string, signal: AbortSignal | undefined): Promise<string> {
+  const storage = openStorage(dirname(path));
+  try {
+    const bytes = await storage.read(basename(path), { length: MAX_FILE_BYTES + 1, signal });
+    if (bytes.length <= MAX_FILE_BYTES) return new TextDecoder().decode(bytes);
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw indexFailure(error, path, signal);
+    const { kind, reason } = error;
+    const told = new StorageError(kind, '', `it is the dataset's subset: ${reason}`, { cause: error });
+    throw indexFailure(told, path, signal);
+  } finally {
+    await storage.close();
+  }
+  throw invalid(path, `a file of at most ${MAX_FILE_BYTES} bytes`);
 }
 
 function invalid(value: string, allowed: string) {
