@@ -29,7 +29,10 @@ export interface Store {
   /** Ends a run: its attachments, chunks and record are forgotten. */
   closeRun(name: string): Promise<void>;
   putManifest(digest: string, bytes: Uint8Array): Promise<void>;
-  /** Its bytes, in shared memory, or at least the first `most` where it has more; null where it is unknown. */
+  /**
+   * Its bytes, in shared memory, or at least the first `most` where it has more; null where it is unknown. What is read is kept:
+   * of no run are the shards' indexes, too, that a run's workers read for as long as it lasts.
+   */
   manifest(digest: string, most?: number): Promise<Uint8Array | null>;
 
   // --- attachments

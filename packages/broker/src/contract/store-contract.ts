@@ -116,16 +116,18 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect(await store.manifest('m3')).toBeNull();
     });
 
-    test('keeps the manifest of an open run, and forgets one of no run', async ({
+    test('keeps the manifest of an open run and one that is read, and forgets any other', async ({
       store,
       idleMs,
       advance,
     }) => {
       await store.openRun(exampleRun({ manifestDigest: 'used' }));
       await store.putManifest('used', new Uint8Array(1));
+      await store.putManifest('read', new Uint8Array(2));
       await store.putManifest('unused', new Uint8Array(1));
       for (let i = 0; i < 3; i++) {
         await advance(0.7 * idleMs);
+        expect(await store.manifest('read')).toHaveLength(2);
         await store.openRun(exampleRun({ manifestDigest: 'used' }));
       }
       expect(await store.manifest('used')).toHaveLength(1);

@@ -35,7 +35,7 @@ interface RunState {
 export interface MemoryStoreOptions {
   readonly clock: Clock;
   /**
-   * A run that nobody opens and no trainer is attached to is forgotten after so long, and so is a manifest of no run.
+   * A run that nobody opens and no trainer is attached to is forgotten after so long, and so is a manifest of no run that nobody reads.
    * @default 24 hours
    */
   readonly idleMs?: number;
@@ -117,7 +117,10 @@ export class MemoryStore implements Store {
 
   /** All of it costs no more than a part. */
   async manifest(digest: string): Promise<Uint8Array | null> {
-    return this.#manifests.get(digest)?.value ?? null;
+    const known = this.#manifests.get(digest);
+    if (known === undefined) return null;
+    this.#manifests.set(digest, { ...known, expiresAt: this.#clock.now() + this.#idleMs });
+    return known.value;
   }
 
   // --- attachments

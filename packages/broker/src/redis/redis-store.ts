@@ -88,7 +88,7 @@ export class RedisStore implements Store {
   }
 
   manifest(digest: string, most?: number) {
-    return this.#manifests.get(digest, most);
+    return this.#manifests.get(digest, this.#idleMs, most);
   }
 
   attach(attachment: Omit<AttachmentRecord, 'fencing'>, leaseMs: number, takeover: boolean) {
