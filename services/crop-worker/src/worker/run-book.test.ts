@@ -1,13 +1,15 @@
 import { MemoryStore } from '@cropstream/broker';
+import { type Parts, sealPart } from '@cropstream/datasets';
 import { VirtualClock } from '@cropstream/runtime/testing';
 import { epochPlan } from '@cropstream/schedule';
 import { describe, expect, it } from 'vitest';
 import { fakeChunk } from '../../test-support/chunks.js';
+import type { Insist } from './insist.js';
 import { RunBook } from './run-book.js';
 
 /** A book over a store with the runs a, b and c, that keeps two. */
-async function book(options: { failing?: boolean } = {}) {
-  const store = new MemoryStore({ clock: new VirtualClock() });
+async function book(options: { failing?: boolean; store?: MemoryStore } = {}) {
+  const { store = new MemoryStore({ clock: new VirtualClock() }) } = options;
   await store.putManifest('m', new Uint8Array(1));
   for (const digest of ['a', 'b', 'c']) {
     const run = {
@@ -22,11 +24,13 @@ async function book(options: { failing?: boolean } = {}) {
     await store.openRun(run);
   }
   const opened: string[] = [];
+  const parts: Parts[] = [];
   const closed: string[] = [];
   const runs = new RunBook(
     store,
-    async ({ digest }) => {
+    async ({ digest }, data) => {
       opened.push(digest);
+      parts.push(data.parts);
       if (options.failing) throw new Error('no such dataset');
       return {
         plan: epochPlan({ samples: 8, globalBatchSize: 4, dropLast: true }),
@@ -37,10 +41,20 @@ async function book(options: { failing?: boolean } = {}) {
       };
     },
     2,
-    (call) => call(),
+    insist,
   );
-  return { runs, opened, closed };
+  return { runs, store, opened, parts, closed };
 }
+
+const insist: Insist = async (call) => {
+  for (;;) {
+    const outcome = await call().then(
+      (value) => ({ value }),
+      () => null,
+    );
+    if (outcome) return outcome.value;
+  }
+};
 
 const done = async () => 'done' as const;
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -96,6 +110,27 @@ describe('RunBook', () => {
     await expect(runs.use('a', '/data', done)).rejects.toThrow('no such dataset');
     expect(opened).toEqual(['a', 'a']);
     await runs.close();
+  });
+
+  it('waits for a store that is away when what is kept beside a manifest is asked for', async () => {
+    const { digest, sealed } = sealPart(Uint8Array.of(1, 2, 3));
+    let away = false;
+    let asked = 0;
+    class Store extends MemoryStore {
+      override async manifest(name: string): Promise<Uint8Array | null> {
+        if (!away) return super.manifest(name);
+        away = ++asked < 3;
+        throw new Error('the store is away');
+      }
+    }
+    const { runs, store, parts } = await book({ store: new Store({ clock: new VirtualClock() }) });
+    await store.putManifest(digest, sealed);
+    await runs.use('a', '/data', async () => {
+      away = true;
+      expect(await parts[0]?.get(digest)).toEqual(Uint8Array.of(1, 2, 3));
+      expect(asked).toBe(3);
+      return 'done' as const;
+    });
   });
 
   it('closes and forgets runs that ended', async () => {

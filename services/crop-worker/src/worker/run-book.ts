@@ -1,4 +1,5 @@
 import type { RunRecord, Store } from '@cropstream/broker';
+import { type Parts, partsFrom } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
 import type { EpochPlan } from '@cropstream/schedule';
 import type { ChunkRequest, MadeChunk } from '../chunk/chunk-maker.js';
@@ -14,8 +15,18 @@ export interface RunMaker {
   close(): Promise<void>;
 }
 
-/** Makes a run's maker from its record, its manifest's bytes, and where its dataset lies now. */
-export type OpenRun = (run: RunRecord, manifest: Uint8Array, url: string) => Promise<RunMaker>;
+/** Where a run's samples are, and what tells it. */
+export interface RunData {
+  /** The manifest in its binary form. */
+  readonly manifest: Uint8Array;
+  /** What is kept beside it. */
+  readonly parts: Parts;
+  /** Where the dataset lies now. */
+  readonly url: string;
+}
+
+/** Makes a run's maker. */
+export type OpenRun = (run: RunRecord, data: RunData) => Promise<RunMaker>;
 
 /** How a run's steps and chunks are cut: known of every run that this worker ever opened, and small. */
 export interface RunShape {
@@ -98,7 +109,8 @@ export class RunBook {
     if (manifest === null) {
       throw failure('INTERNAL', { reason: `the store has no manifest ${run.manifestDigest}` });
     }
-    const maker = await this.openRun(run, manifest, url);
+    const parts = partsFrom((digest) => this.insist(() => this.store.manifest(digest)));
+    const maker = await this.openRun(run, { manifest, parts, url });
     this.#shapes.set(runDigest, { plan: maker.plan, chunkSize: maker.chunkSize });
     return maker;
   }

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import type { Broker, Store } from '@cropstream/broker';
-import { decodeManifest, factsOf, type OpenOptions, openDataset, partsFrom } from '@cropstream/datasets';
+import { decodeManifest, factsOf, type OpenOptions, openDataset } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
 import {
   SERVER_OPTIONS,
@@ -114,7 +114,7 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
       self: { id, address, tlsName: options.security.tls?.name ?? '', fingerprint, slots: threads },
       limits,
       maxChunkBytes: parts.limits.maxChunkBytes,
-      openRun: openRunWith(parts, options.store, data.storage),
+      openRun: openRunWith(parts, data.storage),
       emit: (event) => {
         emit(event);
         // As often as the outbox is told of.
@@ -167,16 +167,15 @@ function serviceOf(
 }
 
 /** Specs and manifests come from the store, so both are checked again. */
-function openRunWith(shared: SharedParts, store: Store, storage: OpenOptions['storage']): OpenRun {
-  return async (run, bytes, url) => {
-    const manifest = decodeManifest(bytes);
+function openRunWith(shared: SharedParts, storage: OpenOptions['storage']): OpenRun {
+  return async (run, { manifest: encoded, parts, url }) => {
+    const manifest = decodeManifest(encoded);
     const spec = parseSpec(JSON.parse(run.specJson), {
       transforms: shared.registry,
       sources: shared.sources,
       samples: manifest.length,
     });
     const plan = planOf(spec, factsOf(manifest));
-    const parts = partsFrom((digest) => store.manifest(digest));
     const reader = openDataset(url, manifest, { parts, storage, sources: shared.sources });
     const maker = new ChunkMaker(spec, manifest, reader, shared);
     return {
