@@ -25,23 +25,38 @@ export class Preferences {
     const known = addresses.join(' ');
     if (known === this.#known) return;
     this.#known = known;
+    const seeds = addresses.map(seedOf);
+    const own = addresses.indexOf(address);
     const preferred = new Set<number>();
     for (let affinity = 0; affinity < AFFINITIES; affinity++) {
-      if (ownerOf(affinity, addresses) === address) preferred.add(affinity);
+      if (ownerOf(affinity, seeds) === own) preferred.add(affinity);
     }
     this.#preferred = preferred;
   }
 }
 
-/** @param addresses sorted: of equal hashes the first has it */
-function ownerOf(affinity: number, addresses: readonly string[]): string | undefined {
-  let owner: string | undefined;
+/** A cryptographic hash an address, not one a part of it: a fleet of a thousand is looked at anew with every one that comes or goes. */
+function seedOf(address: string): number {
+  return createHash('sha256').update(address, 'utf8').digest().readInt32LE(0);
+}
+
+/** Which of the addresses has a part; of equal hashes the first. */
+function ownerOf(affinity: number, seeds: readonly number[]): number {
+  let owner = -1;
   let highest = -1;
-  for (const address of addresses) {
-    const hash = createHash('sha256').update(`${affinity} ${address}`, 'utf8').digest().readUInt32LE(0);
+  for (const [i, seed] of seeds.entries()) {
+    const hash = mixed(seed ^ mixed(affinity));
     if (hash <= highest) continue;
     highest = hash;
-    owner = address;
+    owner = i;
   }
   return owner;
+}
+
+/** MurmurHash3's finalizer: every bit of the input flips each bit of the output in half of all cases. */
+function mixed(input: number): number {
+  let bits = input ^ (input >>> 16);
+  bits = Math.imul(bits, 0x85ebca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+  return (bits ^ (bits >>> 16)) >>> 0;
 }
