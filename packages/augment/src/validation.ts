@@ -161,7 +161,9 @@ function allowedPhrase(issue: z.core.$ZodRawIssue): string | undefined {
     case 'invalid_type':
       return TYPE_NAMES[issue.expected] ?? `a ${issue.expected}`;
     case 'too_small':
-      return `${SIZED[issue.origin] ?? 'a number'} of at least ${issue.minimum}`;
+      return issue.inclusive === false
+        ? `a number above ${issue.minimum}`
+        : `${SIZED[issue.origin] ?? 'a number'} of at least ${issue.minimum}`;
     case 'too_big':
       return `${SIZED[issue.origin] ?? 'a number'} of at most ${issue.maximum}`;
     case 'invalid_value':

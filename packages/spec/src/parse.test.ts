@@ -112,6 +112,12 @@ describe('parseSpec', () => {
     [{ ...base, seed: 2 ** 53 }, 'seed', /at most 9007199254740991/],
     [{ ...base, seed: '42' }, 'seed', /integer|number/],
     [{ ...base, shuffle: 'yes' }, 'shuffle', /true or false/],
+    [{ ...base, shuffle_window: { blocks: 4 } }, 'shuffle', /^window, which shuffle_window is for/],
+    [
+      { ...base, dataset: { source: 'mix', datasets: [{ ...base.dataset, weight: 0 }] } },
+      'dataset.datasets[0].weight',
+      /^a number above 0$/,
+    ],
     [{ ...base, output: { layout: 'chw' } }, 'output.layout', /one of nchw, nhwc/],
     [{ ...base, exclude_fields: ['labels'] }, 'exclude_fields[0]', /every batch has/],
     [{ ...base, normalization: { mean: [0, 0, 0], std: [1, 0, 1] } }, 'normalization.std[1]', /above 0/],

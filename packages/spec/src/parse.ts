@@ -68,6 +68,6 @@ function shuffleOf({
       `a divisor of shuffle_window.block_size, ${block_size}`,
     );
   }
-  if (shuffle_window !== undefined) throw invalid('shuffle_window', undefined, 'shuffle: window beside it');
+  if (shuffle_window !== undefined) throw invalid('shuffle', shuffle, 'window, which shuffle_window is for');
   return { shuffle: shuffle === 'full' || shuffle === true };
 }
