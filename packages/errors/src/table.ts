@@ -127,7 +127,7 @@ export const ERROR_TABLE = {
     retryable: false,
     when: 'No sample was found under the url.',
     message: 'no image was found under {url} ({found})',
-    help: 'image-folder reads .jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp, in class folders or not.',
+    help: 'Check the url, and `source` and `shards` where they are given. image-folder reads .jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp, in class folders or not; webdataset .tar, parquet .parquet.',
   }),
   NO_GOOD_IMAGE: row({
     grpc: 'FAILED_PRECONDITION',

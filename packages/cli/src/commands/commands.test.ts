@@ -304,9 +304,21 @@ describe('index --out', () => {
     const bytes = await readFile(file);
     bytes[bytes.length - 40]! ^= 1;
     await writeFile(file, bytes);
-    await expect(cropstream('index', '--manifest', file)).rejects.toMatchObject({
+    const path = file;
+    const refused = (reason: RegExp) => ({
       code: 'DATASET_MALFORMED',
+      details: { path, reason: expect.stringMatching(reason) },
     });
+    await expect(cropstream('index', '--manifest', file)).rejects.toMatchObject(refused(/./));
+    bytes.write('CSMANIF9', 'latin1');
+    await writeFile(file, bytes);
+    await expect(cropstream('index', '--manifest', file)).rejects.toMatchObject(
+      refused(/another version of Cropstream \(CSMANIF9; this one reads CSMANIF1\)/),
+    );
+    await writeFile(file, 'hello');
+    await expect(cropstream('index', '--manifest', file)).rejects.toMatchObject(
+      refused(/^it is no manifest$/),
+    );
   });
 });
 

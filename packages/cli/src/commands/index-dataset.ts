@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import type { Inspection } from '@cropstream/datasets';
-import { failure } from '@cropstream/errors';
+import type { Inspection, Manifest } from '@cropstream/datasets';
+import { CropstreamError, failure } from '@cropstream/errors';
 import { type Command, Option } from 'commander';
 import { given, integer } from '../flags.js';
 import { interruptible } from '../interrupt.js';
@@ -73,20 +73,34 @@ async function index(options: IndexOptions, signal: AbortSignal): Promise<void> 
   output.json({ url: run.location, ...facts, ...(inspection && { inspection }) });
 }
 
-/** Checks a manifest and what is kept beside it, and says what it says. */
-async function inspectManifest(file: string, options: IndexOptions): Promise<void> {
-  const [{ checkManifest, decodeManifest }, { factsOf, keptIndexes }, { partsInFolder }] = await Promise.all([
-    import('@cropstream/datasets'),
-    import('../manifest-facts.js'),
-    import('../kept-parts.js'),
-  ]);
-  const output = new Output(options);
+async function readManifest(file: string): Promise<Manifest> {
+  const { checkManifest, decodeManifest } = await import('@cropstream/datasets');
   const bytes = await readFile(file).catch((error: unknown) => {
     const reason = `it is the manifest: ${error instanceof Error ? error.message : String(error)}`;
     throw failure('DATASET_NOT_FOUND', { url: file, reason }, { cause: error });
   });
-  const manifest = decodeManifest(bytes);
-  await checkManifest(bytes, manifest.digest);
+  try {
+    const manifest = decodeManifest(bytes);
+    await checkManifest(bytes, manifest.digest);
+    return manifest;
+  } catch (error) {
+    if (!(error instanceof CropstreamError) || error.code !== 'DATASET_MALFORMED') throw error;
+    throw failure(
+      'DATASET_MALFORMED',
+      { path: file, reason: String(error.details.reason) },
+      { cause: error },
+    );
+  }
+}
+
+/** Checks a manifest and what is kept beside it, and says what it says. */
+async function inspectManifest(file: string, options: IndexOptions): Promise<void> {
+  const [{ factsOf, keptIndexes }, { partsInFolder }] = await Promise.all([
+    import('../manifest-facts.js'),
+    import('../kept-parts.js'),
+  ]);
+  const output = new Output(options);
+  const manifest = await readManifest(file);
   const facts = factsOf(manifest);
   const { parts } = partsInFolder(partsOf(file));
   const digests = keptIndexes(manifest);

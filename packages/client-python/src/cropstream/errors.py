@@ -107,7 +107,7 @@ class DatasetEmpty(CropstreamError):
     code = "DATASET_EMPTY"
     retryable = False
     problem_template = "no image was found under {url} ({found})"
-    help_template = "image-folder reads .jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp, in class folders or not."
+    help_template = "Check the url, and `source` and `shards` where they are given. image-folder reads .jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp, in class folders or not; webdataset .tar, parquet .parquet."
 
 
 class NoGoodImage(CropstreamError):

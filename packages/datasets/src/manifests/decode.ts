@@ -49,6 +49,10 @@ export function factsOf(manifest: Manifest): ManifestFacts {
 function kindOf(bytes: Uint8Array): Kind {
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(MAGIC_BYTES, bytes.byteLength));
   const kind = KINDS.find(({ magic }) => magic.equals(start));
-  if (!kind) throw malformed('it is no manifest of this version');
-  return kind;
+  if (kind) return kind;
+  const family = KINDS.find(({ magic }) => magic.subarray(0, -1).equals(start.subarray(0, -1)));
+  if (!family) throw malformed('it is no manifest');
+  throw malformed(
+    `it is of another version of Cropstream (${start.toString('latin1')}; this one reads ${family.magic.toString('latin1')})`,
+  );
 }

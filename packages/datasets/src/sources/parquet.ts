@@ -15,6 +15,7 @@ import { ParquetError } from './parquet/thrift.js';
 import {
   type ListedShard,
   listShards,
+  noneListed,
   type ShardKind,
   shardsSchema,
   shardsUrl,
@@ -62,8 +63,10 @@ export const parquet: ShardSource<Config> = {
     const named = await listShards(storage, config.shards, FILES, leftOut, signal);
     const files = await withSizes(storage, ofSplit(named, config), signal);
     if (files.length === 0) {
-      const found = leftOut.explanation() || 'it has no files';
-      throw failure('DATASET_EMPTY', { url: config.url, found: `no .parquet; ${found}` });
+      throw failure('DATASET_EMPTY', {
+        url: config.url,
+        found: noneListed(config.shards, '.parquet', leftOut),
+      });
     }
     const meter = new ProgressMeter(options);
     const choice = { image: config.image_field ?? null, label: config.label_field ?? null };

@@ -73,6 +73,16 @@ export async function listShards(
   return listed;
 }
 
+/** What an error says was found where no shard was. */
+export function noneListed(
+  shards: string | readonly string[] | undefined,
+  extension: string,
+  leftOut: LeftOut,
+): string {
+  if (shards === undefined) return `no ${extension}; ${leftOut.explanation() || 'it has no files'}`;
+  return `nothing has a name that dataset.shards, ${JSON.stringify(shards).slice(0, 200)}, matches`;
+}
+
 async function expand(
   storage: Storage,
   entry: string,

@@ -141,6 +141,19 @@ describe('webdataset', () => {
     });
   });
 
+  it("says of what wids' index names that it has no image under that name", async () => {
+    const url = await shardsOf({ 'a.tar': TWO });
+    const shardlist = [{ url: 'a.tar', nsamples: 2 }];
+    await writeFile(join(url, 'shardindex.json'), JSON.stringify({ wids_version: 1, shardlist }));
+    const wrong = { image_field: 'left.jpg' } as Partial<DatasetConfigInput>;
+    await expect(indexDataset(config(url, wrong))).rejects.toMatchObject({
+      code: 'DATASET_EMPTY',
+      message: expect.stringMatching(
+        /no sample of 1 shard has an image: samples have jpg, cls; name the image's/,
+      ),
+    });
+  });
+
   it('reads by the kept index of a shard, and by one made again where it is gone', async () => {
     const url = await shardsOf({ 'a.tar': TWO });
     const { keep, kept, parts } = keeper();
@@ -259,6 +272,12 @@ describe('webdataset', () => {
       { image_field: 'left.jpg' },
       'DATASET_EMPTY',
       /samples have jpg, cls; name the image's/,
+    ],
+    [
+      { 'a.tar': TWO },
+      { shards: 'b-*.tar' },
+      'DATASET_EMPTY',
+      /\(nothing has a name that dataset\.shards, "b-\*\.tar", matches\)/,
     ],
     [{ 'a.tar': TWO }, { shards: 'b-{0..3}.tar' }, 'DATASET_NOT_FOUND', /b-0\.tar/],
     [{ 'a.tar': TWO }, { shards: 'list.txt' }, 'DATASET_NOT_FOUND', /list\.txt/],

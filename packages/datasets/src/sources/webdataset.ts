@@ -17,6 +17,7 @@ import { LeftOut } from './left-out.js';
 import {
   type ListedShard,
   listShards,
+  noneListed,
   type ShardKind,
   shardsSchema,
   shardsUrl,
@@ -26,7 +27,7 @@ import type { ImageChoice } from './webdataset/names.js';
 import { choiceOf, labelNameOf, labelNames, type Settings, WebdatasetReader } from './webdataset/reader.js';
 import { NOT_SCALAR, partsOf, type RawSample, readParts } from './webdataset/sample.js';
 import { type ScannedShard, scanShard, spanOf } from './webdataset/scan-shard.js';
-import { encodeIndex, type ShardIndex } from './webdataset/shard-index.js';
+import { encodeIndex, type ShardIndex, type ShardLeftovers } from './webdataset/shard-index.js';
 
 const NAME = 'webdataset';
 
@@ -74,8 +75,7 @@ export const webdataset: ShardSource<Config> = {
     const named = await listShards(storage, config.shards, SHARDS, leftOut, signal);
     const listed = await withSizes(storage, named, signal);
     if (listed.length === 0) {
-      const found = leftOut.explanation() || 'it has no files';
-      throw failure('DATASET_EMPTY', { url: config.url, found: `no .tar; ${found}` });
+      throw failure('DATASET_EMPTY', { url: config.url, found: noneListed(config.shards, '.tar', leftOut) });
     }
     const settings = settingsOf(
       config,
@@ -83,18 +83,14 @@ export const webdataset: ShardSource<Config> = {
     );
     const classes = config.classes ?? (await readClasses(storage, signal)) ?? [];
     const { shards, firstIndex } = await scanAll(storage, listed, choiceOf(settings), options);
-    const survey = await surveyFields(storage, listed, firstIndex, settings, signal);
+    const survey = await surveyFields(storage, config.url, listed, firstIndex, settings, signal);
 
     const builder = new ShardManifestBuilder({ source: NAME, classes, fields: survey.fields, settings });
     for (const { path, size, samples, digest } of shards)
       builder.add(encodePath(path), size, samples, digest);
     if (builder.length === 0) {
       const example = shards.find(({ found }) => found?.leftovers.imagelessExample)?.found?.leftovers;
-      const hint = example ? `: samples have ${example.imagelessExample}; name the image's: image_field` : '';
-      throw failure('DATASET_EMPTY', {
-        url: config.url,
-        found: `no sample of ${counted(shards.length, 'shard', 'shards')} has an image${hint}`,
-      });
+      throw noImage(config.url, shards.length, example);
     }
     return {
       manifest: builder.build(),
@@ -103,6 +99,13 @@ export const webdataset: ShardSource<Config> = {
   },
 
   open: (manifest, storage, parts) => new WebdatasetReader(manifest, storage, parts),
+};
+
+const noImage = (url: string, shards: number, leftovers: ShardLeftovers | undefined) => {
+  const has = leftovers?.imagelessExample;
+  const hint = has ? `: samples have ${has}; name the image's: image_field` : '';
+  const found = `no sample of ${counted(shards, 'shard', 'shards')} has an image${hint}`;
+  return failure('DATASET_EMPTY', { url, found });
 };
 
 const settingsOf = ({ image_field: image, label_field: label }: Config, isFromFile: boolean): Settings => ({
@@ -160,6 +163,7 @@ async function scanAll(
 /** Looks at the first samples, for nothing but them tells which fields there are. */
 async function surveyFields(
   storage: Storage,
+  url: string,
   listed: readonly (ListedShard & { readonly size: number })[],
   firstIndex: ShardIndex | undefined,
   settings: Settings,
@@ -169,13 +173,18 @@ async function surveyFields(
   const survey = new FieldSurvey();
   let samples = 0;
   let labelled = 0;
-  for (const [i, { path, size, isFromFile: inside }] of listed.entries()) {
+  for (const [i, { path, size, samples: told, isFromFile: inside }] of listed.entries()) {
     const wanted = SURVEYED_SAMPLES - samples;
     if (wanted <= 0) break;
     await namingShard(path, async () => {
       const known = i === 0 ? firstIndex : undefined;
-      const index =
-        known ?? (await scanShard(storage, path, size, { choice, inside, samples: wanted, signal })).index;
+      const scanned =
+        known === undefined
+          ? await scanShard(storage, path, size, { choice, inside, samples: wanted, signal })
+          : undefined;
+      const index = known ?? scanned!.index;
+      // A shard of which wids' index says otherwise can never be read.
+      if (told && index.starts.length === 0) throw noImage(url, 1, scanned?.leftovers);
       const count = Math.min(wanted, index.starts.length);
       const found: (RawSample | undefined)[] = new Array(count);
       await inLanes(count, SURVEY_LANES, async (local) => {
