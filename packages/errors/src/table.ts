@@ -323,7 +323,7 @@ export const ERROR_TABLE = {
     retryable: false,
     when: 'Making a chunk failed in all its attempts, of a cause that might have passed: storage, a defect, workers that die.',
     message: 'chunk {chunk} failed {attempts} times, last: {reason}',
-    help: "Mend what the reason names (the workers' logs have every attempt), then start the trainer again.",
+    help: "Mend what the reason names (the workers' logs have every attempt), then start the trainer again; the chunk is made again a minute after its last attempt, not sooner.",
   }),
   SUPERSEDED: row({
     grpc: 'ABORTED',

@@ -325,7 +325,7 @@ class ChunkFailed(CropstreamError):
     code = "CHUNK_FAILED"
     retryable = False
     problem_template = "chunk {chunk} failed {attempts} times, last: {reason}"
-    help_template = "Mend what the reason names (the workers' logs have every attempt), then start the trainer again."
+    help_template = "Mend what the reason names (the workers' logs have every attempt), then start the trainer again; the chunk is made again a minute after its last attempt, not sooner."
 
 
 class Superseded(CropstreamError):

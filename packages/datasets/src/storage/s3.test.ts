@@ -105,6 +105,13 @@ describe('S3Storage', () => {
     expect(counts).toMatchObject({ requests: 1, retries: 0 });
   });
 
+  it('says by which status it is denied where the answer has no body', async () => {
+    const { storage } = await bucketOf((_, response) => response.writeHead(403).end());
+    const denied = { kind: 'denied', reason: expect.stringMatching(/HTTP status 403.*credentials/) };
+    await expect(storage.stat('x')).rejects.toMatchObject(denied);
+    await expect(storage.read('x')).rejects.toMatchObject(denied);
+  });
+
   it('refuses another version, or the whole file, from a server that ignores what it is asked', async () => {
     const { storage } = await bucketOf(answering('0123456789'));
     await expect(storage.read('x', { version: '"2"' })).rejects.toMatchObject({ kind: 'changed' });

@@ -255,7 +255,13 @@ function s3Failure(error: unknown, bucket: string): RemoteFailure {
     return { kind: 'not-found', mayPass: false, reason: `there is no bucket ${JSON.stringify(bucket)}` };
   }
   if (status === 404) return { kind: 'not-found', mayPass: false, reason: 'there is no such object' };
-  if (status === 401 || status === 403) return { kind: 'denied', mayPass: false, reason: told };
+  if (status === 401 || status === 403) {
+    // An answer to HEAD has no body to say why.
+    const reason = name.startsWith('Unknown')
+      ? `HTTP status ${status}: wrong credentials, or no permission`
+      : told;
+    return { kind: 'denied', mayPass: false, reason };
+  }
   return { kind: 'io', mayPass: statusMayPass(status), reason: `HTTP status ${status}: ${told}` };
 }
 
