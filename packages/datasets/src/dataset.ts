@@ -9,6 +9,7 @@ import { ShardManifest } from './manifests/shard-manifest.js';
 import { MixReader } from './mix-reader.js';
 import { sealPart } from './parts.js';
 import { SelectionReader } from './selection-reader.js';
+import { ShardMemory } from './shard-memory.js';
 import type { IndexedDataset, IndexOptions, Parts, SampleReader } from './source.js';
 import type { DatasetConfig, SingleDatasetConfig } from './sources/index.js';
 import { BUILT_IN_SOURCES, type SourceRegistry } from './sources/registry.js';
@@ -91,6 +92,8 @@ export interface OpenOptions {
   /** What indexing kept beside the manifest. @default nothing was */
   readonly parts?: Parts;
   readonly storage?: StorageOptions | undefined;
+  /** What its shards may keep in memory, with all other readers that are opened with it. @default one of its own */
+  readonly memory?: ShardMemory;
   /** @default those built in */
   readonly sources?: SourceRegistry | undefined;
 }
@@ -103,21 +106,22 @@ const NO_PARTS: Parts = { get: async () => null };
  * @param location where the dataset lies now, as `locationOf` gives it
  */
 export function openDataset(location: string, manifest: Manifest, options: OpenOptions = {}): SampleReader {
+  const { memory = new ShardMemory() } = options;
   if (manifest instanceof Mix) {
     const urls = mixLocation(location, manifest.parts.length);
     return new MixReader(
       manifest,
-      manifest.parts.map((part, i) => openDataset(urls[i] as string, part, options)),
+      manifest.parts.map((part, i) => openDataset(urls[i] as string, part, { ...options, memory })),
     );
   }
   if (manifest instanceof Selection) {
-    return new SelectionReader(manifest, openDataset(location, manifest.whole, options));
+    return new SelectionReader(manifest, openDataset(location, manifest.whole, { ...options, memory }));
   }
   const source = (options.sources ?? BUILT_IN_SOURCES).ofManifest(manifest.source);
   const storage = openStorage(location, options.storage);
   if (source.kind === 'files' && manifest instanceof FileManifest) return source.open(manifest, storage);
   if (source.kind === 'shards' && manifest instanceof ShardManifest) {
-    return source.open(manifest, storage, options.parts ?? NO_PARTS);
+    return source.open(manifest, storage, options.parts ?? NO_PARTS, memory);
   }
   throw failure('DATASET_MALFORMED', {
     path: 'the manifest',

@@ -31,6 +31,7 @@ export { Selection } from './manifests/selection.js';
 export { type Shard, ShardManifest, ShardManifestBuilder } from './manifests/shard-manifest.js';
 export { partsFrom, sealPart } from './parts.js';
 export { compareCodePoints } from './paths.js';
+export { DEFAULT_SHARD_MEMORY_BYTES, ShardMemory } from './shard-memory.js';
 export type {
   DatasetSource,
   FileSource,

@@ -2,6 +2,7 @@ import type { ZodObject, ZodType } from 'zod';
 import type { FileManifest } from './manifests/file-manifest.js';
 import type { Manifest } from './manifests/manifest.js';
 import type { ShardManifest } from './manifests/shard-manifest.js';
+import type { ShardMemory } from './shard-memory.js';
 import type { Storage } from './storage/storage.js';
 
 /** One sample as its source has it: encoded bytes, or pixels where the source stores pixels. */
@@ -108,6 +109,10 @@ export interface FileSource<Config extends SourceConfig = SourceConfig>
 export interface ShardSource<Config extends SourceConfig = SourceConfig>
   extends AnySource<Config, ShardManifest> {
   readonly kind: 'shards';
-  /** Opens the samples of a manifest that this source made. Does no I/O itself. */
-  open(manifest: ShardManifest, storage: Storage, parts: Parts): SampleReader;
+  /**
+   * Opens the samples of a manifest that this source made. Does no I/O itself.
+   *
+   * @param memory for all that the reader keeps, shared with other readers
+   */
+  open(manifest: ShardManifest, storage: Storage, parts: Parts, memory: ShardMemory): SampleReader;
 }

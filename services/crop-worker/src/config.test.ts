@@ -14,15 +14,22 @@ it('has the defaults of the limits, and sets those that are given', () => {
   expect(workerConfig({ REDIS_URL }).limits).not.toHaveProperty('outboxBytes');
 });
 
-it('keeps remote data in the folder and the bounds that it is told', () => {
+it('keeps data in the folder and the bounds that it is told', () => {
   const told = {
     CROPSTREAM_CACHE: '/cache',
     CROPSTREAM_DATA_CACHE_BYTES: '1TiB',
     CROPSTREAM_STORAGE_RETRY: '5m',
+    CROPSTREAM_SHARD_MEMORY: '1GiB',
   };
   const expected = {
     dataCache: '/cache/data',
-    dataLimits: { retryMs: 300_000, maxRequests: 32, silenceMs: 10_000, cacheBytes: 2 ** 40 },
+    dataLimits: {
+      retryMs: 300_000,
+      maxRequests: 32,
+      silenceMs: 10_000,
+      cacheBytes: 2 ** 40,
+      shardMemoryBytes: 2 ** 30,
+    },
   };
   expect(dataConfig(told)).toEqual(expected);
   expect(workerConfig({ REDIS_URL, ...told })).toMatchObject(expected);

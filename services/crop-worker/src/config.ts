@@ -70,6 +70,10 @@ const DATA_LIMITS: LimitTable<DataLimits> = {
     'CROPSTREAM_DATA_CACHE_BYTES',
     'What is kept there of data read from object stores and web servers; 0: nothing. The same for all workers that share it',
   ],
+  shardMemoryBytes: [
+    'CROPSTREAM_SHARD_MEMORY',
+    'What a cell keeps in memory of the shards of all its runs: indexes and small columns a third, decompressed chunks and decoded pages two thirds',
+  ],
 };
 
 /** Of reading data: also for a worker inside another process. */

@@ -122,7 +122,8 @@ async function serve(options: ServeOptions): Promise<void> {
     security,
     peers,
   });
-  const run = await open(prepared.catalog, input, sources, output);
+  const memoryBytes = data.dataLimits.shardMemoryBytes;
+  const run = await open(prepared.catalog, input, { sources, memoryBytes }, output);
   const coordinator = await prepared.listen();
   let cells: Cells;
   try {
@@ -210,10 +211,12 @@ function viewsLine(views: OpenRun['info']['views']): string {
 async function open(
   catalog: RunCatalog,
   input: unknown,
-  sources: SourceRegistry,
+  { sources, memoryBytes }: { sources: SourceRegistry; memoryBytes: number | undefined },
   output: Output,
 ): Promise<OpenRun> {
-  const { inspectDataset, inspectionNotices, locationOf, openDataset } = await import('@cropstream/datasets');
+  const { inspectDataset, inspectionNotices, locationOf, openDataset, ShardMemory } = await import(
+    '@cropstream/datasets'
+  );
   const { sniff } = await import('@cropstream/augment');
   const bar = await progressCount('indexing', 'files');
   const { run, notices, manifest } = await catalog
@@ -222,7 +225,7 @@ async function open(
   for (const notice of notices) output.note(`note: ${notice}`);
   if (manifest.length <= INSPECT_FILES) {
     const location = locationOf(run.spec.dataset);
-    const reader = openDataset(location, manifest, { sources });
+    const reader = openDataset(location, manifest, { sources, memory: new ShardMemory(memoryBytes) });
     const maxFiles = isUrl(location) ? Math.min(INSPECT_REMOTE_FILES, manifest.length) : manifest.length;
     const inspection = await inspectDataset(manifest, reader, { sniff, maxFiles }).finally(() =>
       reader.close(),

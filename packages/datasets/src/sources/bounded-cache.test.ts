@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
-import { BoundedCache } from './bounded-cache.js';
+import { MemoryPart } from '../shard-memory.js';
+import { BoundedCache, Gate } from './bounded-cache.js';
 
 /** Loads that end when they are told to, and which of them were begun. */
 function controlled() {
@@ -22,7 +23,7 @@ const never = () => Promise.reject(new Error('it was to be there'));
 describe('BoundedCache', () => {
   it('loads once for all who ask meanwhile and later', async () => {
     const { begun, finish, load } = controlled();
-    const cache = new BoundedCache<string, string>(100);
+    const cache = new BoundedCache<string, string>(new MemoryPart(100));
     const asked = [cache.get('a', load('a')), cache.get('a', load('a'))];
     finish.get('a')?.();
     expect(await Promise.all(asked)).toEqual(['value of a', 'value of a']);
@@ -31,7 +32,7 @@ describe('BoundedCache', () => {
   });
 
   it('keeps the last used within its bytes, and one that is larger', async () => {
-    const cache = new BoundedCache<string, string>(20);
+    const cache = new BoundedCache<string, string>(new MemoryPart(20));
     await cache.get('a', loaded('a', 10));
     await cache.get('b', loaded('b', 10));
     await cache.get('a', never);
@@ -46,7 +47,7 @@ describe('BoundedCache', () => {
 
   it('loads again what failed', async () => {
     const { fail, load } = controlled();
-    const cache = new BoundedCache<string, string>(100);
+    const cache = new BoundedCache<string, string>(new MemoryPart(100));
     const asked = cache.get('a', load('a'));
     fail.get('a')?.();
     await expect(asked).rejects.toThrow('no a');
@@ -55,7 +56,7 @@ describe('BoundedCache', () => {
 
   it('begins no more loads at once than it may, whatever becomes of them', async () => {
     const { begun, finish, fail, load } = controlled();
-    const cache = new BoundedCache<string, string>(100, 2);
+    const cache = new BoundedCache<string, string>(new MemoryPart(100), new Gate(2));
     const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((key) => cache.get(key, load(key)));
     expect(begun).toEqual(['a', 'b']);
     fail.get('a')?.();
@@ -69,13 +70,33 @@ describe('BoundedCache', () => {
     expect(await d).toBe('value of d');
   });
 
-  it('lets go of what is over', async () => {
-    const cache = new BoundedCache<string, string>(20);
-    await cache.get('1/a', loaded('a', 10));
-    await cache.get('2/b', loaded('b', 10));
-    cache.forget((key) => key.startsWith('1/'));
-    await cache.get('2/c', loaded('c', 10));
-    expect(await cache.get('2/b', never)).toBe('b');
-    expect(await cache.get('1/a', loaded('a again', 10))).toBe('a again');
+  it('shares its bytes with other caches, and lets go of what was used least recently in any', async () => {
+    const memory = new MemoryPart(30);
+    const one = new BoundedCache<string, string>(memory);
+    const two = new BoundedCache<string, string>(memory);
+    await one.get('a', loaded('a of one', 10));
+    await two.get('a', loaded('a of two', 10));
+    await two.get('b', loaded('b of two', 10));
+    await one.get('a', never);
+    await two.get('c', loaded('c of two', 10));
+    expect(memory.usedBytes).toBe(30);
+    expect(await one.get('a', never)).toBe('a of one');
+    expect(await two.get('b', never)).toBe('b of two');
+    expect(await two.get('a', loaded('a again', 10))).toBe('a again');
+  });
+
+  it('gives its bytes back when it is closed, those of loads under way too', async () => {
+    const { finish, load } = controlled();
+    const memory = new MemoryPart(30);
+    const closing = new BoundedCache<string, string>(memory);
+    const staying = new BoundedCache<string, string>(memory);
+    await staying.get('a', loaded('a', 10));
+    await closing.get('b', loaded('b', 10));
+    const late = closing.get('late', load('late'));
+    closing.close();
+    finish.get('late')?.();
+    expect(await late).toBe('value of late');
+    expect(memory.usedBytes).toBe(10);
+    expect(await staying.get('a', never)).toBe('a');
   });
 });

@@ -22,6 +22,7 @@ import {
   type ReadOptions,
   type Sample,
   type ShardManifest,
+  ShardMemory,
   type Storage,
 } from '../index.js';
 import { compress } from './litdata/zstd.js';
@@ -290,7 +291,8 @@ describe('litdata', () => {
         return storage.read(path, options);
       },
     };
-    const reader = litdata.open(manifest as ShardManifest, counting, { get: async () => null });
+    const parts = { get: async () => null };
+    const reader = litdata.open(manifest as ShardManifest, counting, parts, new ShardMemory());
     await Promise.all([3, 40, 17].map((id) => reader.read(id)));
     const table = 4 * 52;
     expect(reads.map(({ offset, length }) => [offset, length])).toEqual([

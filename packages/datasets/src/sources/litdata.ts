@@ -66,7 +66,7 @@ export const litdata: ShardSource<Config> = {
     return { manifest: builder.build(), notices };
   },
 
-  open: (manifest, storage) => new LitDataReader(manifest, storage),
+  open: (manifest, storage, _parts, memory) => new LitDataReader(manifest, storage, memory),
 };
 
 async function readIndex(

@@ -111,7 +111,7 @@ export const parquet: ShardSource<Config> = {
     return { manifest: builder.build(), notices: [...notices, ...leftOut.notices()] };
   },
 
-  open: (manifest, storage) => new ParquetReader(manifest, storage),
+  open: (manifest, storage, _parts, memory) => new ParquetReader(manifest, storage, memory),
 };
 
 /** `train-00000-of-00003.parquet`, with or without a hash: as the Hub names a split's files. */

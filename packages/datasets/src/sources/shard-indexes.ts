@@ -1,4 +1,5 @@
 import type { Shard } from '../manifests/shard-manifest.js';
+import type { ShardMemory } from '../shard-memory.js';
 import { BoundedCache } from './bounded-cache.js';
 
 /** Where the samples of a shard lie in it, and what it holds in memory. */
@@ -7,16 +8,15 @@ export interface LoadedIndex<Index> {
   readonly bytes: number;
 }
 
-/** The shards' indexes that a reader used last, so many bytes of them; each is loaded once, whoever asks for it at a time. */
+/** The shards' indexes that a reader used last, in the memory for tables; each is loaded once, whoever asks for it at a time. */
 export class ShardIndexes<Index> {
   readonly #cache: BoundedCache<number, Index>;
 
-  /** @param maxBytes kept at most, one larger index excepted */
   constructor(
     private readonly load: (shard: Shard) => Promise<LoadedIndex<Index>>,
-    maxBytes: number,
+    memory: ShardMemory,
   ) {
-    this.#cache = new BoundedCache(maxBytes);
+    this.#cache = new BoundedCache(memory.tables);
   }
 
   get(shard: Shard): Promise<Index> {
@@ -24,5 +24,10 @@ export class ShardIndexes<Index> {
       const { index, bytes } = await this.load(shard);
       return { value: index, bytes };
     });
+  }
+
+  /** Gives the memory back: when the reader is closed. */
+  close(): void {
+    this.#cache.close();
   }
 }

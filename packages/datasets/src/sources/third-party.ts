@@ -81,7 +81,8 @@ function watched(source: ThirdPartySource, path: string): ThirdPartySource {
     if (made !== id) throw invalid(path, `index() made a manifest of the source ${made}; it must be ${id}`);
     return indexed as IndexedDataset<never>;
   };
-  const open = (...args: [never, never, never]): SampleReader => watchedReader(source.open(...args), path);
+  const open = (...args: [never, never, never, never]): SampleReader =>
+    watchedReader(source.open(...args), path);
   const { kind, name, version, schema } = source;
   return { kind, name, version, schema, index, open } as ThirdPartySource;
 }

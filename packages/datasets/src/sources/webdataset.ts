@@ -98,7 +98,7 @@ export const webdataset: ShardSource<Config> = {
     };
   },
 
-  open: (manifest, storage, parts) => new WebdatasetReader(manifest, storage, parts),
+  open: (manifest, storage, parts, memory) => new WebdatasetReader(manifest, storage, parts, memory),
 };
 
 const noImage = (url: string, shards: number, leftovers: ShardLeftovers | undefined) => {

@@ -1,10 +1,19 @@
-import { newStorageCounts, ReadCache, type RemoteLimits, type StorageOptions } from '@cropstream/datasets';
+import {
+  DEFAULT_SHARD_MEMORY_BYTES,
+  newStorageCounts,
+  type OpenOptions,
+  ReadCache,
+  type RemoteLimits,
+  ShardMemory,
+} from '@cropstream/datasets';
 import type { Emit, Log } from './events.js';
 
-/** Bounds on how a worker reads data that is not on its machine; none of them changes what is read. */
+/** Bounds on how a worker reads data; none of them changes what is read. */
 export interface DataLimits extends RemoteLimits {
   /** What is kept on disk of what was read; 0: nothing. */
   readonly cacheBytes: number;
+  /** What a cell keeps in memory of shards, of all its runs: tables a third, contents two thirds. */
+  readonly shardMemoryBytes: number;
 }
 
 /** A minute, three times over (`maxAttempts`): a store that is away for less costs time alone. */
@@ -13,6 +22,7 @@ export const DEFAULT_DATA_LIMITS: DataLimits = {
   maxRequests: 32,
   silenceMs: 10_000,
   cacheBytes: 10 * 1024 ** 3,
+  shardMemoryBytes: DEFAULT_SHARD_MEMORY_BYTES,
 };
 
 export interface DataAccessOptions {
@@ -26,18 +36,23 @@ export interface DataAccessOptions {
 export function dataAccess(
   { dataLimits, dataCache }: DataAccessOptions,
   log: Log,
-): { storage: StorageOptions; report: (emit: Emit) => void } {
-  const { cacheBytes, ...limits } = { ...DEFAULT_DATA_LIMITS, ...dataLimits };
+): { open: Pick<OpenOptions, 'storage' | 'memory'>; report: (emit: Emit) => void } {
+  const { cacheBytes, shardMemoryBytes, ...limits } = { ...DEFAULT_DATA_LIMITS, ...dataLimits };
   const counts = newStorageCounts();
   const warn = (reason: string) => log.warn({ reason, folder: dataCache }, 'data cannot be kept on disk');
   const cache =
     dataCache !== undefined && cacheBytes > 0
       ? new ReadCache({ folder: dataCache, maxBytes: cacheBytes, counts, warn })
       : undefined;
+  const memory = new ShardMemory(shardMemoryBytes);
   let told = { ...counts };
+  let toldBytes = -1;
   return {
-    storage: { ...limits, counts, cache },
+    open: { storage: { ...limits, counts, cache }, memory },
     report(emit) {
+      const { usedBytes, limitBytes } = memory;
+      if (usedBytes !== toldBytes) emit({ kind: 'shard-memory', usedBytes, limitBytes });
+      toldBytes = usedBytes;
       const names = Object.keys(counts) as (keyof typeof counts)[];
       if (names.every((name) => counts[name] === told[name])) return;
       const since = newStorageCounts();

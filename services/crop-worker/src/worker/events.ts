@@ -27,7 +27,9 @@ export type WorkerEvent =
       readonly chunks: number;
     }
   /** What reading data took since the last event of this kind. */
-  | { readonly kind: 'storage'; readonly since: StorageCounts };
+  | { readonly kind: 'storage'; readonly since: StorageCounts }
+  /** What is kept of shards. */
+  | { readonly kind: 'shard-memory'; readonly usedBytes: number; readonly limitBytes: number };
 
 /**
  * Another attempt was first; nobody wants the chunk; its run has its share of the outbox; its run is not open any

@@ -41,6 +41,8 @@ export function workerMetrics(registry: Registry): (cell: number) => Emit {
   const outboxBytes = gauge('outbox_bytes', 'Bytes of chunks held, being made and reserved for.');
   const outboxLimit = gauge('outbox_limit_bytes', 'The most bytes that the outbox may hold.');
   const outboxChunks = gauge('outbox_chunks', 'Chunks held.');
+  const shardBytes = gauge('shard_memory_bytes', 'Bytes of tables and contents of shards that are kept.');
+  const shardLimit = gauge('shard_memory_limit_bytes', 'The most of them, one larger content excepted.');
 
   const storage = {
     requests: counter('storage_requests_total', 'Requests to object stores and web servers, all attempts.'),
@@ -86,6 +88,10 @@ export function workerMetrics(registry: Registry): (cell: number) => Emit {
         for (const name of Object.keys(storage) as (keyof StorageCounts)[]) {
           storage[name].inc(event.since[name]);
         }
+        break;
+      case 'shard-memory':
+        shardBytes.set({ cell }, event.usedBytes);
+        shardLimit.set({ cell }, event.limitBytes);
         break;
     }
   };

@@ -114,7 +114,7 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
       self: { id, address, tlsName: options.security.tls?.name ?? '', fingerprint, slots: threads },
       limits,
       maxChunkBytes: parts.limits.maxChunkBytes,
-      openRun: openRunWith(parts, data.storage),
+      openRun: openRunWith(parts, data.open),
       emit: (event) => {
         emit(event);
         // As often as the outbox is told of.
@@ -167,7 +167,7 @@ function serviceOf(
 }
 
 /** Specs and manifests come from the store, so both are checked again. */
-function openRunWith(shared: SharedParts, storage: OpenOptions['storage']): OpenRun {
+function openRunWith(shared: SharedParts, open: OpenOptions): OpenRun {
   return async (run, { manifest: encoded, parts, url }) => {
     const manifest = decodeManifest(encoded);
     const spec = parseSpec(JSON.parse(run.specJson), {
@@ -176,7 +176,7 @@ function openRunWith(shared: SharedParts, storage: OpenOptions['storage']): Open
       samples: manifest.length,
     });
     const plan = planOf(spec, factsOf(manifest));
-    const reader = openDataset(url, manifest, { parts, storage, sources: shared.sources });
+    const reader = openDataset(url, manifest, { ...open, parts, sources: shared.sources });
     const maker = new ChunkMaker(spec, manifest, reader, shared);
     return {
       plan,

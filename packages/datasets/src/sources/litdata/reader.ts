@@ -1,9 +1,10 @@
 import { failure } from '@cropstream/errors';
 import type { Shard, ShardManifest } from '../../manifests/shard-manifest.js';
 import { encodePath, lossyUtf8 } from '../../paths.js';
+import type { ShardMemory } from '../../shard-memory.js';
 import type { Sample, SampleReader } from '../../source.js';
 import type { Storage } from '../../storage/storage.js';
-import { BoundedCache } from '../bounded-cache.js';
+import { BoundedCache, Gate } from '../bounded-cache.js';
 import { fieldValue, labelValue, type Scalar } from '../fields.js';
 import { readSample, statSample } from '../file-reader.js';
 import { ShardIndexes } from '../shard-indexes.js';
@@ -16,15 +17,8 @@ import { decompress, FRAME_HEADER_BYTES, frameContentSize } from './zstd.js';
 
 /** Of a compressed chunk, batch or sample, compressed and not. LitData's own chunks have 64 MB. */
 const MAX_CONTENT_BYTES = 512 * 1024 * 1024;
-/** Of chunks' tables, 4 bytes a sample. */
-const INDEX_CACHE_BYTES = 64 * 1024 * 1024;
-/** Of decompressed chunks and batches, of all readers of a thread. */
-const CONTENT_CACHE_BYTES = 256 * 1024 * 1024;
-/** Decompressed at once. */
-const CONTENT_LOADS = 2;
-
-const contents = new BoundedCache<string, Uint8Array>(CONTENT_CACHE_BYTES, CONTENT_LOADS);
-let readers = 0;
+/** Chunks and batches are decompressed two at once, of all readers of a thread. */
+const decompressing = new Gate(2);
 
 interface Chunk {
   readonly index: ChunkIndex;
@@ -48,10 +42,10 @@ export class LitDataReader implements SampleReader {
   readonly #dtypes: ReadonlyMap<string, 'string' | 'int64' | 'float64'>;
   readonly #classes: ReadonlyMap<string, number>;
   readonly #chunks: ShardIndexes<Chunk>;
-  /** Of this reader among others', for the contents that they share the memory of. */
-  readonly #id = readers++;
+  /** Decompressed chunks and batches. */
+  readonly #contents: BoundedCache<string, Uint8Array>;
 
-  constructor(manifest: ShardManifest, storage: Storage) {
+  constructor(manifest: ShardManifest, storage: Storage, memory: ShardMemory) {
     this.#manifest = manifest;
     this.#storage = storage;
     this.#layout = parseLayout(manifest.settings);
@@ -60,7 +54,8 @@ export class LitDataReader implements SampleReader {
     this.#chunks = new ShardIndexes(async (shard) => {
       const chunk = await this.#open(shard);
       return { index: chunk, bytes: indexBytes(chunk.index) };
-    }, INDEX_CACHE_BYTES);
+    }, memory);
+    this.#contents = new BoundedCache(memory.contents, decompressing);
   }
 
   async size(sampleId: number, signal?: AbortSignal): Promise<number> {
@@ -108,7 +103,8 @@ export class LitDataReader implements SampleReader {
   }
 
   close(): Promise<void> {
-    contents.forget((key) => key.startsWith(`${this.#id}/`));
+    this.#chunks.close();
+    this.#contents.close();
     return this.#storage.close();
   }
 
@@ -173,7 +169,7 @@ export class LitDataReader implements SampleReader {
     length: number,
     contentBytes?: number,
   ): Promise<Uint8Array> {
-    return contents.get(`${this.#id}/${key}`, async () => {
+    return this.#contents.get(key, async () => {
       if (length > MAX_CONTENT_BYTES)
         malformed(file.name, `it has ${length} compressed bytes: ${MAX_CONTENT_BYTES} are allowed`);
       const limit = Math.min(contentBytes ?? MAX_CONTENT_BYTES, MAX_CONTENT_BYTES);

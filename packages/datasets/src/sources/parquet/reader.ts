@@ -1,9 +1,10 @@
 import { failure } from '@cropstream/errors';
 import type { Shard, ShardManifest } from '../../manifests/shard-manifest.js';
 import { encodePath, lossyUtf8 } from '../../paths.js';
+import type { ShardMemory } from '../../shard-memory.js';
 import type { Sample, SampleReader } from '../../source.js';
 import { type Storage, StorageError } from '../../storage/storage.js';
-import { BoundedCache, type Loaded } from '../bounded-cache.js';
+import { BoundedCache, Gate, type Loaded } from '../bounded-cache.js';
 import { fieldValue, labelValue, type Scalar } from '../fields.js';
 import { readSample, sampleFailure, statSample } from '../file-reader.js';
 import { ShardIndexes } from '../shard-indexes.js';
@@ -14,14 +15,8 @@ import type { PageValue } from './pages.js';
 import { type ReadRange, readScalars, readSpans, readSpanValues } from './row-group.js';
 import { ParquetError } from './thrift.js';
 
-/** Footers that are kept, as they lie in memory, and the places of pages. */
-const FOOTER_CACHE_BYTES = 32 * 1024 * 1024;
 /** Of a row group's column in a footer in memory. */
 const CHUNK_BYTES = 200;
-/** Decoded pages of images that are kept: an image's neighbours are read with it. */
-const IMAGE_CACHE_BYTES = 256 * 1024 * 1024;
-/** Row groups' other values that are kept. */
-const SCALAR_CACHE_BYTES = 64 * 1024 * 1024;
 /** Pages read and decoded at once. */
 const PAGE_LOADS = 4;
 /** What a value in memory takes beside its bytes. */
@@ -44,20 +39,22 @@ export class ParquetReader implements SampleReader {
   readonly #inside: boolean;
   readonly #classes: ReadonlyMap<string, number>;
   readonly #files: ShardIndexes<OpenFile>;
-  readonly #images = new BoundedCache<string, readonly PageValue[]>(IMAGE_CACHE_BYTES, PAGE_LOADS);
-  readonly #spans = new BoundedCache<string, readonly PageSpan[]>(FOOTER_CACHE_BYTES);
-  readonly #scalars = new BoundedCache<string, ReadonlyMap<string, readonly Scalar[]>>(
-    SCALAR_CACHE_BYTES,
-    PAGE_LOADS,
-  );
+  /** Decoded pages: an image's neighbours are read with it. */
+  readonly #images: BoundedCache<string, readonly PageValue[]>;
+  readonly #spans: BoundedCache<string, readonly PageSpan[]>;
+  /** Row groups' other values. */
+  readonly #scalars: BoundedCache<string, ReadonlyMap<string, readonly Scalar[]>>;
 
-  constructor(manifest: ShardManifest, storage: Storage) {
+  constructor(manifest: ShardManifest, storage: Storage, memory: ShardMemory) {
     this.#manifest = manifest;
     this.#storage = storage;
     this.#columns = parseColumns(manifest.settings.columns);
     this.#inside = manifest.settings.shards !== undefined;
     this.#classes = new Map(manifest.classes.map((name, label) => [name, label]));
-    this.#files = new ShardIndexes((shard) => this.#open(shard), FOOTER_CACHE_BYTES);
+    this.#files = new ShardIndexes((shard) => this.#open(shard), memory);
+    this.#images = new BoundedCache(memory.contents, new Gate(PAGE_LOADS));
+    this.#spans = new BoundedCache(memory.tables);
+    this.#scalars = new BoundedCache(memory.tables, new Gate(PAGE_LOADS));
   }
 
   async size(sampleId: number, signal?: AbortSignal): Promise<number> {
@@ -89,6 +86,8 @@ export class ParquetReader implements SampleReader {
   }
 
   close(): Promise<void> {
+    this.#files.close();
+    for (const cache of [this.#images, this.#spans, this.#scalars]) cache.close();
     return this.#storage.close();
   }
 

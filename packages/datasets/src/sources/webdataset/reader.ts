@@ -4,6 +4,7 @@ import type { ManifestHeader } from '../../manifests/manifest.js';
 import type { Shard, ShardManifest } from '../../manifests/shard-manifest.js';
 import { sealPart } from '../../parts.js';
 import { encodePath, lossyUtf8 } from '../../paths.js';
+import type { ShardMemory } from '../../shard-memory.js';
 import type { Parts, Sample, SampleReader } from '../../source.js';
 import { type Storage, StorageError } from '../../storage/storage.js';
 import { fieldValue, labelValue, type Scalar } from '../fields.js';
@@ -13,9 +14,6 @@ import type { ImageChoice } from './names.js';
 import { HEAD_BYTES, NOT_SCALAR, partsOf, type RawSample, readParts } from './sample.js';
 import { scanShard, spanOf } from './scan-shard.js';
 import { decodeIndex, encodeIndex, type ShardIndex } from './shard-index.js';
-
-/** Indexes of shards that are kept: eight bytes a sample, so those of four million samples. */
-const INDEX_CACHE_BYTES = 32 * 1024 * 1024;
 
 const LABEL_NAMES = ['cls', 'label', 'class'];
 
@@ -48,14 +46,14 @@ export class WebdatasetReader implements SampleReader {
   readonly #classes: ReadonlyMap<string, number>;
   readonly #shards: ShardIndexes<OpenShard>;
 
-  constructor(manifest: ShardManifest, storage: Storage, parts: Parts) {
+  constructor(manifest: ShardManifest, storage: Storage, parts: Parts, memory: ShardMemory) {
     this.#manifest = manifest;
     this.#storage = storage;
     this.#parts = parts;
     this.#choice = choiceOf(manifest.settings);
     this.#inside = manifest.settings.shards !== undefined;
     this.#classes = new Map(manifest.classes.map((name, label) => [name, label]));
-    this.#shards = new ShardIndexes((shard) => this.#open(shard), INDEX_CACHE_BYTES);
+    this.#shards = new ShardIndexes((shard) => this.#open(shard), memory);
   }
 
   async size(sampleId: number): Promise<number> {
@@ -93,6 +91,7 @@ export class WebdatasetReader implements SampleReader {
   }
 
   close(): Promise<void> {
+    this.#shards.close();
     return this.#storage.close();
   }
 
