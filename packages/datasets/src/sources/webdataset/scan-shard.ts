@@ -24,6 +24,8 @@ export interface ScanOptions {
   readonly inside?: boolean;
   /** The version that the shard must have. */
   readonly version?: string | undefined;
+  /** @default WINDOW_BYTES, by benchmarks/shards the best */
+  readonly windowBytes?: number;
   /** Told of each window, by how far it reaches. */
   readonly reached?: (bytes: number) => void;
   readonly signal?: AbortSignal | undefined;
@@ -39,7 +41,7 @@ export async function scanShard(
   storage: Storage,
   path: string,
   size: number,
-  { choice, samples = Number.POSITIVE_INFINITY, reached, ...access }: ScanOptions,
+  { choice, samples = Number.POSITIVE_INFINITY, windowBytes = WINDOW_BYTES, reached, ...access }: ScanOptions,
 ): Promise<ScannedShard> {
   if (size > MAX_SHARD_BYTES) throw new TarError(`it is larger than ${MAX_SHARD_BYTES} bytes`);
   if (size === 0) throw new TarError('it is empty');
@@ -56,7 +58,7 @@ export async function scanShard(
     }
     const { offset, length } = step.value;
     if (offset < windowStart || offset + length > windowStart + window.length) {
-      const wanted = Math.min(Math.max(WINDOW_BYTES, length), size - offset);
+      const wanted = Math.min(Math.max(windowBytes, length), size - offset);
       window = await storage.read(path, { offset, length: wanted, ...access });
       windowStart = offset;
       if (offset === 0) refuseCompressed(window);
