@@ -52,6 +52,7 @@ describe('parseSpec', () => {
     const { global_batch_size: _, ...open } = base;
     expect(parseSpec(open, { samples: 10 }).global_batch_size).toBe(10);
     expect(parseSpec(open, { samples: 1000 }).global_batch_size).toBe(64);
+    expect(parseSpec({ ...open, epoch_size: 20 }, { samples: 1000 }).global_batch_size).toBe(20);
     expect(() => parseSpec(open)).toThrow(
       expect.objectContaining({ details: expect.objectContaining({ field: 'global_batch_size' }) }),
     );

@@ -7,7 +7,7 @@ export interface ParseOptions {
   readonly transforms?: TransformRegistry;
   /** Third-party sources, too. @default those built in */
   readonly sources?: SourceRegistry | undefined;
-  /** Samples in the dataset, where known: `global_batch_size` then defaults to min(64, samples). */
+  /** Samples in the dataset, where known: `global_batch_size` then defaults to min(64, epoch_size or else samples). */
   readonly samples?: number;
 }
 
@@ -29,7 +29,9 @@ export function parseSpec(input: unknown, options: ParseOptions = {}): ResolvedS
   const normalization = spec.normalization ?? recipe?.normalization ?? IMAGENET;
   const registry = options.transforms ?? new TransformRegistry();
   const fallback =
-    options.samples === undefined ? undefined : Math.min(DEFAULT_GLOBAL_BATCH, options.samples);
+    options.samples === undefined
+      ? undefined
+      : Math.min(DEFAULT_GLOBAL_BATCH, spec.epoch_size ?? options.samples);
   const globalBatchSize = spec.global_batch_size ?? fallback;
   if (globalBatchSize === undefined) {
     throw invalid('global_batch_size', undefined, 'the number of samples a step takes over all ranks');
