@@ -1,6 +1,7 @@
 import { createServer, type IncomingHttpHeaders, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { serve } from '../../test-support/web-server.js';
 import { newStorageCounts, openStorage } from '../index.js';
 
 // What real servers do is tested in tests/data/; here is what they do rarely, and what they are asked.
@@ -110,6 +111,35 @@ describe('S3Storage', () => {
     const denied = { kind: 'denied', reason: expect.stringMatching(/HTTP status 403.*credentials/) };
     await expect(storage.stat('x')).rejects.toMatchObject(denied);
     await expect(storage.read('x')).rejects.toMatchObject(denied);
+  });
+
+  it('tries again when credentials that there were cannot be had for a moment', async () => {
+    let broken = 0;
+    const provider = await serve((_, response) => {
+      if (broken > 0) {
+        broken--;
+        return response.writeHead(404, { 'content-type': 'application/json' }).end('{}');
+      }
+      // Over already, so that they are asked for anew each time.
+      const Expiration = new Date(Date.now() - 1000).toISOString();
+      return response
+        .writeHead(200, { 'content-type': 'application/json' })
+        .end(JSON.stringify({ AccessKeyId: 'a', SecretAccessKey: 'b', Token: 'c', Expiration }));
+    });
+    vi.stubEnv('AWS_ACCESS_KEY_ID', undefined);
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', undefined);
+    vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
+    vi.stubEnv('AWS_CONTAINER_CREDENTIALS_FULL_URI', `${provider}/role`);
+    broken = 100;
+    const { storage, counts } = await bucketOf(answering('x'), { retryMs: 60_000 });
+    await expect(storage.read('x')).rejects.toMatchObject({ kind: 'denied' });
+    expect(counts.retries).toBe(0);
+    broken = 0;
+    expect(text(await storage.read('x'))).toBe('x');
+    // The SDK itself asks some times more.
+    broken = 5;
+    expect(text(await storage.read('x'))).toBe('x');
+    expect(counts.retries).toBeGreaterThan(0);
   });
 
   it('refuses another version, or the whole file, from a server that ignores what it is asked', async () => {

@@ -44,6 +44,8 @@ export class S3Storage implements Storage {
   readonly #options: S3Options;
   readonly #calls: RemoteCalls;
   #connection: Promise<Connection> | undefined;
+  /** Whether a call has succeeded. */
+  #hasAnswered = false;
 
   /** @param prefix of the keys, without a slash at its end; '' for the whole bucket */
   constructor(url: string, bucket: string, prefix: string, options: S3Options = {}) {
@@ -51,7 +53,11 @@ export class S3Storage implements Storage {
     this.#bucket = bucket;
     this.#prefix = prefix === '' ? '' : `${prefix}/`;
     this.#options = options;
-    this.#calls = new RemoteCalls((error) => s3Failure(error, bucket), options);
+    this.#calls = new RemoteCalls((error) => {
+      const failed = s3Failure(error, bucket);
+      // Credentials that there were come back: who provides them is busy, or away for a moment.
+      return this.#hasAnswered && isUnprovided(error) ? { ...failed, mayPass: true } : failed;
+    }, options);
     const { AWS_PROFILE = '' } = process.env;
     const endpoint = options.client?.endpoint ?? endpointOf(process.env) ?? `profile ${AWS_PROFILE}`;
     this.cacheKey = `s3 ${endpoint} ${bucket}/${this.#prefix}`;
@@ -173,7 +179,9 @@ export class S3Storage implements Storage {
   ): Promise<T> {
     return this.#calls.call(path, signal, async (attempt) => {
       this.#connection ??= connect(this.#options);
-      return request(await this.#connection, attempt);
+      const answer = await request(await this.#connection, attempt);
+      this.#hasAnswered = true;
+      return answer;
     });
   }
 
@@ -234,6 +242,11 @@ const DENIED = new Set([
   'SignatureDoesNotMatch',
   'TokenRefreshRequired',
 ]);
+
+/** Whether no credentials could be had. */
+const isUnprovided = (error: unknown): boolean =>
+  error instanceof Error && error.name === 'CredentialsProviderError';
+
 /** Beyond what statuses tell. The SDK sets its clock by an answer that says it was wrong. */
 const PASSING = new Set([
   'RequestTimeTooSkewed',
