@@ -59,7 +59,7 @@ export { newStorageCounts, type StorageCounts } from './storage/counts.js';
 export { LocalStorage, type LocalStorageOptions } from './storage/local.js';
 export { openStorage, type StorageOptions } from './storage/open.js';
 export { ReadCache, type ReadCacheOptions } from './storage/read-cache.js';
-export { DEFAULT_REMOTE_LIMITS, type RemoteLimits } from './storage/remote.js';
+export { DEFAULT_REMOTE_LIMITS, type RemoteLimits, type StorageNews } from './storage/remote.js';
 export {
   type FileStat,
   type FolderListing,

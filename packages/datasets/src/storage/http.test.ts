@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { filesBy, serve } from '../../test-support/web-server.js';
-import { newStorageCounts, openStorage } from '../index.js';
+import { newStorageCounts, openStorage, type StorageNews } from '../index.js';
 
 const FILES: Record<string, string> = {
   '/data/a.bin': 'abcdefghij',
@@ -72,6 +72,23 @@ describe('HttpStorage', () => {
     const url = await serve((_, response) => response.writeHead(403).end());
     await expect(openStorage(url, { counts }).read('x')).rejects.toMatchObject({ kind: 'denied' });
     expect(counts.requests).toBe(1);
+  });
+
+  it('tells once that the server is away, and once that it is there again', async () => {
+    const news: StorageNews[] = [];
+    const url = await serve((_, response) => {
+      if (news.length === 0) response.writeHead(503);
+      response.end('x');
+    });
+    const storage = openStorage(url, { tell: (each) => void news.push(each) });
+    expect(
+      await Promise.all([storage.read('a'), storage.read('b')].map(async (read) => text(await read))),
+    ).toEqual(['x', 'x']);
+    await storage.read('c');
+    expect(news).toEqual([
+      { url, away: expect.stringContaining('503'), seconds: expect.any(Number) },
+      { url, away: null, seconds: expect.any(Number) },
+    ]);
   });
 
   it('tries again what may pass: refusals, cut answers, silence', async () => {

@@ -29,7 +29,7 @@ export class HttpStorage implements Storage {
   constructor(url: string, options: RemoteOptions = {}) {
     this.url = url.replace(/\/+$/, '');
     this.cacheKey = this.url;
-    this.#calls = new RemoteCalls(httpFailure, options);
+    this.#calls = new RemoteCalls(url, httpFailure, options);
   }
 
   /** @throws SPEC_INVALID always: what a web server shows of a folder is for people */

@@ -16,9 +16,23 @@ export interface RemoteLimits {
 /** For commands and for indexing: a person waits. Workers try for longer. */
 export const DEFAULT_REMOTE_LIMITS: RemoteLimits = { retryMs: 10_000, maxRequests: 32, silenceMs: 10_000 };
 
+/** That a storage is away, or that it is there again: for a log. */
+export interface StorageNews {
+  readonly url: string;
+  /** Why nothing can be read; null: it can be again. */
+  readonly away: string | null;
+  /** For how long nothing could be read by now. */
+  readonly seconds: number;
+}
+
 export interface RemoteOptions extends Partial<RemoteLimits> {
   readonly counts?: StorageCounts;
+  /** Told once when a storage is away, and once when it is there again; not of failures between successes. */
+  readonly tell?: (news: StorageNews) => void;
 }
+
+/** A storage whose every request failed for so long is away. */
+const AWAY_MS = 1_000;
 
 /** One try of a call. */
 export interface Attempt {
@@ -40,13 +54,19 @@ export class RemoteCalls {
   readonly counts: StorageCounts;
   readonly #limits: RemoteLimits;
   readonly #waiting: (() => void)[] = [];
+  readonly #tell: (news: StorageNews) => void;
   #free: number;
+  /** When the first request failed since the last success. */
+  #failingSince: number | undefined;
+  #isAway = false;
 
   constructor(
+    private readonly url: string,
     private readonly failureOf: (error: unknown) => RemoteFailure,
-    { counts = newStorageCounts(), ...limits }: RemoteOptions,
+    { counts = newStorageCounts(), tell = () => {}, ...limits }: RemoteOptions,
   ) {
     this.counts = counts;
+    this.#tell = tell;
     this.#limits = { ...DEFAULT_REMOTE_LIMITS, ...limits };
     this.#free = this.#limits.maxRequests;
   }
@@ -60,9 +80,12 @@ export class RemoteCalls {
     const began = performance.now();
     let failures = 0;
     const mayPass = (error: unknown) => {
-      if (signal?.aborted || !this.#judge(error).mayPass) return false;
+      if (signal?.aborted) return false;
+      const { mayPass, reason } = this.#judge(error);
+      if (!mayPass) return false;
       failures++;
       this.counts.retries++;
+      this.#failed(reason);
       return true;
     };
     try {
@@ -78,6 +101,23 @@ export class RemoteCalls {
           : ` (tried ${failures + 1} times in ${((performance.now() - began) / 1000).toFixed(1)} s)`;
       throw new StorageError(kind, path, reason + tried, { cause: error });
     }
+  }
+
+  #failed(reason: string): void {
+    this.#failingSince ??= performance.now();
+    const ms = performance.now() - this.#failingSince;
+    if (this.#isAway || ms < AWAY_MS) return;
+    this.#isAway = true;
+    this.#tell({ url: this.url, away: reason, seconds: ms / 1000 });
+  }
+
+  #succeeded(): void {
+    if (this.#isAway) {
+      const seconds = (performance.now() - (this.#failingSince as number)) / 1000;
+      this.#tell({ url: this.url, away: null, seconds });
+    }
+    this.#isAway = false;
+    this.#failingSince = undefined;
   }
 
   #judge(error: unknown): RemoteFailure {
@@ -100,7 +140,9 @@ export class RemoteCalls {
       signal?.throwIfAborted();
       signal?.addEventListener('abort', abort, { once: true });
       this.counts.requests++;
-      return await request({ signal: stop.signal, alive: () => void timer.refresh() });
+      const answer = await request({ signal: stop.signal, alive: () => void timer.refresh() });
+      this.#succeeded();
+      return answer;
     } catch (error) {
       // What a library makes of an abort says less than why it was aborted.
       throw stop.signal.aborted ? stop.signal.reason : error;

@@ -53,7 +53,7 @@ export class S3Storage implements Storage {
     this.#bucket = bucket;
     this.#prefix = prefix === '' ? '' : `${prefix}/`;
     this.#options = options;
-    this.#calls = new RemoteCalls((error) => {
+    this.#calls = new RemoteCalls(url, (error) => {
       const failed = s3Failure(error, bucket);
       // Credentials that there were come back: who provides them is busy, or away for a moment.
       return this.#hasAnswered && isUnprovided(error) ? { ...failed, mayPass: true } : failed;

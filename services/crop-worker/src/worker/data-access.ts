@@ -5,6 +5,7 @@ import {
   ReadCache,
   type RemoteLimits,
   ShardMemory,
+  type StorageNews,
 } from '@cropstream/datasets';
 import type { Emit, Log } from './events.js';
 
@@ -45,10 +46,19 @@ export function dataAccess(
       ? new ReadCache({ folder: dataCache, maxBytes: cacheBytes, counts, warn })
       : undefined;
   const memory = new ShardMemory(shardMemoryBytes);
+  const tell = ({ url, away, seconds }: StorageNews) => {
+    const since = Math.round(seconds);
+    if (away === null) log.info({ url, seconds: since }, "the dataset's storage is there again");
+    else
+      log.warn(
+        { url, reason: away, seconds: since },
+        "the dataset's storage is away: requests are tried again",
+      );
+  };
   let told = { ...counts };
   let toldBytes = -1;
   return {
-    open: { storage: { ...limits, counts, cache }, memory },
+    open: { storage: { ...limits, counts, cache, tell }, memory },
     report(emit) {
       const { usedBytes, limitBytes } = memory;
       if (usedBytes !== toldBytes) emit({ kind: 'shard-memory', usedBytes, limitBytes });
