@@ -53,11 +53,15 @@ export class S3Storage implements Storage {
     this.#bucket = bucket;
     this.#prefix = prefix === '' ? '' : `${prefix}/`;
     this.#options = options;
-    this.#calls = new RemoteCalls(url, (error) => {
-      const failed = s3Failure(error, bucket);
-      // Credentials that there were come back: who provides them is busy, or away for a moment.
-      return this.#hasAnswered && isUnprovided(error) ? { ...failed, mayPass: true } : failed;
-    }, options);
+    this.#calls = new RemoteCalls(
+      url,
+      (error) => {
+        const failed = s3Failure(error, bucket);
+        // Credentials that there were come back: who provides them is busy, or away for a moment.
+        return this.#hasAnswered && isUnprovided(error) ? { ...failed, mayPass: true } : failed;
+      },
+      options,
+    );
     const { AWS_PROFILE = '' } = process.env;
     const endpoint = options.client?.endpoint ?? endpointOf(process.env) ?? `profile ${AWS_PROFILE}`;
     this.cacheKey = `s3 ${endpoint} ${bucket}/${this.#prefix}`;
