@@ -1,3 +1,4 @@
+import type { Store } from '@cropstream/broker';
 import type { CoordinatorService, OpenRun, RunCatalog } from '@cropstream/coordinator';
 import type { Cells, DecoderChoice } from '@cropstream/crop-worker';
 import type { Inspection, SourceRegistry } from '@cropstream/datasets';
@@ -123,7 +124,7 @@ async function serve(options: ServeOptions): Promise<void> {
     peers,
   });
   const memoryBytes = data.dataLimits.shardMemoryBytes;
-  const run = await open(prepared.catalog, input, { sources, memoryBytes }, output);
+  const run = await open(prepared.catalog, input, { ...shared, sources, memoryBytes }, output);
   const coordinator = await prepared.listen();
   let cells: Cells;
   try {
@@ -207,14 +208,21 @@ function viewsLine(views: OpenRun['info']['views']): string {
   return [...counts].map(([kind, count]) => `${count} of ${kind}`).join(', ');
 }
 
+/** What a dataset is looked at with before it is served. */
+interface Inspecting {
+  readonly store: Store;
+  readonly sources: SourceRegistry;
+  readonly memoryBytes: number | undefined;
+}
+
 /** Opens the run with a bar while it is indexed, and says what the user should know of the data. */
 async function open(
   catalog: RunCatalog,
   input: unknown,
-  { sources, memoryBytes }: { sources: SourceRegistry; memoryBytes: number | undefined },
+  { store, sources, memoryBytes }: Inspecting,
   output: Output,
 ): Promise<OpenRun> {
-  const { inspectDataset, inspectionNotices, locationOf, openDataset, ShardMemory } = await import(
+  const { inspectDataset, inspectionNotices, locationOf, openDataset, partsFrom, ShardMemory } = await import(
     '@cropstream/datasets'
   );
   const { sniff } = await import('@cropstream/augment');
@@ -224,9 +232,12 @@ async function open(
     .finally(() => bar.stop());
   for (const notice of notices) output.note(`note: ${notice}`);
   if (manifest.length <= INSPECT_FILES) {
-    const location = locationOf(run.spec.dataset);
-    const reader = openDataset(location, manifest, { sources, memory: new ShardMemory(memoryBytes) });
-    const maxFiles = isUrl(location) ? Math.min(INSPECT_REMOTE_FILES, manifest.length) : manifest.length;
+    const { dataset } = run.spec;
+    const location = locationOf(dataset);
+    const parts = partsFrom((digest) => store.manifest(digest));
+    const reader = openDataset(location, manifest, { sources, parts, memory: new ShardMemory(memoryBytes) });
+    const isRemote = (dataset.source === 'mix' ? dataset.datasets : [dataset]).some(({ url }) => isUrl(url));
+    const maxFiles = isRemote ? Math.min(INSPECT_REMOTE_FILES, manifest.length) : manifest.length;
     const inspection = await inspectDataset(manifest, reader, { sniff, maxFiles }).finally(() =>
       reader.close(),
     );
