@@ -275,6 +275,20 @@ describe('litdata', () => {
     );
   });
 
+  it('reads Arrow tables that are compressed twice, also when their chunks were let go of', async () => {
+    const leaves = { image: 'bytes', label: 'int', text: 'str', list: 'json' };
+    const chunk = { bytes: await compress(arrowChunk('zstd')), samples: 4 };
+    const url = await litdataFolder([chunk, chunk, chunk], { leaves, config: { compression: 'zstd' } });
+    const { manifest } = await index(url);
+    const memory = new ShardMemory();
+    const reader = openDataset(url, manifest, { memory });
+    // All tables are known; what was decompressed makes way for something larger.
+    await Promise.all([0, 4, 8].map((id) => reader.size(id)));
+    memory.contents.keep({ bytes: memory.contents.limitBytes, dropped: () => {} });
+    const samples = await Promise.all([0, 5, 10].map((id) => reader.read(id)));
+    expect(samples.map((sample) => content(sample).encoded)).toEqual(['image 0', 'image 1', 'image 2']);
+  });
+
   it('reads a chunk a range a sample, its tables once', async () => {
     const items = Array.from({ length: 50 }, (_, i) => item(Buffer.alloc(1000, i), int64(i)));
     const url = await litdataFolder([{ bytes: chunkOf(items), samples: 50 }]);

@@ -19,6 +19,11 @@ import { decompress, FRAME_HEADER_BYTES, frameContentSize } from './zstd.js';
 const MAX_CONTENT_BYTES = 512 * 1024 * 1024;
 /** Chunks and batches are decompressed two at once, of all readers of a thread. */
 const decompressing = new Gate(2);
+/**
+ * Of Arrow columns that are compressed again inside a compressed chunk: who waits for the chunk inside one gate must not keep it from
+ * getting through the same.
+ */
+const decompressingInner = new Gate(2);
 
 interface Chunk {
   readonly index: ChunkIndex;
@@ -44,6 +49,8 @@ export class LitDataReader implements SampleReader {
   readonly #chunks: ShardIndexes<Chunk>;
   /** Decompressed chunks and batches. */
   readonly #contents: BoundedCache<string, Uint8Array>;
+  /** Of Arrow columns. */
+  readonly #columns: BoundedCache<string, Uint8Array>;
 
   constructor(manifest: ShardManifest, storage: Storage, memory: ShardMemory) {
     this.#manifest = manifest;
@@ -56,6 +63,8 @@ export class LitDataReader implements SampleReader {
       return { index: chunk, bytes: indexBytes(chunk.index) };
     }, memory);
     this.#contents = new BoundedCache(memory.contents, decompressing);
+    const isInner = this.#layout.compression === 'chunk';
+    this.#columns = new BoundedCache(memory.contents, isInner ? decompressingInner : decompressing);
   }
 
   async size(sampleId: number, signal?: AbortSignal): Promise<number> {
@@ -105,6 +114,7 @@ export class LitDataReader implements SampleReader {
   close(): Promise<void> {
     this.#chunks.close();
     this.#contents.close();
+    this.#columns.close();
     return this.#storage.close();
   }
 
@@ -168,8 +178,9 @@ export class LitDataReader implements SampleReader {
     offset: number,
     length: number,
     contentBytes?: number,
+    cache = this.#contents,
   ): Promise<Uint8Array> {
-    return this.#contents.get(key, async () => {
+    return cache.get(key, async () => {
       if (length > MAX_CONTENT_BYTES)
         malformed(file.name, `it has ${length} compressed bytes: ${MAX_CONTENT_BYTES} are allowed`);
       const limit = Math.min(contentBytes ?? MAX_CONTENT_BYTES, MAX_CONTENT_BYTES);
@@ -238,7 +249,14 @@ export class LitDataReader implements SampleReader {
         return rows.source.read(cell.offset, cell.length, signal);
       case 'packed': {
         const { offset, length, contentBytes } = cell.buffer;
-        const content = await this.#content(`${number}@${offset}`, rows.source, offset, length, contentBytes);
+        const content = await this.#content(
+          `${number}@${offset}`,
+          rows.source,
+          offset,
+          length,
+          contentBytes,
+          this.#columns,
+        );
         return new Uint8Array(content.subarray(cell.offset, cell.offset + cell.length));
       }
     }
