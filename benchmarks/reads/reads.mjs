@@ -56,17 +56,8 @@ const folder = mkdtempSync(join(tmpdir(), 'cropstream-reads-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 endOnSignals();
 
-/** A JPEG comment as long as comments can be, of zeros. */
-const COMMENT = Buffer.concat([Buffer.from([0xff, 0xfe, 0xff, 0xff]), Buffer.alloc(65_533)]);
-
-/**
- * JPEGs of about 50 KB, no two alike.
- *
- * @param {string} root
- * @param {number} comments so many of 64 KiB in each. A worker's memory of decompressed chunks is 256 MiB: with comments the dataset is
- *   larger than that, and still small in the store
- */
-async function makeImages(root, comments) {
+/** JPEGs of about 50 KB, no two alike. */
+async function makeImages(root) {
   const side = 270;
   mkdirSync(root);
   for (let i = 0; i < SAMPLES; i++) {
@@ -78,8 +69,7 @@ async function makeImages(root, comments) {
     const jpeg = await sharp(pixels, { raw: { width: side, height: side, channels: 3 } })
       .jpeg({ quality: 90 })
       .toBuffer();
-    const padded = [jpeg.subarray(0, -2), ...Array(comments).fill(COMMENT), jpeg.subarray(-2)];
-    writeFileSync(join(root, `${String(i).padStart(6, '0')}.jpg`), Buffer.concat(padded));
+    writeFileSync(join(root, `${String(i).padStart(6, '0')}.jpg`), jpeg);
   }
 }
 
@@ -100,7 +90,7 @@ async function makeDataset(format, client) {
   const images = join(folder, 'images');
   const shards = join(folder, format);
   const compressed = format === 'zstd';
-  await makeImages(images, compressed ? 24 : 0);
+  await makeImages(images);
   const args = ['convert', '--data', images, '--to', 'litdata', '--out', shards];
   args.push(
     '--shard-samples',
@@ -138,6 +128,8 @@ async function drawEpochs(redis, { bytes, ...dataset }, order, size, name) {
   const env = {
     CROPSTREAM_PREFIX: name,
     CROPSTREAM_DATA_CACHE_BYTES: String(Math.round(bytes * KEPT)),
+    // Two thirds of it are for what was decompressed; JPEGs are no smaller compressed.
+    CROPSTREAM_SHARD_MEMORY: String(Math.round(bytes * KEPT * 1.5)),
     // No chunk is made twice because the machine is slow.
     CROPSTREAM_HEDGE_AFTER: '24h',
   };
