@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from cropstream import MultiCropLoader
+
 # torchvision's compiled operators are not needed, and not there where it came without its own build of PyTorch: with
 # this its Python parts import.
 sys.modules.setdefault("torchvision._meta_registrations", ModuleType("stub"))
@@ -119,8 +121,12 @@ def _serve(images: Path) -> Iterator[Service]:
 
 @pytest.fixture(scope="session")
 def service(images: Path) -> Iterator[Service]:
-    """Serves a run named `default`; tests open others."""
-    yield from _serve(images)
+    """Serves a run named `default`; tests open others, and so does this: who draws without a name fails in any order."""
+    for served in _serve(images):
+        dataset = {"source": "image-folder", "url": str(images)}
+        spec = {"name": "another", "recipe": "lesson-cifar10", "global_batch_size": 8, "dataset": dataset}
+        MultiCropLoader(served.target, spec=spec, framework="numpy").close()
+        yield served
 
 
 @pytest.fixture(scope="session")

@@ -37,9 +37,9 @@ def _without_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
     plt.switch_backend("agg")
 
 
-def test_the_lessons_loops(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_lessons_loops(lone_service: Service, capsys: pytest.CaptureFixture[str]) -> None:
     config = CONFIG
-    dataloader = MultiCropLoader(service.target, as_list=True, endless=True, consumer="lesson")
+    dataloader = MultiCropLoader(lone_service.target, as_list=True, endless=True, consumer="lesson")
     train_dataset = dataloader
 
     # The test script.
