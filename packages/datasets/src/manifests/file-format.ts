@@ -22,15 +22,18 @@ import {
   bytesOf,
   DIGEST_BYTES,
   encodeHeader,
+  encodePrefix,
   malformed,
+  PREFIX_BYTES,
   parseHeader,
+  placesFrom,
+  readPrefix,
   sealed,
   storedDigest,
 } from './header.js';
 import type { ManifestFacts, ManifestHeader } from './manifest.js';
 
 export const FILE_MAGIC = Buffer.from('CSMANIF1', 'latin1');
-const FIXED_BYTES = FILE_MAGIC.length + 16;
 
 export function encodeFileManifest(header: ManifestHeader, columns: ManifestColumns): Uint8Array {
   return sealed(parts(header, columns));
@@ -38,20 +41,9 @@ export function encodeFileManifest(header: ManifestHeader, columns: ManifestColu
 
 /** What the digest covers, in order. */
 export function parts(manifest: ManifestHeader, columns: ManifestColumns): Uint8Array[] {
-  const header = encodeHeader(manifest);
-  const fixed = Buffer.alloc(FIXED_BYTES);
-  FILE_MAGIC.copy(fixed);
-  fixed.writeUInt32LE(header.length, 8);
-  fixed.writeUInt32LE(columns.labels.length, 12);
-  fixed.writeUInt32LE(columns.paths.length, 16);
   const { sizes, offsets, labels, paths } = columns;
-  return [fixed, header, ...[sizes, offsets, labels, paths].map(bytesOf)];
-}
-
-interface Counts {
-  readonly headerBytes: number;
-  readonly samples: number;
-  readonly pathBytes: number;
+  const prefix = encodePrefix(FILE_MAGIC, encodeHeader(manifest), labels.length, paths.length);
+  return [...prefix, ...[sizes, offsets, labels, paths].map(bytesOf)];
 }
 
 /**
@@ -61,21 +53,9 @@ interface Counts {
  */
 export function readFileFacts(start: Uint8Array): ManifestFacts | null {
   const bytes = Buffer.from(start.buffer, start.byteOffset, start.byteLength);
-  if (bytes.length < FIXED_BYTES) return null;
-  const { headerBytes, samples } = readCounts(bytes);
-  if (bytes.length < FIXED_BYTES + headerBytes) return null;
-  return { ...parseHeader(bytes.subarray(FIXED_BYTES, FIXED_BYTES + headerBytes)), samples };
-}
-
-function readCounts(bytes: Buffer): Counts {
-  if (!bytes.subarray(0, FILE_MAGIC.length).equals(FILE_MAGIC))
-    throw malformed('it is no manifest of this version');
-  if (bytes.readUInt32LE(20) !== 0) throw malformed('it has a reserved word');
-  return {
-    headerBytes: bytes.readUInt32LE(8),
-    samples: bytes.readUInt32LE(12),
-    pathBytes: bytes.readUInt32LE(16),
-  };
+  const prefix = readPrefix(FILE_MAGIC, bytes);
+  if (prefix === null || bytes.length < prefix.end) return null;
+  return { ...parseHeader(bytes.subarray(PREFIX_BYTES, prefix.end)), samples: prefix.entries };
 }
 
 /**
@@ -91,19 +71,15 @@ export function decodeFileManifest(input: Uint8Array): {
   digest: string;
 } {
   const bytes = Buffer.from(input.buffer, input.byteOffset, input.byteLength);
-  if (bytes.length < FIXED_BYTES) throw malformed('it is too short');
-  const { headerBytes: headerLength, samples, pathBytes } = readCounts(bytes);
-  const body = FIXED_BYTES + headerLength + 8 * samples + 4 * (samples + 1) + 4 * samples + pathBytes;
+  const prefix = readPrefix(FILE_MAGIC, bytes);
+  if (prefix === null) throw malformed('it is too short');
+  const { end, entries: samples, pathBytes } = prefix;
+  const body = end + 8 * samples + 4 * (samples + 1) + 4 * samples + pathBytes;
   if (bytes.length !== body + DIGEST_BYTES) throw malformed('its length is not what its counts say');
 
-  const header = parseHeader(bytes.subarray(FIXED_BYTES, FIXED_BYTES + headerLength));
-  const aligned = alignedBytes(bytes);
-  const { buffer } = aligned;
-  let at = aligned.byteOffset + FIXED_BYTES + headerLength;
-  const take = (length: number) => {
-    at += length;
-    return at - length;
-  };
+  const header = parseHeader(bytes.subarray(PREFIX_BYTES, end));
+  const { buffer, byteOffset } = alignedBytes(bytes);
+  const take = placesFrom(byteOffset + end);
   const columns = {
     sizes: new BigUint64Array(buffer, take(8 * samples), samples),
     offsets: new Uint32Array(buffer, take(4 * (samples + 1)), samples + 1),

@@ -54,6 +54,45 @@ export function parseJson(bytes: Buffer): unknown {
   }
 }
 
+/** Bytes before the header of a manifest that has columns of entries: files or shards. */
+export const PREFIX_BYTES = 24;
+
+/** The magic, the lengths of the header, the entries and their paths, a reserved word, and the header. */
+export function encodePrefix(magic: Buffer, header: Buffer, entries: number, pathBytes: number): Buffer[] {
+  const prefix = Buffer.alloc(PREFIX_BYTES);
+  magic.copy(prefix);
+  prefix.writeUInt32LE(header.length, 8);
+  prefix.writeUInt32LE(entries, 12);
+  prefix.writeUInt32LE(pathBytes, 16);
+  return [prefix, header];
+}
+
+/**
+ * What `encodePrefix` wrote at the beginning of `bytes`, its header left aside: its bytes stand from PREFIX_BYTES to `end`. null
+ * where `bytes` hold too little of it.
+ *
+ * @throws DATASET_MALFORMED
+ */
+export function readPrefix(magic: Buffer, bytes: Buffer) {
+  if (bytes.length < PREFIX_BYTES) return null;
+  if (!bytes.subarray(0, magic.length).equals(magic)) throw malformed('it is no manifest of this version');
+  if (bytes.readUInt32LE(20) !== 0) throw malformed('it has a reserved word');
+  return {
+    end: PREFIX_BYTES + bytes.readUInt32LE(8),
+    entries: bytes.readUInt32LE(12),
+    pathBytes: bytes.readUInt32LE(16),
+  };
+}
+
+/** Gives places for columns, one after the other, from `start` on. */
+export function placesFrom(start: number): (length: number) => number {
+  let at = start;
+  return (length) => {
+    at += length;
+    return at - length;
+  };
+}
+
 /** The bytes, and more of them up to a multiple of 8. */
 export function padded(bytes: Uint8Array, fill: ' ' | 0): Buffer {
   const whole = Buffer.alloc(Math.ceil(bytes.length / ALIGNMENT) * ALIGNMENT, fill);

@@ -24,8 +24,12 @@ import {
   DIGEST_BYTES,
   digestOf,
   encodeHeader,
+  encodePrefix,
   malformed,
+  PREFIX_BYTES,
   parseHeader,
+  placesFrom,
+  readPrefix,
   sealed,
   storedDigest,
 } from './header.js';
@@ -38,7 +42,6 @@ import {
 } from './manifest.js';
 
 export const SHARD_MAGIC = Buffer.from('CSSHARD1', 'latin1');
-const FIXED_BYTES = SHARD_MAGIC.length + 16;
 const MAX_SAMPLES = 2 ** 40;
 
 /** One file of many samples. */
@@ -204,14 +207,9 @@ export class ShardManifestBuilder {
 
 /** What the digest covers, in order. */
 function partsOf(manifest: ManifestHeader, columns: Columns): Uint8Array[] {
-  const header = encodeHeader(manifest);
-  const fixed = Buffer.alloc(FIXED_BYTES);
-  SHARD_MAGIC.copy(fixed);
-  fixed.writeUInt32LE(header.length, 8);
-  fixed.writeUInt32LE(columns.sizes.length, 12);
-  fixed.writeUInt32LE(columns.paths.length, 16);
   const { sizes, starts, indexDigests, offsets, paths } = columns;
-  return [fixed, header, ...[sizes, starts, indexDigests, offsets, paths].map(bytesOf)];
+  const prefix = encodePrefix(SHARD_MAGIC, encodeHeader(manifest), sizes.length, paths.length);
+  return [...prefix, ...[sizes, starts, indexDigests, offsets, paths].map(bytesOf)];
 }
 
 /**
@@ -222,23 +220,12 @@ function partsOf(manifest: ManifestHeader, columns: Columns): Uint8Array[] {
  */
 export function readShardFacts(start: Uint8Array): ManifestFacts | null {
   const bytes = Buffer.from(start.buffer, start.byteOffset, start.byteLength);
-  if (bytes.length < FIXED_BYTES) return null;
-  const { headerBytes, shards } = readCounts(bytes);
-  const total = FIXED_BYTES + headerBytes + 8 * shards + 8 * shards;
+  const prefix = readPrefix(SHARD_MAGIC, bytes);
+  if (prefix === null) return null;
+  const total = prefix.end + 8 * prefix.entries + 8 * prefix.entries;
   if (bytes.length < total + 8) return null;
-  const header = parseHeader(bytes.subarray(FIXED_BYTES, FIXED_BYTES + headerBytes));
+  const header = parseHeader(bytes.subarray(PREFIX_BYTES, prefix.end));
   return { ...header, samples: checkedSamples(bytes.readBigUInt64LE(total)) };
-}
-
-function readCounts(bytes: Buffer) {
-  if (!bytes.subarray(0, SHARD_MAGIC.length).equals(SHARD_MAGIC))
-    throw malformed('it is no manifest of shards');
-  if (bytes.readUInt32LE(20) !== 0) throw malformed('it has a reserved word');
-  return {
-    headerBytes: bytes.readUInt32LE(8),
-    shards: bytes.readUInt32LE(12),
-    pathBytes: bytes.readUInt32LE(16),
-  };
 }
 
 function checkedSamples(samples: bigint): number {
@@ -248,19 +235,15 @@ function checkedSamples(samples: bigint): number {
 
 function decodeColumns(input: Uint8Array): { header: ManifestHeader; columns: Columns } {
   const bytes = Buffer.from(input.buffer, input.byteOffset, input.byteLength);
-  if (bytes.length < FIXED_BYTES) throw malformed('it is too short');
-  const { headerBytes, shards, pathBytes } = readCounts(bytes);
+  const prefix = readPrefix(SHARD_MAGIC, bytes);
+  if (prefix === null) throw malformed('it is too short');
+  const { end, entries: shards, pathBytes } = prefix;
   const columnBytes = 8 * shards + 8 * (shards + 1) + DIGEST_BYTES * shards + 4 * (shards + 1) + pathBytes;
-  if (bytes.length !== FIXED_BYTES + headerBytes + columnBytes + DIGEST_BYTES) {
+  if (bytes.length !== end + columnBytes + DIGEST_BYTES)
     throw malformed('its length is not what its counts say');
-  }
-  const header = parseHeader(bytes.subarray(FIXED_BYTES, FIXED_BYTES + headerBytes));
+  const header = parseHeader(bytes.subarray(PREFIX_BYTES, end));
   const { buffer, byteOffset } = alignedBytes(bytes);
-  let at = byteOffset + FIXED_BYTES + headerBytes;
-  const take = (length: number) => {
-    at += length;
-    return at - length;
-  };
+  const take = placesFrom(byteOffset + end);
   const columns = {
     sizes: new BigUint64Array(buffer, take(8 * shards), shards),
     starts: new BigUint64Array(buffer, take(8 * (shards + 1)), shards + 1),

@@ -1,5 +1,7 @@
 /** What CIFAR-10 and CIFAR-100 have in common: binary files of records, labels first, then 32 x 32 pixels. */
+
 import { failure } from '@cropstream/errors';
+import { malformed } from '../malformed.js';
 import { type FileManifest, FileManifestBuilder } from '../manifests/file-manifest.js';
 import type { SampleField } from '../manifests/manifest.js';
 import { encodePath, joinPath } from '../paths.js';
@@ -276,8 +278,4 @@ function interleaved(planes: Uint8Array): Uint8Array<ArrayBuffer> {
     }
   }
   return data;
-}
-
-function malformed(path: string, reason: string) {
-  return failure('DATASET_MALFORMED', { path, reason });
 }

@@ -1,3 +1,4 @@
+import { malformed } from '../malformed.js';
 import type { SampleField } from '../manifests/manifest.js';
 
 /** A scalar as data has it; null where a sample lacks it. */
@@ -77,10 +78,26 @@ export function fieldValue(
 const INT32_MAX = 0x7fffffff;
 
 /**
- * A label: a number (in digits or not), or, where the classes have names, one of them.
+ * A sample's label: a number (in digits or not), or, where the classes have names, one of them; -1 where it has none.
  *
- * @returns undefined where it is neither
+ * @param path of the sample
+ * @throws DATASET_MALFORMED
  */
+export function checkedLabel(
+  path: string,
+  classes: ReadonlyMap<string, number>,
+  value: Scalar | undefined,
+): number {
+  const label = labelValue(classes, value);
+  if (label !== undefined) return label;
+  const allowed =
+    classes.size > 0
+      ? `one of ${classes.size} classes`
+      : 'a number; the names of classes go into dataset.classes';
+  throw malformed(path, `its label ${JSON.stringify(value)} is not ${allowed}`);
+}
+
+/** As `checkedLabel`; undefined where it is no label. */
 export function labelValue(
   classes: ReadonlyMap<string, number>,
   value: Scalar | undefined,

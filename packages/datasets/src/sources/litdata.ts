@@ -2,6 +2,7 @@ import { CropstreamError, failure } from '@cropstream/errors';
 import * as z from 'zod';
 import { readClasses } from '../formats/classes-file.js';
 import { inLanes } from '../lanes.js';
+import { malformed } from '../malformed.js';
 import { ShardManifestBuilder } from '../manifests/shard-manifest.js';
 import { encodePath } from '../paths.js';
 import { ProgressMeter } from '../progress.js';
@@ -150,8 +151,4 @@ function checkSize({ path, bytes, samples }: Chunk, size: number, { compression 
     if (size > 0) return;
   } else if (size >= table && (size === bytes || (size === bytes + table && compression === 'none'))) return;
   throw malformed(path, `it has ${size} bytes, and ${INDEX_FILE} says ${bytes} bytes of ${samples} samples`);
-}
-
-function malformed(path: string, reason: string, cause?: unknown) {
-  return failure('DATASET_MALFORMED', { path, reason }, cause === undefined ? {} : { cause });
 }

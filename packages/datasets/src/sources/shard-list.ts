@@ -1,6 +1,7 @@
 import { failure } from '@cropstream/errors';
 import * as z from 'zod';
 import { inLanes } from '../lanes.js';
+import { malformed } from '../malformed.js';
 import { compareCodePoints, encodePath, joinPath, whyUnsafe } from '../paths.js';
 import { type Storage, StorageError } from '../storage/storage.js';
 import { datasetUrl } from './common.js';
@@ -278,7 +279,6 @@ function inSpec<T>(pattern: string, read: () => T): T {
   }
 }
 
-const malformed = (path: string, reason: string) => failure('DATASET_MALFORMED', { path, reason });
 const invalid = (pattern: string, reason: string) =>
   failure('SPEC_INVALID', {
     field: 'dataset.shards',

@@ -1,4 +1,5 @@
-import { type ByteSource, checkPart, malformedChunk, readPart, viewOf } from './bytes.js';
+import { malformed } from '../../malformed.js';
+import { type ByteSource, checkPart, readPart, viewOf } from './bytes.js';
 import { FlatTable } from './flat-table.js';
 import type { Layout } from './layout.js';
 import { decompress } from './zstd.js';
@@ -104,7 +105,7 @@ export async function openArrow(source: ByteSource, samples: number, layout: Lay
     return await open(source, samples, layout);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw malformedChunk(source.name, `its Arrow table is damaged: ${error.message}`, error);
+    throw malformed(source.name, `its Arrow table is damaged: ${error.message}`, error);
   }
 }
 
@@ -112,7 +113,7 @@ async function open(source: ByteSource, samples: number, layout: Layout): Promis
   const footer = await readFooter(source);
   const schema = footer.table(1);
   if (schema === null || schema.int16(0) !== 0)
-    throw malformedChunk(source.name, 'its Arrow table has no little-endian schema');
+    throw malformed(source.name, 'its Arrow table has no little-endian schema');
   const { image, label, fields } = layout;
   const wanted = new Map<string, Wanted>();
   for (const place of label ? [label, ...fields] : fields)
@@ -131,7 +132,7 @@ async function open(source: ByteSource, samples: number, layout: Layout): Promis
     });
     const rows = batch.int64(0);
     if (rows < 0 || first + rows > samples) {
-      throw malformedChunk(source.name, `its Arrow table has more than ${samples} rows`);
+      throw malformed(source.name, `its Arrow table has more than ${samples} rows`);
     }
     const found = new Map<number, Buffers & Column>();
     for (const [name, { leaf, isImage }] of wanted) {
@@ -140,7 +141,7 @@ async function open(source: ByteSource, samples: number, layout: Layout): Promis
       const buffers = await readBuffers(source, batch, body, column, rows, isImage);
       bytes += memoryOf(buffers);
       if (bytes > MAX_INDEX_BYTES) {
-        throw malformedChunk(
+        throw malformed(
           source.name,
           `the small columns of its Arrow table have more than ${MAX_INDEX_BYTES} bytes`,
         );
@@ -151,7 +152,7 @@ async function open(source: ByteSource, samples: number, layout: Layout): Promis
     first += rows;
   }
   if (first !== samples)
-    throw malformedChunk(source.name, `its Arrow table has ${first} rows, and index.json says ${samples}`);
+    throw malformed(source.name, `its Arrow table has ${first} rows, and index.json says ${samples}`);
   return { source, bytes, cell: (row, leaf) => cellOf(source.name, batches, row, leaf) };
 }
 
@@ -159,13 +160,13 @@ async function readFooter(source: ByteSource): Promise<FlatTable> {
   const end = Buffer.from(await readPart(source, source.size - MAGIC.length - 4, MAGIC.length + 4));
   const start = Buffer.from(await readPart(source, 0, MAGIC.length));
   if (!start.equals(MAGIC) || !end.subarray(4).equals(MAGIC)) {
-    throw malformedChunk(source.name, 'its Arrow table is no Arrow file (streams are not read)');
+    throw malformed(source.name, 'its Arrow table is no Arrow file (streams are not read)');
   }
   const length = end.readUInt32LE(0);
   if (length > MAX_METADATA_BYTES)
-    throw malformedChunk(source.name, `the footer of its Arrow table has ${length} bytes`);
+    throw malformed(source.name, `the footer of its Arrow table has ${length} bytes`);
   const at = source.size - MAGIC.length - 4 - length;
-  if (at < PADDED_MAGIC_BYTES) throw malformedChunk(source.name, 'its Arrow table is cut short');
+  if (at < PADDED_MAGIC_BYTES) throw malformed(source.name, 'its Arrow table is cut short');
   return FlatTable.root(viewOf(await readPart(source, at, length)));
 }
 
@@ -179,14 +180,14 @@ function findColumns(
   let buffer = 0;
   const pass = (field: FlatTable, depth: number): void => {
     const type = field.uint8(2);
-    if (depth > MAX_DEPTH) throw malformedChunk(name, 'its Arrow table is nested too deep');
-    if (field.table(4) !== null) throw malformedChunk(name, 'its Arrow table has a dictionary');
+    if (depth > MAX_DEPTH) throw malformed(name, 'its Arrow table is nested too deep');
+    if (field.table(4) !== null) throw malformed(name, 'its Arrow table has a dictionary');
     if (type === NULL) return;
     if (FIXED_WIDTH.has(type)) buffer += 2;
     else if (VARIABLE_WIDTH.has(type)) buffer += 3;
     else if (OFFSET_PARENTS.has(type)) buffer += 2;
     else if (PLAIN_PARENTS.has(type)) buffer += 1;
-    else throw malformedChunk(name, `its Arrow table has a column of type ${type}`);
+    else throw malformed(name, `its Arrow table has a column of type ${type}`);
     for (const child of field.tables(5)) pass(child, depth + 1);
   };
   for (const field of fields) {
@@ -209,10 +210,7 @@ function checkType(name: string, title: string, field: FlatTable, format: string
     (type !== INT || (details?.int32(0) === 64 && details.uint8(1) === 1)) &&
     (type !== FLOAT || details?.int16(0) === 2);
   if (TYPES[format]?.includes(type) && isWide) return;
-  throw malformedChunk(
-    name,
-    `the column ${JSON.stringify(title)} of its Arrow table is not what index.json says`,
-  );
+  throw malformed(name, `the column ${JSON.stringify(title)} of its Arrow table is not what index.json says`);
 }
 
 async function readBatchHeader(
@@ -220,19 +218,16 @@ async function readBatchHeader(
   { offset, metadataBytes }: { offset: number; metadataBytes: number },
 ): Promise<{ batch: FlatTable; body: number }> {
   if (metadataBytes < 8 || metadataBytes > MAX_METADATA_BYTES) {
-    throw malformedChunk(
-      source.name,
-      `a record batch of its Arrow table is described in ${metadataBytes} bytes`,
-    );
+    throw malformed(source.name, `a record batch of its Arrow table is described in ${metadataBytes} bytes`);
   }
   const metadata = viewOf(await readPart(source, offset, metadataBytes));
   const message = FlatTable.root(new DataView(metadata.buffer, metadata.byteOffset + 8, metadataBytes - 8));
   const batch = message.table(2);
   if (message.uint8(1) !== 3 || batch === null)
-    throw malformedChunk(source.name, 'its Arrow table has no record batch where one should be');
+    throw malformed(source.name, 'its Arrow table has no record batch where one should be');
   const codec = batch.table(3);
   if (codec !== null && codec.uint8(0) !== 1)
-    throw malformedChunk(source.name, 'its Arrow table is compressed with LZ4: zstd is read');
+    throw malformed(source.name, 'its Arrow table is compressed with LZ4: zstd is read');
   return { batch, body: offset + metadataBytes };
 }
 
@@ -248,7 +243,7 @@ async function readBuffers(
   const isPacked = batch.table(3) !== null;
   const place = (i: number) => {
     if (buffer + i >= places.length)
-      throw malformedChunk(source.name, 'its Arrow table has fewer buffers than columns need');
+      throw malformed(source.name, 'its Arrow table has fewer buffers than columns need');
     const at = places.at + 16 * (buffer + i);
     const offset = body + Number(batch.view.getBigInt64(at, true));
     const length = Number(batch.view.getBigInt64(at + 8, true));
@@ -258,14 +253,14 @@ async function readBuffers(
   const whole = async (i: number, leastBytes: number) => {
     const { offset, length } = place(i);
     if (length > MAX_COLUMN_BYTES)
-      throw malformedChunk(
+      throw malformed(
         source.name,
         `a column of its Arrow table has ${length} bytes: ${MAX_COLUMN_BYTES} are read`,
       );
     let bytes: Uint8Array = await readPart(source, offset, length);
     if (isPacked && length > 0) bytes = await unpacked(source.name, bytes);
     if (bytes.length < leastBytes)
-      throw malformedChunk(source.name, `a column of its Arrow table is too short for ${rows} rows`);
+      throw malformed(source.name, `a column of its Arrow table is too short for ${rows} rows`);
     return bytes;
   };
   const validity = place(0).length === 0 ? null : await whole(0, Math.ceil(rows / 8));
@@ -280,7 +275,7 @@ async function readBuffers(
   if (!isImage) return { validity, offsets, values: await whole(2, 0) };
   const values = place(2);
   if (!isPacked || values.length === 0) return { validity, offsets, values };
-  if (values.length < 8) throw malformedChunk(source.name, 'a column of its Arrow table is cut short');
+  if (values.length < 8) throw malformed(source.name, 'a column of its Arrow table is cut short');
   const contentBytes = Number(viewOf(await readPart(source, values.offset, 8)).getBigInt64(0, true));
   const inner = { offset: values.offset + 8, length: values.length - 8 };
   return { validity, offsets, values: contentBytes === -1 ? inner : { ...inner, contentBytes } };
@@ -319,7 +314,7 @@ function cellOf(name: string, batches: readonly Batch[], row: number, leaf: numb
   const isPacked = 'contentBytes' in values;
   const size = values instanceof Uint8Array ? values.length : isPacked ? values.contentBytes : values.length;
   if (start < 0 || length < 0 || start + length > size) {
-    throw malformedChunk(name, `its row ${row} names bytes ${start} to ${start + length} of ${size}`);
+    throw malformed(name, `its row ${row} names bytes ${start} to ${start + length} of ${size}`);
   }
   if (values instanceof Uint8Array) return { kind: 'bytes', bytes: values.subarray(start, start + length) };
   if (isPacked) return { kind: 'packed', buffer: values, offset: start, length };

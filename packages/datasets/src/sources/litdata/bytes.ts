@@ -1,4 +1,4 @@
-import { failure } from '@cropstream/errors';
+import { malformed } from '../../malformed.js';
 
 /** Bytes that are read a part at a time: a chunk's file, or what was in a compressed one. */
 export interface ByteSource {
@@ -12,10 +12,7 @@ export interface ByteSource {
 /** @throws DATASET_MALFORMED for a part that a chunk says it has, where it does not lie in it */
 export function checkPart({ name, size }: ByteSource, offset: number, length: number): void {
   if (offset >= 0 && length >= 0 && offset + length <= size) return;
-  throw malformedChunk(
-    name,
-    `it has ${size} bytes, and its tables name bytes ${offset} to ${offset + length}`,
-  );
+  throw malformed(name, `it has ${size} bytes, and its tables name bytes ${offset} to ${offset + length}`);
 }
 
 /** Reads a part that a chunk says it has. Throws as `checkPart` does. */
@@ -29,7 +26,3 @@ export async function readPart(
 }
 
 export const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-
-export function malformedChunk(path: string, reason: string, cause?: unknown) {
-  return failure('DATASET_MALFORMED', { path, reason }, cause === undefined ? {} : { cause });
-}

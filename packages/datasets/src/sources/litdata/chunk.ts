@@ -1,5 +1,6 @@
+import { malformed } from '../../malformed.js';
 import { type ArrowRows, openArrow } from './arrow.js';
-import { type ByteSource, malformedChunk, readPart, viewOf } from './bytes.js';
+import { type ByteSource, readPart, viewOf } from './bytes.js';
 import type { Layout } from './layout.js';
 
 /** Samples compressed together, as they lie in their chunk's file. */
@@ -45,7 +46,7 @@ const ARROW_TRAILER_BYTES = 12;
  */
 export async function openChunk(source: ByteSource, samples: number, layout: Layout): Promise<ChunkIndex> {
   if (samples > MAX_SAMPLES)
-    throw malformedChunk(source.name, `it has ${samples} samples: ${MAX_SAMPLES} are allowed`);
+    throw malformed(source.name, `it has ${samples} samples: ${MAX_SAMPLES} are allowed`);
   if (layout.compression === 'batch') {
     const prefix = await readPart(source, 0, Math.min(FRAMED_PREFIX_BYTES, source.size));
     // A chunk of Arrow rows has its own compression, whatever the index file says.
@@ -57,12 +58,12 @@ export async function openChunk(source: ByteSource, samples: number, layout: Lay
   checkCount(source, view.getUint32(0, true), samples);
   const offsets = readOffsets(source, view, 4, samples);
   if (offsets[0] !== tableBytes)
-    throw malformedChunk(source.name, `its first sample is at ${offsets[0]}, and not at ${tableBytes}`);
+    throw malformed(source.name, `its first sample is at ${offsets[0]}, and not at ${tableBytes}`);
   const end = offsets[samples] as number;
   if (end > source.size)
-    throw malformedChunk(source.name, `it has ${source.size} bytes, and its last sample ends at ${end}`);
+    throw malformed(source.name, `it has ${source.size} bytes, and its last sample ends at ${end}`);
   if (end === source.size) {
-    if (layout.compression === 'batch') throw malformedChunk(source.name, 'it has no compressed batches');
+    if (layout.compression === 'batch') throw malformed(source.name, 'it has no compressed batches');
     return { kind: 'items', offsets };
   }
   const arrow = await findArrow(source, end);
@@ -78,19 +79,16 @@ export function indexBytes(index: ChunkIndex): number {
 }
 
 async function openFramed(source: ByteSource, samples: number, prefix: Uint8Array): Promise<ChunkIndex> {
-  if (prefix.length < FRAMED_PREFIX_BYTES) throw malformedChunk(source.name, 'it is cut short');
+  if (prefix.length < FRAMED_PREFIX_BYTES) throw malformed(source.name, 'it is cut short');
   const head = viewOf(prefix);
   const version = head.getUint16(8, true);
   if (version !== 1)
-    throw malformedChunk(source.name, `its compressed batches are of version ${version}: 1 is read`);
+    throw malformed(source.name, `its compressed batches are of version ${version}: 1 is read`);
   checkCount(source, head.getUint32(12, true), samples);
   const rowsAFrame = head.getUint32(16, true);
   const count = head.getUint32(20, true);
   if (rowsAFrame === 0 || count !== Math.ceil(samples / rowsAFrame)) {
-    throw malformedChunk(
-      source.name,
-      `it has ${count} batches of ${rowsAFrame} samples, and ${samples} samples`,
-    );
+    throw malformed(source.name, `it has ${count} batches of ${rowsAFrame} samples, and ${samples} samples`);
   }
   const offsetBytes = 4 * (samples + 1);
   const tables = viewOf(await readPart(source, FRAMED_PREFIX_BYTES, offsetBytes + FRAME_ENTRY_BYTES * count));
@@ -108,10 +106,10 @@ async function openFramed(source: ByteSource, samples: number, prefix: Uint8Arra
       tables.getUint32(at + 4, true) !== last - first ||
       spans !== contentBytes
     ) {
-      throw malformedChunk(source.name, `its batch ${number} is not samples ${first} to ${last - 1}`);
+      throw malformed(source.name, `its batch ${number} is not samples ${first} to ${last - 1}`);
     }
     if (offset + length > source.size) {
-      throw malformedChunk(
+      throw malformed(
         source.name,
         `it has ${source.size} bytes, and its batch ${number} ends at ${offset + length}`,
       );
@@ -127,7 +125,7 @@ async function findArrow(source: ByteSource, start: number): Promise<ByteSource>
   const trailer =
     at >= start ? Buffer.from(await source.read(at, ARROW_TRAILER_BYTES)) : Buffer.alloc(ARROW_TRAILER_BYTES);
   if (!trailer.subarray(4).equals(ARROW_MAGIC) || start + trailer.readUInt32LE(0) !== at) {
-    throw malformedChunk(source.name, `it has ${source.size} bytes, and its last sample ends at ${start}`);
+    throw malformed(source.name, `it has ${source.size} bytes, and its last sample ends at ${start}`);
   }
   return {
     name: source.name,
@@ -138,7 +136,7 @@ async function findArrow(source: ByteSource, start: number): Promise<ByteSource>
 
 function checkCount(source: ByteSource, count: number, samples: number): void {
   if (count !== samples)
-    throw malformedChunk(source.name, `it has ${count} samples, and index.json says ${samples}`);
+    throw malformed(source.name, `it has ${count} samples, and index.json says ${samples}`);
 }
 
 function readOffsets(source: ByteSource, view: DataView, at: number, samples: number): Uint32Array {
@@ -146,7 +144,7 @@ function readOffsets(source: ByteSource, view: DataView, at: number, samples: nu
   for (let i = 0; i <= samples; i++) {
     offsets[i] = view.getUint32(at + 4 * i, true);
     if (i > 0 && (offsets[i] as number) < (offsets[i - 1] as number)) {
-      throw malformedChunk(source.name, `its sample ${i - 1} ends before it begins`);
+      throw malformed(source.name, `its sample ${i - 1} ends before it begins`);
     }
   }
   return offsets;
@@ -161,7 +159,7 @@ function readOffsets(source: ByteSource, view: DataView, at: number, samples: nu
 export function splitItem(item: Uint8Array, leaves: number, name: string): Uint8Array[] {
   const table = 4 * leaves;
   if (item.length < table)
-    throw malformedChunk(name, `its ${item.length} bytes hold no lengths of ${leaves} values`);
+    throw malformed(name, `its ${item.length} bytes hold no lengths of ${leaves} values`);
   const view = viewOf(item);
   let at = table;
   const values = Array.from({ length: leaves }, (_, i) => {
@@ -170,6 +168,6 @@ export function splitItem(item: Uint8Array, leaves: number, name: string): Uint8
     return item.subarray(start, at);
   });
   if (at !== item.length)
-    throw malformedChunk(name, `its values have ${at - table} bytes, and it has ${item.length - table}`);
+    throw malformed(name, `its values have ${at - table} bytes, and it has ${item.length - table}`);
   return values;
 }

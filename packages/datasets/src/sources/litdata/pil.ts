@@ -1,6 +1,7 @@
 import { failure } from '@cropstream/errors';
+import { malformed } from '../../malformed.js';
 import type { Sample } from '../../source.js';
-import { malformedChunk, viewOf } from './bytes.js';
+import { viewOf } from './bytes.js';
 
 /** Width, height and the length of the mode's name. */
 const HEADER_BYTES = 12;
@@ -23,7 +24,7 @@ const CHANNELS = new Map([
  * @throws SAMPLE_UNSUPPORTED for a mode that is not read
  */
 export function pilPixels(value: Uint8Array, name: string): NonNullable<Sample['pixels']> {
-  if (value.length < HEADER_BYTES) throw malformedChunk(name, `its image has ${value.length} bytes`);
+  if (value.length < HEADER_BYTES) throw malformed(name, `its image has ${value.length} bytes`);
   const view = viewOf(value);
   const width = view.getUint32(0, true);
   const height = view.getUint32(4, true);
@@ -42,7 +43,7 @@ export function pilPixels(value: Uint8Array, name: string): NonNullable<Sample['
   const raw = value.subarray(modeEnd);
   const bytes = Math.ceil(width * channels) * height;
   if (raw.length !== bytes || bytes === 0) {
-    throw malformedChunk(
+    throw malformed(
       name,
       `its image of ${width} x ${height} in mode ${mode} has ${raw.length} bytes instead of ${bytes}`,
     );

@@ -1,4 +1,5 @@
 import { failure } from '@cropstream/errors';
+import { malformed } from '../../malformed.js';
 import type { Shard, ShardManifest } from '../../manifests/shard-manifest.js';
 import { encodePath, lossyUtf8 } from '../../paths.js';
 import type { ShardMemory } from '../../shard-memory.js';
@@ -9,7 +10,7 @@ import { fieldValue, labelValue, type Scalar } from '../fields.js';
 import { readSample, statSample } from '../file-reader.js';
 import { ShardIndexes } from '../shard-indexes.js';
 import type { ArrowRows } from './arrow.js';
-import { type ByteSource, malformedChunk, viewOf } from './bytes.js';
+import { type ByteSource, viewOf } from './bytes.js';
 import { type ChunkIndex, indexBytes, openChunk, splitItem } from './chunk.js';
 import { type Layout, manifestFields, parseLayout, type ScalarFormat } from './layout.js';
 import { pilPixels } from './pil.js';
@@ -78,22 +79,20 @@ export class LitDataReader implements SampleReader {
     const length = (index.offsets[local + 1] as number) - start;
     if (this.#layout.compression !== 'sample') return length;
     const header = await source.read(start, Math.min(length, FRAME_HEADER_BYTES), signal);
-    return (
-      frameContentSize(header) ?? malformed(name, 'it is no zstd frame that says how long its content is')
-    );
+    return frameContentSize(header) ?? damaged(name, 'it is no zstd frame that says how long its content is');
   }
 
   async read(sampleId: number, signal?: AbortSignal): Promise<Sample> {
     const { shard, local, name } = this.#locate(sampleId);
     const chunk = await this.#chunk(shard, signal);
     const { image, value } = await this.#values(shard, chunk, local, name, signal);
-    if (image === null) malformed(name, `its field ${this.#layout.image.name} is null`);
+    if (image === null) damaged(name, `its field ${this.#layout.image.name} is null`);
     const fields: Record<string, string | number> = { path: name };
     for (const { name: field, leaf, format } of this.#layout.fields) {
       const dtype = this.#dtypes.get(field) as 'string';
       fields[field] =
         fieldValue(dtype, scalar(value(leaf), format, name, field)) ??
-        malformed(name, `its field ${field} is no ${dtype}`);
+        damaged(name, `its field ${field} is no ${dtype}`);
     }
     const sample = { label: this.#label(value, name), path: name, fields };
     return this.#layout.image.format === 'pil'
@@ -108,7 +107,7 @@ export class LitDataReader implements SampleReader {
     const range = await this.#imageRange(chunk, local, name, signal);
     if (range !== null) return chunk.source.read(range.offset, Math.min(length, range.length), signal);
     const { image } = await this.#values(shard, chunk, local, name, signal);
-    return image?.subarray(0, length) ?? malformed(name, `its field ${this.#layout.image.name} is null`);
+    return image?.subarray(0, length) ?? damaged(name, `its field ${this.#layout.image.name} is null`);
   }
 
   close(): Promise<void> {
@@ -182,11 +181,11 @@ export class LitDataReader implements SampleReader {
   ): Promise<Uint8Array> {
     return cache.get(key, async () => {
       if (length > MAX_CONTENT_BYTES)
-        malformed(file.name, `it has ${length} compressed bytes: ${MAX_CONTENT_BYTES} are allowed`);
+        damaged(file.name, `it has ${length} compressed bytes: ${MAX_CONTENT_BYTES} are allowed`);
       const limit = Math.min(contentBytes ?? MAX_CONTENT_BYTES, MAX_CONTENT_BYTES);
       const content = await decompress(await file.read(offset, length), file.name, limit);
       if (contentBytes !== undefined && content.length !== contentBytes) {
-        malformed(
+        damaged(
           file.name,
           `its part at byte ${offset} holds ${content.length} bytes and not ${contentBytes}`,
         );
@@ -268,12 +267,12 @@ export class LitDataReader implements SampleReader {
     if (index.kind !== 'items' || compression === 'sample') return null;
     const start = index.offsets[local] as number;
     const length = (index.offsets[local + 1] as number) - start;
-    if (length < 4 * leaves) malformed(name, `its ${length} bytes hold no lengths of ${leaves} values`);
+    if (length < 4 * leaves) damaged(name, `its ${length} bytes hold no lengths of ${leaves} values`);
     const lengths = viewOf(await source.read(start, 4 * leaves, signal));
     let offset = 4 * leaves;
     for (let leaf = 0; leaf < image.leaf; leaf++) offset += lengths.getUint32(4 * leaf, true);
     const imageLength = lengths.getUint32(4 * image.leaf, true);
-    if (offset + imageLength > length) malformed(name, 'its values are longer than it is');
+    if (offset + imageLength > length) damaged(name, 'its values are longer than it is');
     return { offset: start + offset, length: imageLength };
   }
 
@@ -283,7 +282,7 @@ export class LitDataReader implements SampleReader {
     const found = scalar(value(label.leaf), label.format, name, label.name);
     return (
       labelValue(this.#classes, found) ??
-      malformed(name, `its label ${found} is none of ${this.#classes.size} classes`)
+      damaged(name, `its label ${found} is none of ${this.#classes.size} classes`)
     );
   }
 }
@@ -293,17 +292,17 @@ function scalar(bytes: Uint8Array | null, format: ScalarFormat, name: string, fi
   if (format === 'str') return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
   const width = format === 'bool' ? 1 : 8;
   if (bytes.length !== width)
-    malformed(name, `its field ${field} has ${bytes.length} bytes: ${format} has ${width}`);
+    damaged(name, `its field ${field} has ${bytes.length} bytes: ${format} has ${width}`);
   const view = viewOf(bytes);
   if (format === 'bool') return view.getUint8(0) === 0 ? 0 : 1;
   if (format === 'float') return view.getFloat64(0, true);
   const integer = view.getBigInt64(0, true);
   const number = Number(integer);
   if (!Number.isSafeInteger(number))
-    malformed(name, `its field ${field} is ${integer}: integers are below 2^53, store it as str`);
+    damaged(name, `its field ${field} is ${integer}: integers are below 2^53, store it as str`);
   return number;
 }
 
-function malformed(name: string, reason: string): never {
-  throw malformedChunk(name, reason);
+function damaged(name: string, reason: string): never {
+  throw malformed(name, reason);
 }

@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
-import { failure } from '@cropstream/errors';
+import { malformed } from '../../malformed.js';
 
 /** With how much of its input it took: what stands after a frame, it ignores. */
 interface Decompressed {
@@ -103,8 +103,4 @@ function compiled(): Promise<Zstd> {
     return zstd;
   });
   return loading;
-}
-
-function malformed(path: string, reason: string, cause?: unknown) {
-  return failure('DATASET_MALFORMED', { path, reason }, cause === undefined ? {} : { cause });
 }

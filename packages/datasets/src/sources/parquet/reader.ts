@@ -1,11 +1,12 @@
 import { failure } from '@cropstream/errors';
+import { malformed } from '../../malformed.js';
 import type { Shard, ShardManifest } from '../../manifests/shard-manifest.js';
 import { encodePath, lossyUtf8 } from '../../paths.js';
 import type { ShardMemory } from '../../shard-memory.js';
 import type { Sample, SampleReader } from '../../source.js';
 import { type Storage, StorageError } from '../../storage/storage.js';
 import { BoundedCache, Gate, type Loaded } from '../bounded-cache.js';
-import { fieldValue, labelValue, type Scalar } from '../fields.js';
+import { checkedLabel, fieldValue, type Scalar } from '../fields.js';
 import { readSample, sampleFailure, statSample } from '../file-reader.js';
 import { ShardIndexes } from '../shard-indexes.js';
 import { type ColumnChunk, type Footer, type Leaf, type RowGroup, readFooter } from './footer.js';
@@ -75,7 +76,7 @@ export class ParquetReader implements SampleReader {
     });
     return {
       encoded,
-      label: label === null ? -1 : this.#labelOf(path, values(label)),
+      label: label === null ? -1 : checkedLabel(path, this.#classes, values(label)),
       path,
       fields: Object.fromEntries(fields),
     };
@@ -89,16 +90,6 @@ export class ParquetReader implements SampleReader {
     this.#files.close();
     for (const cache of [this.#images, this.#spans, this.#scalars]) cache.close();
     return this.#storage.close();
-  }
-
-  #labelOf(path: string, value: Scalar | undefined): number {
-    const label = labelValue(this.#classes, value);
-    if (label !== undefined) return label;
-    const allowed =
-      this.#classes.size > 0
-        ? `one of ${this.#classes.size} classes`
-        : 'a number; name classes in dataset.classes';
-    throw malformed(path, `its label ${JSON.stringify(value)} is not ${allowed}`);
   }
 
   async #locate(sampleId: number, signal: AbortSignal | undefined) {
@@ -214,5 +205,4 @@ function fail(error: Error): never {
   throw error;
 }
 
-const malformed = (path: string, reason: string) => failure('DATASET_MALFORMED', { path, reason });
 const changed = (path: string, change: string) => failure('DATASET_CHANGED', { path, change });

@@ -1,5 +1,6 @@
 import { failure } from '@cropstream/errors';
 import { TarError } from '../../formats/tar.js';
+import { malformed } from '../../malformed.js';
 import type { ManifestHeader } from '../../manifests/manifest.js';
 import type { Shard, ShardManifest } from '../../manifests/shard-manifest.js';
 import { sealPart } from '../../parts.js';
@@ -7,7 +8,7 @@ import { encodePath, lossyUtf8 } from '../../paths.js';
 import type { ShardMemory } from '../../shard-memory.js';
 import type { Parts, Sample, SampleReader } from '../../source.js';
 import { type Storage, StorageError } from '../../storage/storage.js';
-import { fieldValue, labelValue, type Scalar } from '../fields.js';
+import { checkedLabel, fieldValue, type Scalar } from '../fields.js';
 import { readSample, sampleFailure, statSample } from '../file-reader.js';
 import { ShardIndexes } from '../shard-indexes.js';
 import type { ImageChoice } from './names.js';
@@ -75,7 +76,7 @@ export class WebdatasetReader implements SampleReader {
     });
     return {
       encoded: raw.image,
-      label: labelName === null ? -1 : this.#labelOf(path, scalarOf(raw, labelName)),
+      label: labelName === null ? -1 : checkedLabel(path, this.#classes, scalarOf(raw, labelName)),
       path,
       fields: Object.fromEntries(fields),
     };
@@ -105,16 +106,6 @@ export class WebdatasetReader implements SampleReader {
     const length = Math.min(whole, most);
     const options = { offset, length, version, inside: this.#inside, signal };
     return { path, whole, span: await readSample(this.#storage, shard.path, path, options) };
-  }
-
-  #labelOf(path: string, value: Scalar | undefined): number {
-    const label = labelValue(this.#classes, value);
-    if (label !== undefined) return label;
-    const allowed =
-      this.#classes.size > 0
-        ? `one of ${this.#classes.size} classes`
-        : 'a number; the names of classes go into dataset.classes';
-    throw malformed(path, `its label ${JSON.stringify(value)} is not ${allowed}`);
   }
 
   async #open(shard: Shard): Promise<{ index: OpenShard; bytes: number }> {
@@ -190,5 +181,4 @@ function orMalformed<T>(path: string, read: () => T): T {
   }
 }
 
-const malformed = (path: string, reason: string) => failure('DATASET_MALFORMED', { path, reason });
 const changed = (path: string, change: string) => failure('DATASET_CHANGED', { path, change });
