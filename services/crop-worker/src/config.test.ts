@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { DEFAULT_CHUNK_LIMITS } from '@cropstream/chunks';
 import { expect, it } from 'vitest';
 import { dataConfig, workerConfig } from './config.js';
-import { DEFAULT_CHUNK_LIMITS, DEFAULT_DATA_LIMITS } from './index.js';
+import { DEFAULT_DATA_LIMITS } from './index.js';
 
 const REDIS_URL = 'redis://localhost:6379';
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { type ChunkLimits, DEFAULT_CHUNK_LIMITS } from '@cropstream/chunks';
 import {
   bytesVariable,
   choiceVariable,
@@ -13,7 +14,6 @@ import {
   textVariable,
 } from '@cropstream/runtime';
 import { z } from 'zod';
-import { type ChunkLimits, DEFAULT_CHUNK_LIMITS } from './chunk/chunk-limits.js';
 import { DEFAULT_WORKER_LIMITS, type WorkerLimits } from './worker/config.js';
 import { type DataAccessOptions, type DataLimits, DEFAULT_DATA_LIMITS } from './worker/data-access.js';
 

@@ -1,21 +1,9 @@
 /**
- * The crop-worker: samples in, finished chunks out. The chunk maker (chunk/), the worker that takes jobs and
- * serves what it made (worker/), and the cells that spread workers over cores (cells/).
+ * The crop-worker: samples in, finished chunks out. The worker that takes jobs and serves what it made (worker/), and the cells that spread workers over cores (cells/).
  * No scheduling, no digests, no order of samples: coordinators decide what is made.
  */
 export type { CellAddress } from './cells/cell-calls.js';
 export { type Cells, type CellsOptions, startCells } from './cells/cells.js';
-export { type ChunkLimits, DEFAULT_CHUNK_LIMITS } from './chunk/chunk-limits.js';
-export {
-  ChunkMaker,
-  type ChunkMakerOptions,
-  type ChunkRequest,
-  type MadeChunk,
-} from './chunk/chunk-maker.js';
-export type { DecoderChoice } from './chunk/compute-pool.js';
-export type { Column, ColumnDtype } from './chunk/layout.js';
-export type { Substitution } from './chunk/sample-maker.js';
-export type { DecodeElsewhere, SharedPartsOptions } from './chunk/shared-parts.js';
 export { dataConfig } from './config.js';
 export { DEFAULT_WORKER_LIMITS, type WorkerLimits } from './worker/config.js';
 export { CropWorker, type CropWorkerOptions } from './worker/crop-worker.js';

@@ -1,5 +1,5 @@
 /** Chunks without pixels, for tests of what is done with chunks. */
-import type { MadeChunk } from '../src/chunk/chunk-maker.js';
+import type { MadeChunk } from '@cropstream/chunks';
 
 /** How often each chunk's memory was given back. */
 export type Released = Map<MadeChunk, number>;

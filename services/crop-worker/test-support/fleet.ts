@@ -1,8 +1,8 @@
 /** One worker on memory adapters and a virtual clock, with a maker that only counts. */
 import { type ChunkJob, chunkName, jobId, MemoryBroker, MemoryStore, type Store } from '@cropstream/broker';
+import type { ChunkRequest, MadeChunk } from '@cropstream/chunks';
 import { VirtualClock } from '@cropstream/runtime/testing';
 import { epochPlan } from '@cropstream/schedule';
-import type { ChunkRequest, MadeChunk } from '../src/chunk/chunk-maker.js';
 import { DEFAULT_WORKER_LIMITS, type WorkerLimits } from '../src/worker/config.js';
 import { CropWorker } from '../src/worker/crop-worker.js';
 import type { Log, WorkerEvent } from '../src/worker/events.js';

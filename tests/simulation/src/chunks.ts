@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
+import type { ChunkRequest, MadeChunk } from '@cropstream/chunks';
 import type { Batch } from '@cropstream/client';
-import type { ChunkRequest, MadeChunk, RunMaker } from '@cropstream/crop-worker';
+import type { RunMaker } from '@cropstream/crop-worker';
 import { failure } from '@cropstream/errors';
 import { type Clock, sleep } from '@cropstream/runtime';
 import { locate, type Order, rankRange } from '@cropstream/schedule';

@@ -37,7 +37,7 @@ const WARM_UP_PER_THREAD = 24;
 /** Makes chunks as a worker does, on as many threads, and throws them away. */
 export async function measurePipeline(options: MeasureOptions): Promise<Measurement> {
   const [{ ChunkMaker }, { factsOf }, { cutChunks }, { orderOf, planOf }] = await Promise.all([
-    import('@cropstream/crop-worker'),
+    import('@cropstream/chunks'),
     import('@cropstream/datasets'),
     import('@cropstream/schedule'),
     import('@cropstream/spec'),

@@ -1,10 +1,10 @@
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { ViewParams } from '@cropstream/augment';
+import type { Darkroom, SourceFacts } from '@cropstream/darkroom';
 import type { Manifest } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
 import { type Command, Option } from 'commander';
-import type { Darkroom, SourceFacts } from '../darkroom.js';
 import { given, integer, integerList } from '../flags.js';
 import { interruptible } from '../interrupt.js';
 import { Output, plural } from '../output.js';
@@ -70,7 +70,7 @@ async function augment(options: AugmentOptions, signal: AbortSignal): Promise<vo
 
 async function augmentImage(image: string, options: AugmentOptions, output: Output): Promise<void> {
   const [{ Darkroom }, { loadTransforms }, { parseSpec }] = await Promise.all([
-    import('../darkroom.js'),
+    import('@cropstream/darkroom'),
     import('@cropstream/augment'),
     import('@cropstream/spec'),
   ]);
@@ -110,7 +110,7 @@ async function readImage(path: string, darkroom: Darkroom): Promise<Uint8Array> 
 
 async function augmentDataset(options: AugmentOptions, output: Output, signal: AbortSignal): Promise<void> {
   const [{ Darkroom }, { isBadSample }] = await Promise.all([
-    import('../darkroom.js'),
+    import('@cropstream/darkroom'),
     import('@cropstream/augment'),
   ]);
   const { spec, manifest, openReader, registry } = await openRun(options, output, { signal });

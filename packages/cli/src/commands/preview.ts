@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
+import type { Darkroom } from '@cropstream/darkroom';
 import type { Sample, SampleReader } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
 import { type Command, Option } from 'commander';
-import type { Darkroom } from '../darkroom.js';
 import { given, integer, integerList } from '../flags.js';
 import { interruptible } from '../interrupt.js';
 import { Output, plural } from '../output.js';
@@ -75,8 +75,8 @@ async function preview(options: PreviewOptions, signal: AbortSignal): Promise<vo
   }
   await checkOutputFile(options.out);
   const [{ Darkroom }, { drawSheet }] = await Promise.all([
-    import('../darkroom.js'),
-    import('../pictures/sheet.js'),
+    import('@cropstream/darkroom'),
+    import('@cropstream/darkroom/pictures'),
   ]);
   const run = await openRun(options, output, { signal });
   const darkroom = new Darkroom(run.spec, run.registry);
@@ -167,13 +167,13 @@ const noGoodImage = ({ location, bad }: Session) =>
   failure('NO_GOOD_IMAGE', { url: location, count: bad.length, reason: bad[0] ?? 'none' });
 
 type Drawn = {
-  sheet: Parameters<typeof import('../pictures/sheet.js').drawSheet>[0];
+  sheet: Parameters<typeof import('@cropstream/darkroom/pictures').drawSheet>[0];
   samples: { index: number; path: string }[];
 };
 
 async function contact(session: Session, options: PreviewOptions): Promise<Drawn> {
-  const { previewColumn, previewSheet } = await import('../pictures/preview-sheet.js');
-  const { runTitle } = await import('../pictures/sheet.js');
+  const { previewColumn, previewSheet } = await import('@cropstream/darkroom/pictures');
+  const { runTitle } = await import('@cropstream/darkroom/pictures');
   const { darkroom, spec, manifest } = session;
   const images = options.epochs === undefined ? (options.images ?? options.index?.length ?? 6) : 1;
   const columns: ReturnType<typeof previewColumn>[] = [];
@@ -203,8 +203,8 @@ async function contact(session: Session, options: PreviewOptions): Promise<Drawn
 }
 
 async function effects(session: Session, options: PreviewOptions): Promise<Drawn> {
-  const { certain, effectsRow, effectsSheet, effectsView } = await import('../pictures/effects-sheet.js');
-  const { runTitle } = await import('../pictures/sheet.js');
+  const { certain, effectsRow, effectsSheet, effectsView } = await import('@cropstream/darkroom/pictures');
+  const { runTitle } = await import('@cropstream/darkroom/pictures');
   const { darkroom, spec, registry, manifest } = session;
   const view = effectsView(spec, options.view);
   const real = darkroom.views.find((candidate) => candidate.name === view?.name);

@@ -1,9 +1,7 @@
 import { join, resolve } from 'node:path';
 import type { Batch } from '@cropstream/client';
-import type { ChunkMaker } from '@cropstream/crop-worker';
 import { failure } from '@cropstream/errors';
-import type { EpochPlan } from '@cropstream/schedule';
-import type { ResolvedSpec, SampleCounts } from '@cropstream/spec';
+import type { ResolvedSpec } from '@cropstream/spec';
 import { type Command, Option } from 'commander';
 import { decoderOption, given, integer } from '../flags.js';
 import { interruptible } from '../interrupt.js';
@@ -69,13 +67,15 @@ async function replay(options: ReplayOptions, signal: AbortSignal): Promise<void
   const [
     { StreamDigest },
     { ChunkMaker },
+    { replayBatch },
     { factsOf },
     { checkWorld, globalStep },
     { planOf, runDigest },
     { defaultThreads },
   ] = await Promise.all([
     import('@cropstream/client'),
-    import('@cropstream/crop-worker'),
+    import('@cropstream/chunks'),
+    import('@cropstream/darkroom/replay'),
     import('@cropstream/datasets'),
     import('@cropstream/schedule'),
     import('@cropstream/spec'),
@@ -100,7 +100,7 @@ async function replay(options: ReplayOptions, signal: AbortSignal): Promise<void
   try {
     for (let step = first; step < first + options.steps; step++) {
       signal.throwIfAborted();
-      const batch = await makeBatch({ maker, spec, plan, facts }, step, options, signal);
+      const batch = await replayBatch({ maker, spec, plan, facts }, step, { rank, worldSize }, signal);
       all.update(batch);
       const own = new StreamDigest();
       own.update(batch);
@@ -131,50 +131,10 @@ async function replay(options: ReplayOptions, signal: AbortSignal): Promise<void
   });
 }
 
-interface Maker {
-  readonly maker: ChunkMaker;
-  readonly spec: ResolvedSpec;
-  readonly plan: EpochPlan;
-  readonly facts: SampleCounts;
-}
-
-async function makeBatch(
-  { maker, spec, plan, facts }: Maker,
-  globalStep: number,
-  { rank, world }: { rank: number; world: number },
-  signal: AbortSignal,
-): Promise<Batch> {
-  const [{ cutChunks, locate, rankRange }, { orderOf }, { assembleBatch }] = await Promise.all([
-    import('@cropstream/schedule'),
-    import('@cropstream/spec'),
-    import('../replay/assemble.js'),
-  ]);
-  const { epoch, step } = locate(plan, globalStep);
-  const order = orderOf(spec, facts, epoch);
-  const slice = rankRange(plan, step, rank, world);
-  // In a tail of fewer samples than ranks the last ranks' batches are empty, and have a digest all the same.
-  const ranges = slice.first === slice.last ? [slice] : cutChunks(slice, spec.chunk_size);
-  const chunks: Awaited<ReturnType<ChunkMaker['make']>>[] = [];
-  try {
-    for (const { first, last } of ranges) {
-      const indices = Array.from({ length: last - first }, (_, i) => order.at(first + i));
-      chunks.push(await maker.make({ epoch, indices }, signal));
-    }
-    return assembleBatch(
-      chunks,
-      spec.views.map(({ name }) => name),
-      { epoch, step, globalStep },
-    );
-  } finally {
-    for (const chunk of chunks) chunk.release();
-  }
-}
-
 async function writeBatch(folder: string, batch: Batch, spec: ResolvedSpec): Promise<void> {
-  const [{ encodeNpy }, { batchSheet }, { drawSheet, runTitle }] = await Promise.all([
-    import('../replay/npy.js'),
-    import('../pictures/batch-sheet.js'),
-    import('../pictures/sheet.js'),
+  const [{ encodeNpy }, { batchSheet, drawSheet, runTitle }] = await Promise.all([
+    import('@cropstream/darkroom/replay'),
+    import('@cropstream/darkroom/pictures'),
   ]);
   await makeOutputFolder(folder);
   for (const [name, { dtype, shape, data }] of batch.views) {

@@ -1,6 +1,7 @@
 import type { Store } from '@cropstream/broker';
+import type { DecoderChoice } from '@cropstream/chunks';
 import type { CoordinatorService, OpenRun, RunCatalog } from '@cropstream/coordinator';
-import type { Cells, DecoderChoice } from '@cropstream/crop-worker';
+import type { Cells } from '@cropstream/crop-worker';
 import type { Inspection, SourceRegistry } from '@cropstream/datasets';
 import { type CropstreamError, failure } from '@cropstream/errors';
 import { type Command, Option } from 'commander';

@@ -1,16 +1,15 @@
 import { resolve } from 'node:path';
 import type { CompiledView } from '@cropstream/augment';
+import { type CropStatistics, namesOf } from '@cropstream/darkroom/statistics';
 import { failure } from '@cropstream/errors';
 import type { ResolvedSpec } from '@cropstream/spec';
 import type { Command } from 'commander';
-import type { OpenDataset } from '../darkroom.js';
 import { given, integer } from '../flags.js';
 import { interruptible } from '../interrupt.js';
 import { formatBytes, Output, plural } from '../output.js';
 import { checkOutputFile, writeOutput } from '../outputs.js';
 import { progressBar } from '../progress.js';
 import { addRunOptions, openRun, type RunOptions } from '../run-options.js';
-import { type CropStatistics, namesOf } from '../stats/crop-statistics.js';
 
 interface StatsOptions extends RunOptions {
   readonly images: number;
@@ -35,65 +34,34 @@ export function register(program: Command): void {
     .action((options: StatsOptions) => interruptible((signal) => stats(options, signal)));
 }
 
-/** Enough of a file for its header; more is read where that did not do. */
-const HEAD_BYTES = 64 * 1024;
-
 async function stats(options: StatsOptions, signal: AbortSignal): Promise<void> {
   const output = new Output(options);
   await checkOutputFile(options.out);
-  const [{ compileViews }, { factsOf }, { sampleOf }, { orderOf }, { CropStatisticsCollector }] =
-    await Promise.all([
-      import('@cropstream/augment'),
-      import('@cropstream/datasets'),
-      import('@cropstream/schedule'),
-      import('@cropstream/spec'),
-      import('../stats/crop-statistics.js'),
-    ]);
+  const [{ compileViews }, { drawBoxes }] = await Promise.all([
+    import('@cropstream/augment'),
+    import('@cropstream/darkroom/statistics'),
+  ]);
   const { spec, manifest, location, openReader, registry } = await openRun(options, output, { signal });
-  const views = compileViews(spec.views, spec.output, registry);
   const reader = openReader();
-  const facts = factsOf(manifest);
-  const collector = new CropStatisticsCollector(spec);
-  const sizes = new Map<number, { width: number; height: number } | null>();
   const bar = await progressBar('drawing', options.images);
-  let drawn = 0;
-  let bad = 0;
-  try {
-    for (let epoch = 0; drawn + bad < options.images; epoch++) {
-      const order = orderOf(spec, facts, epoch);
-      for (let position = 0; position < order.length && drawn + bad < options.images; position++) {
-        signal.throwIfAborted();
-        const draw = order.at(position);
-        const id = sampleOf(draw);
-        const known = sizes.get(id);
-        const size = known === undefined ? await sizeOf({ manifest, reader }, id, spec, signal) : known;
-        sizes.set(id, size);
-        if (size === null) {
-          bad++;
-          continue;
-        }
-        const params = views.map((view) => view.sample({ seed: spec.seed, epoch, sampleId: draw, ...size }));
-        collector.add(size, views, params);
-        drawn++;
-        bar.update(drawn + bad);
-      }
-    }
-  } finally {
+  const { statistics, drawn, bad, files } = await drawBoxes({
+    ...{ spec, registry, signal, images: options.images, dataset: { manifest, reader } },
+    report: (looked) => bar.update(looked),
+  }).finally(async () => {
     bar.stop();
     await reader.close();
-  }
+  });
   if (drawn === 0) {
     const reason = 'no header could be read';
-    throw failure('NO_GOOD_IMAGE', { url: location, count: sizes.size, reason });
+    throw failure('NO_GOOD_IMAGE', { url: location, count: files, reason });
   }
-  const statistics = collector.finish();
-  const memory = memoryOf(views, spec);
+  const memory = memoryOf(compileViews(spec.views, spec.output, registry), spec);
   const { drawStatsChart } = await import('../pictures/stats-chart.js');
   const subtitle = [
     `${plural(drawn, 'draw')} from ${plural(manifest.length, 'sample')}, seed ${spec.seed}. Bars: the boxes drawn. Dashed: as configured.`,
     'Full line: what to expect for these images, where a box that does not fit is drawn again (torchvision does the same).',
   ];
-  const { runTitle } = await import('../pictures/sheet.js');
+  const { runTitle } = await import('@cropstream/darkroom/pictures');
   const title = `${runTitle(spec)}: crop statistics`;
   await writeOutput(options.out, await drawStatsChart(statistics, { title, subtitle }));
   report(output, statistics, memory);
@@ -110,41 +78,6 @@ async function stats(options: StatsOptions, signal: AbortSignal): Promise<void> 
     ...memory,
     ...statistics,
   });
-}
-
-/** Width and height that boxes are drawn in, or null for a bad file. */
-async function sizeOf(
-  { manifest, reader }: OpenDataset,
-  id: number,
-  spec: ResolvedSpec,
-  signal: AbortSignal,
-) {
-  const [{ checkBytes, isBadSample, readHeader }, { decodeLimits }] = await Promise.all([
-    import('@cropstream/augment'),
-    import('@cropstream/spec'),
-  ]);
-  const oriented = (bytes: Uint8Array) => {
-    const { width, height, orientation } = readHeader(bytes);
-    const turned = spec.exif_rotation && orientation >= 5;
-    return turned ? { width: height, height: width } : { width, height };
-  };
-  try {
-    const head = await reader.head(id, HEAD_BYTES, signal);
-    if (head !== null) {
-      try {
-        return oriented(head);
-      } catch (error) {
-        if (head.length < HEAD_BYTES) throw error;
-      }
-    }
-    checkBytes(manifest.pathOf(id), await reader.size(id, signal), decodeLimits(spec));
-    const { encoded, pixels } = await reader.read(id, signal);
-    if (pixels !== undefined) return { width: pixels.width, height: pixels.height };
-    return encoded === undefined ? null : oriented(encoded);
-  } catch (error) {
-    if (isBadSample(error)) return null;
-    throw error;
-  }
 }
 
 interface ViewMemory {

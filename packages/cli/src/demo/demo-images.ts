@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { rasterise } from '@cropstream/darkroom/pictures';
 import sharp from 'sharp';
-import { rasterise } from '../pictures/svg.js';
 import { Brush } from './random.js';
 import { SCENES } from './scenes.js';
 

@@ -1,4 +1,4 @@
-import { ChunkMaker, type MadeChunk } from '@cropstream/crop-worker';
+import { ChunkMaker, type MadeChunk } from '@cropstream/chunks';
 import { factsOf, type Inspection } from '@cropstream/datasets';
 import { CropstreamError } from '@cropstream/errors';
 import { readResources } from '@cropstream/runtime';

@@ -1,9 +1,13 @@
+import { FONT, rasterise, viewColour } from '@cropstream/darkroom/pictures';
+import {
+  type CropGroup,
+  type CropStatistics,
+  expectedDensities,
+  type Histogram,
+  namesOf,
+} from '@cropstream/darkroom/statistics';
 import * as vega from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
-import { type CropGroup, type CropStatistics, type Histogram, namesOf } from '../stats/crop-statistics.js';
-import { expectedDensities } from '../stats/expected.js';
-import { viewColour } from './sheet.js';
-import { FONT, rasterise } from './svg.js';
 
 interface Panel {
   readonly title: string;

@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { RawPixels } from '@cropstream/augment';
-import type { DecodeElsewhere } from '../chunk/shared-parts.js';
+import type { DecodeElsewhere } from '@cropstream/chunks';
 import type { Log, WorkerEvent } from '../worker/events.js';
 import type { CropWorkerServiceOptions } from '../worker/start.js';
 

@@ -2,14 +2,15 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type ChunkSpan, chunkName, jobId, MemoryBroker, MemoryStore } from '@cropstream/broker';
-import { ChunkMaker, startCells, type WorkerEvent, workerMetrics } from '@cropstream/crop-worker';
+import { ChunkMaker } from '@cropstream/chunks';
+import { startCells, type WorkerEvent, workerMetrics } from '@cropstream/crop-worker';
 import { locationOf } from '@cropstream/datasets';
 import { type ChunkHeader, CLIENT_OPTIONS, WorkerClient } from '@cropstream/protocol';
 import { createRegistry, OPEN, systemClock } from '@cropstream/runtime';
 import { runDigest } from '@cropstream/spec';
 import { credentials } from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
-import { folderOf, goodFiles, runOver } from '../../test-support/dataset.js';
+import { folderOf, goodFiles, runOver } from '../../../../packages/chunks/test-support/dataset.js';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const FINGERPRINT = 'fp';

@@ -1,11 +1,10 @@
 import { MessageChannel, Worker } from 'node:worker_threads';
 import type { Broker, Store } from '@cropstream/broker';
 import { exposeBroker, exposeStore } from '@cropstream/broker';
+import { DEFAULT_CHUNK_LIMITS, type DecodeElsewhere, sharpHere } from '@cropstream/chunks';
 import { CropstreamError, failure, type WireError } from '@cropstream/errors';
 import { type Clock, defaultThreads, readResources, systemClock, type Timer } from '@cropstream/runtime';
 import { openPeer } from '@cropstream/runtime/threads';
-import { DEFAULT_CHUNK_LIMITS } from '../chunk/chunk-limits.js';
-import { type DecodeElsewhere, sharpHere } from '../chunk/shared-parts.js';
 import { DEFAULT_WORKER_LIMITS } from '../worker/config.js';
 import type { Emit, Log } from '../worker/events.js';
 import {

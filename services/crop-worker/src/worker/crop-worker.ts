@@ -7,9 +7,9 @@ import {
   type Store,
   WAKE_COORDINATORS,
 } from '@cropstream/broker';
+import { Budget } from '@cropstream/chunks';
 import { PROTOCOL_VERSION } from '@cropstream/protocol';
 import { type Clock, sleep } from '@cropstream/runtime';
-import { Budget } from '../chunk/budget.js';
 import type { WorkerLimits } from './config.js';
 import type { Emit, Log } from './events.js';
 import { insistUntil } from './insist.js';

@@ -7,9 +7,9 @@ import {
   type Store,
   WAKE_COORDINATORS,
 } from '@cropstream/broker';
+import type { MadeChunk } from '@cropstream/chunks';
 import { type CropstreamError, type ErrorCode, failure, toFailure } from '@cropstream/errors';
 import { type Clock, sleep } from '@cropstream/runtime';
-import type { MadeChunk } from '../chunk/chunk-maker.js';
 import type { WorkerLimits } from './config.js';
 import type { Emit, Log, SkipReason, WorkerEvent } from './events.js';
 import type { Insist } from './insist.js';

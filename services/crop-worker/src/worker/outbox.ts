@@ -1,6 +1,6 @@
 import type { ChunkName } from '@cropstream/broker';
+import type { MadeChunk } from '@cropstream/chunks';
 import { failure } from '@cropstream/errors';
-import type { MadeChunk } from '../chunk/chunk-maker.js';
 
 /** Why a chunk left the outbox: sent before, wanted by nobody, over its run's share, made by another first. */
 export type DropReason = 'delivered' | 'unwanted' | 'share' | 'lost';

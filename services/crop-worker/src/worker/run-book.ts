@@ -1,8 +1,8 @@
 import type { RunRecord, Store } from '@cropstream/broker';
+import type { ChunkRequest, MadeChunk } from '@cropstream/chunks';
 import { type Parts, partsFrom } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
 import type { EpochPlan } from '@cropstream/schedule';
-import type { ChunkRequest, MadeChunk } from '../chunk/chunk-maker.js';
 import type { Insist } from './insist.js';
 
 /** What a worker needs of a run: a ChunkMaker in life, a stand-in in simulations. */

@@ -1,5 +1,13 @@
 import { hostname } from 'node:os';
 import type { Broker, Store } from '@cropstream/broker';
+import {
+  type ChunkLimits,
+  ChunkMaker,
+  createSharedParts,
+  type DecodeElsewhere,
+  type DecoderChoice,
+  type SharedParts,
+} from '@cropstream/chunks';
 import { decodeManifest, factsOf, type OpenOptions, openDataset } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
 import {
@@ -13,10 +21,6 @@ import { reflectionPackage } from '@cropstream/protocol/reflection';
 import type { Clock, Randomness, ServerSecurity } from '@cropstream/runtime';
 import { GrpcServer } from '@cropstream/runtime/grpc';
 import { parseSpec, planOf } from '@cropstream/spec';
-import type { ChunkLimits } from '../chunk/chunk-limits.js';
-import { ChunkMaker } from '../chunk/chunk-maker.js';
-import type { DecoderChoice } from '../chunk/compute-pool.js';
-import { createSharedParts, type DecodeElsewhere, type SharedParts } from '../chunk/shared-parts.js';
 import { Admission } from './admission.js';
 import { DEFAULT_WORKER_LIMITS, type WorkerLimits } from './config.js';
 import { CropWorker } from './crop-worker.js';

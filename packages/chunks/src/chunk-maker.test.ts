@@ -1,10 +1,10 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { loadTransforms } from '@cropstream/augment';
-import { ChunkMaker, type ChunkMakerOptions, type MadeChunk } from '@cropstream/crop-worker';
+import { ChunkMaker, type ChunkMakerOptions, type MadeChunk } from '@cropstream/chunks';
 import { SubstituteOrder } from '@cropstream/schedule';
 import { afterEach, describe, expect, it } from 'vitest';
-import { folderOf, goodFiles, image, type Run, runOver } from '../../test-support/dataset.js';
+import { folderOf, goodFiles, image, type Run, runOver } from '../test-support/dataset.js';
 
 const makers: ChunkMaker[] = [];
 afterEach(async () => {

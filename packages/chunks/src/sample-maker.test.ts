@@ -1,6 +1,6 @@
 import type { SampleReader } from '@cropstream/datasets';
 import { expect, it } from 'vitest';
-import { folderOf, image, runOver } from '../../test-support/dataset.js';
+import { folderOf, image, runOver } from '../test-support/dataset.js';
 import { Budget } from './budget.js';
 import type { ImageBatch } from './compute-pool.js';
 import { SampleMaker } from './sample-maker.js';

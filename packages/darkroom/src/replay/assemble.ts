@@ -1,5 +1,5 @@
+import type { MadeChunk } from '@cropstream/chunks';
 import { Batch, type FieldColumn, type Tensor } from '@cropstream/client';
-import type { MadeChunk } from '@cropstream/crop-worker';
 
 type MadeColumn = MadeChunk['columns'][number];
 
