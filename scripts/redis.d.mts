@@ -21,5 +21,15 @@ export function findRedisServer(): { readonly path: string } | { readonly missin
 export function startRedisServer(options?: { readonly args?: readonly string[] }): Promise<RedisServer>;
 /** Nodes of one cluster, without replicas; resolves when each of them serves its share of the slots. Redis 7. */
 export function startRedisCluster(size: number): Promise<readonly RedisServer[]>;
+/** A master `main` with a replica, watched by three Sentinels on `ports`, over TLS. Paths are of PEM files. Redis 7. */
+export function startRedisSentinels(options: {
+  readonly password: string;
+  readonly tls: { readonly ca: string; readonly cert: string; readonly key: string };
+}): Promise<{
+  readonly master: RedisServer;
+  readonly replica: RedisServer;
+  readonly ports: readonly number[];
+  stop(): Promise<unknown>;
+}>;
 /** What Redis answers to a command of one line, as it comes over the wire. For short answers. */
-export function ask(url: string, line: string): Promise<string>;
+export function ask(url: string, line: string, password?: string): Promise<string>;

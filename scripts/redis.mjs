@@ -2,7 +2,7 @@
 // redis-server process, which Debian's root can have from apt.
 import { spawn, spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer, connect as openSocket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -50,9 +50,9 @@ function installDebianRedis() {
 /**
  * A redis-server of one's own on a free port of the loopback, with AOF in a temporary folder.
  *
- * @param {{ args?: string[] }} [options] further arguments
+ * @param {{ args?: string[], sentinel?: string[] }} [options] further arguments; lines that make it a Sentinel
  */
-export async function startRedisServer({ args = [] } = {}) {
+export async function startRedisServer({ args = [], sentinel } = {}) {
   const port = await freePort();
   const url = `redis://127.0.0.1:${port}`;
   const folder = mkdtempSync(join(tmpdir(), 'cropstream-redis-'));
@@ -60,7 +60,11 @@ export async function startRedisServer({ args = [] } = {}) {
   let child = null;
 
   async function start() {
-    child = spawn('redis-server', [...settings, ...PERSISTENT, ...args], { stdio: 'ignore' });
+    // A Sentinel keeps what it learns in the file that it was started with.
+    const file = join(folder, 'sentinel.conf');
+    if (sentinel) writeFileSync(file, `${sentinel.join('\n')}\n`);
+    const mode = sentinel ? [file, '--sentinel'] : [];
+    child = spawn('redis-server', [...mode, ...settings, ...PERSISTENT, ...args], { stdio: 'ignore' });
     let ended = false;
     child.once('exit', () => {
       ended = true;
@@ -134,6 +138,55 @@ export async function startRedisCluster(size) {
   return nodes;
 }
 
+/**
+ * A master `main`, a replica, and three Sentinels that watch them, all known by the name localhost, speaking TLS with one
+ * another; resolves when each Sentinel knows all of it.
+ *
+ * @param {{ password: string, tls: { ca: string, cert: string, key: string } }} options paths of PEM files
+ */
+export async function startRedisSentinels({ password, tls }) {
+  const started = [];
+  /** Beside the port without TLS, which only this script uses. */
+  const startTls = async (settings, options = {}) => {
+    const tlsPort = await freePort();
+    const secure = { 'tls-port': tlsPort, 'tls-ca-cert-file': tls.ca, 'tls-cert-file': tls.cert };
+    const both = { 'tls-key-file': tls.key, 'tls-auth-clients': 'no', 'tls-replication': 'yes' };
+    const all = { ...secure, ...both, requirepass: password, ...settings };
+    const server = await startRedisServer({
+      args: Object.entries(all).flatMap(([k, v]) => [`--${k}`, `${v}`]),
+      ...options,
+    });
+    started.push(server);
+    return { server, tlsPort };
+  };
+  const node = { masterauth: password, 'replica-announce-ip': 'localhost' };
+  const { server: master, tlsPort } = await startTls(node);
+  const { server: replica } = await startTls({ ...node, replicaof: `localhost ${tlsPort}` });
+  const watch = [
+    'sentinel resolve-hostnames yes',
+    'sentinel announce-hostnames yes',
+    'sentinel announce-ip localhost',
+    `sentinel monitor main localhost ${tlsPort} 2`,
+    `sentinel auth-pass main ${password}`,
+    'sentinel down-after-milliseconds main 500',
+    'sentinel failover-timeout main 3000',
+  ];
+  const sentinels = [];
+  for (let i = 0; i < 3; i++) sentinels.push(await startTls({}, { sentinel: watch }));
+  const knowsAll = (info) => info.includes('slaves=1,sentinels=3');
+  for (const { server } of sentinels) {
+    while (!knowsAll(await ask(server.url, 'INFO sentinel', password))) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+  return {
+    master,
+    replica,
+    ports: sentinels.map((each) => each.tlsPort),
+    stop: () => Promise.all(started.map((server) => server.stop())),
+  };
+}
+
 async function startContainer() {
   process.env.TESTCONTAINERS_RYUK_DISABLED = 'true';
   const { RedisContainer } = await import('@testcontainers/redis');
@@ -167,15 +220,21 @@ async function answers(url) {
 }
 
 /** What Redis answers to a command of one line, as it comes over the wire. For short answers. */
-export function ask(url, line) {
+export function ask(url, line, password = '') {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
     const socket = openSocket(Number(port || 6379), hostname);
     socket.setTimeout(1_000, () => socket.destroy(new Error('no answer')));
-    socket.once('connect', () => socket.write(`${line}\r\n`));
-    socket.once('data', (data) => {
+    const send = (text) => socket.write(`${text}\r\n`);
+    const answer = (data) => {
       resolve(data.toString());
       socket.destroy();
+    };
+    socket.once('connect', () => send(password ? `AUTH ${password}` : line));
+    socket.once('data', (data) => {
+      if (!password) return answer(data);
+      socket.once('data', answer);
+      send(line);
     });
     socket.once('error', reject);
   });

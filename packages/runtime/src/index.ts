@@ -9,6 +9,7 @@ export { createRegistry } from './metrics.js';
 export { freePort, requireFreePort } from './ports.js';
 export { type Randomness, systemRandomness } from './randomness.js';
 export { redactUrl } from './redact.js';
+export { type RedisAccess, redisAccess, redisAddress } from './redis-access.js';
 export { defaultThreads, type Resources, type ResourcesOptions, readResources } from './resources.js';
 export {
   type ClientSecurity,

@@ -5,7 +5,7 @@ import { type CropstreamError, failure } from '@cropstream/errors';
 import { z } from 'zod';
 import { loadConfig } from './config.js';
 import type { Logger } from './log.js';
-import { flagVariable, secretVariable, textVariable } from './variables.js';
+import { flagVariable, pemFileVariable, secretVariable, textVariable } from './variables.js';
 
 /**
  * TLS and tokens: read once, from files, arguments and the environment, into plain values that a thread can be given.
@@ -43,17 +43,15 @@ export interface ClientSecurity {
 /** Neither. */
 export const OPEN = { tls: null, token: null } as const satisfies ServerSecurity & ClientSecurity;
 
-const pemFile = (what: string) => textVariable(`the path of a PEM file with ${what}`);
-
 /** What services and clients both have, so that one environment serves all parts of a job. */
 const shared = {
-  CROPSTREAM_TLS_CERT: pemFile('a certificate')
+  CROPSTREAM_TLS_CERT: pemFileVariable('a certificate')
     .optional()
     .describe(
       'Its own certificate, with those between it and its authority. A service that has one speaks TLS alone',
     ),
-  CROPSTREAM_TLS_KEY: pemFile('a private key').optional().describe("The certificate's key"),
-  CROPSTREAM_TLS_CA: pemFile('certificates')
+  CROPSTREAM_TLS_KEY: pemFileVariable('a private key').optional().describe("The certificate's key"),
+  CROPSTREAM_TLS_CA: pemFileVariable('certificates')
     .optional()
     .describe(
       'The authorities by which services are verified, by trainers and by coordinators that dial workers. Unset: the well-known ones',
@@ -69,7 +67,7 @@ const shared = {
 /** The variables of a service. */
 export const serverSecurityVariables = {
   ...shared,
-  CROPSTREAM_TLS_CLIENT_CA: pemFile('certificates')
+  CROPSTREAM_TLS_CLIENT_CA: pemFileVariable('certificates')
     .optional()
     .describe(
       'Only clients whose certificates these authorities signed may connect: trainers and coordinators',
@@ -208,6 +206,12 @@ function identityOf(
   }
   return { cert, key };
 }
+
+/**
+ * The certificates in the PEM file that a variable names.
+ * @throws CONFIG_INVALID
+ */
+export const readPem = (variable: string, path: string) => certificates(variable, path, ofVariable);
 
 /** The text of a PEM file of certificates, its first one looked at. */
 function certificates(field: string, path: string, complain: Complain): string {

@@ -2,6 +2,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { LOG_LEVELS } from './log.js';
+import { redisVariables } from './redis-access.js';
 import { serverSecurityVariables } from './security.js';
 import {
   bytesVariable,
@@ -12,15 +13,12 @@ import {
   nameVariable,
   portVariable,
   textVariable,
-  urlVariable,
 } from './variables.js';
 
 /** The variables that both services have. */
 export function serviceVariables(ports: { readonly grpc: number; readonly http: number }) {
   return {
-    REDIS_URL: urlVariable(['redis:', 'rediss:']).describe(
-      "The fleet's Redis, with user and password where it has them; `rediss:` is TLS",
-    ),
+    ...redisVariables,
     CROPSTREAM_PREFIX: nameVariable()
       .default('cropstream')
       .describe('Begins every key in Redis: two fleets on one Redis each have their own'),

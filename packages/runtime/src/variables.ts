@@ -88,6 +88,23 @@ export function listVariable(what: string) {
   });
 }
 
+/** Addresses, separated by commas; `port` where one names none. */
+export function addressesVariable(port: number) {
+  return variable('HOST or HOST:PORT, several separated by commas', (text) => {
+    const addresses = text
+      .split(',')
+      .map((item) => /^(\[[\da-f:.]+\]|[^\s:]+)(?::(\d{1,5}))?$/i.exec(item.trim()));
+    const parsed = addresses.flatMap((match) => {
+      const at = Number(match?.[2] ?? port);
+      return match && at > 0 && at <= 65_535 ? [{ host: match[1]!.replace(/^\[|\]$/g, ''), port: at }] : [];
+    });
+    return parsed.length === addresses.length ? parsed : undefined;
+  });
+}
+
+/** The path of a PEM file. */
+export const pemFileVariable = (what: string) => textVariable(`the path of a PEM file with ${what}`);
+
 /** A URL of one of the `schemes` (`redis:`). Its password is kept out of messages. */
 export function urlVariable(schemes: readonly string[]) {
   return variable(`a URL that begins with ${schemes.map((s) => `${s}//`).join(' or ')}`, (text) =>

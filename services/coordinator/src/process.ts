@@ -8,6 +8,7 @@ import {
   createLogger,
   createRegistry,
   peerSecurity,
+  redisAccess,
   Shutdown,
   serverSecurity,
   sleep,
@@ -54,7 +55,7 @@ export async function runCoordinator(
   const sources = await loadSources(config.CROPSTREAM_SOURCES ?? []);
   const fingerprint = await pixelFingerprint();
   const fleet = await connectFleet({
-    url: config.REDIS_URL,
+    ...redisAccess(config),
     prefix: config.CROPSTREAM_PREFIX,
     log,
     connectMs: CONNECT_MS,

@@ -6,7 +6,7 @@ import { advertisedHost } from './advertise.js';
 const options = {
   advertise: undefined,
   host: '0.0.0.0',
-  redisUrl: 'redis://127.0.0.1:1',
+  redis: { url: 'redis://127.0.0.1:1' },
   clock: systemClock,
   log: { info() {}, warn() {} },
   signal: new AbortController().signal,
@@ -21,7 +21,7 @@ it('is else the address from which Redis is reached, once it is there', async ()
   const server = createServer((socket) => socket.end());
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as { port: number };
-  expect(await advertisedHost({ ...options, redisUrl: `redis://127.0.0.1:${port}` })).toBe('127.0.0.1');
+  expect(await advertisedHost({ ...options, redis: { url: `redis://127.0.0.1:${port}` } })).toBe('127.0.0.1');
   server.close();
 });
 

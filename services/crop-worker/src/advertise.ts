@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { type Clock, sleep } from '@cropstream/runtime';
+import { type Clock, type RedisAccess, redisAddress, sleep } from '@cropstream/runtime';
 import type { Log } from './worker/events.js';
 
 const WILDCARDS = new Set(['0.0.0.0', '::', '[::]', '*']);
@@ -11,7 +11,7 @@ export interface AdvertiseOptions {
   readonly advertise: string | undefined;
   /** Where the worker listens. */
   readonly host: string;
-  readonly redisUrl: string;
+  readonly redis: RedisAccess;
   readonly clock: Clock;
   readonly log: Pick<Log, 'info' | 'warn'>;
   /** @default waits for ever */
@@ -24,13 +24,13 @@ export interface AdvertiseOptions {
  * guess all the same: coordinators dial it before the worker may join.
  */
 export async function advertisedHost(options: AdvertiseOptions): Promise<string> {
-  const { advertise, host, redisUrl, clock, log, signal } = options;
+  const { advertise, host, redis, clock, log, signal } = options;
   if (advertise !== undefined) return advertise;
   if (!WILDCARDS.has(host)) return host;
   for (let warned = false; ; warned = true) {
     signal?.throwIfAborted();
     try {
-      const address = await ownAddressTowards(new URL(redisUrl));
+      const address = await ownAddressTowards(redisAddress(redis));
       log.info(
         { address },
         'advertising the address from which Redis is reached: CROPSTREAM_ADVERTISE is unset',
@@ -44,13 +44,9 @@ export async function advertisedHost(options: AdvertiseOptions): Promise<string>
   }
 }
 
-function ownAddressTowards({ hostname, port }: URL): Promise<string> {
+function ownAddressTowards(address: { readonly host: string; readonly port: number }): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = connect({
-      host: hostname.replace(/^\[|\]$/g, ''),
-      port: Number(port || 6379),
-      timeout: TRY_MS,
-    });
+    const socket = connect({ ...address, timeout: TRY_MS });
     socket.once('connect', () => {
       // An IPv4 peer of a socket for both versions.
       resolve((socket.localAddress ?? '').replace(/^::ffff:/, ''));

@@ -6,6 +6,7 @@ import {
   createRegistry,
   defaultCacheFolder,
   type Logger,
+  redisAccess,
   Shutdown,
   serverSecurity,
   systemClock,
@@ -42,7 +43,8 @@ const STREAMS_MS = 1_000;
  */
 export async function runWorker(env: NodeJS.ProcessEnv): Promise<WorkerProcess> {
   const config = workerConfig(env);
-  const { REDIS_URL: redisUrl, CROPSTREAM_HOST: host, CROPSTREAM_GRACE: graceMs, threads } = config;
+  const { CROPSTREAM_HOST: host, CROPSTREAM_GRACE: graceMs, threads } = config;
+  const redis = redisAccess(config);
   const clock = systemClock;
   const log = createLogger({ name: 'crop-worker', level: config.CROPSTREAM_LOG_LEVEL });
   const security = serverSecurity(config);
@@ -59,14 +61,14 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<WorkerProcess> 
   const opened: (() => Promise<unknown>)[] = [];
   try {
     const fleet = await connectFleet({
-      url: redisUrl,
+      ...redis,
       prefix: config.CROPSTREAM_PREFIX,
       log,
       connectMs: CONNECT_MS,
     });
     opened.push(() => fleet.close());
     const told = config.CROPSTREAM_ADVERTISE;
-    const advertise = await advertisedHost({ advertise: told, host, redisUrl, clock, log });
+    const advertise = await advertisedHost({ advertise: told, host, redis, clock, log });
     const cells = await startCells({
       store: cacheManifests(fleet.store, cache),
       broker: fleet.broker,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { CropstreamError, failure } from '@cropstream/errors';
-import { redactUrl, sleep, systemClock } from '@cropstream/runtime';
+import { type RedisAccess, redactUrl, sleep, systemClock } from '@cropstream/runtime';
 import { Cluster, Redis, type RedisOptions as RedisClientOptions } from 'ioredis';
 
 /** Where what happens to the connection is told. */
@@ -12,12 +12,7 @@ export interface RedisLog {
 /** One Redis, or a Redis Cluster. */
 export type RedisClient = Redis | Cluster;
 
-export interface RedisOptions {
-  /**
-   * `redis://` or `rediss://`, with user, password and database where there are any. Of a Redis Cluster the address of
-   * any node: the others are learnt from it.
-   */
-  readonly url: string;
+export interface RedisOptions extends RedisAccess {
   /**
    * Begins every key, within the braces that Redis Cluster hashes: two fleets on one Redis each have their own.
    *
@@ -81,11 +76,7 @@ export class RedisLink {
 
   /** @throws STORE_UNAVAILABLE where Redis does not answer within `connectMs` */
   static async open(options: RedisOptions): Promise<RedisLink> {
-    const node = new Redis(options.url, {
-      ...NODE,
-      enableOfflineQueue: false,
-      retryStrategy: reconnectAfter,
-    });
+    const node = nodeAt(options);
     const link = await RedisLink.#connected(options, node);
     let isCluster: boolean;
     try {
@@ -235,6 +226,25 @@ const NODE = {
   // A demoted master refuses writes: the name leads to the new one by now.
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
 } satisfies RedisClientOptions;
+
+/** The one node that `options` lead to, not connected to yet. */
+function nodeAt({ url, password, sentinels, sentinelPassword, ca }: RedisAccess): Redis {
+  const tls = new URL(url).protocol === 'rediss:' ? (ca === undefined ? {} : { ca }) : undefined;
+  return new Redis(url, {
+    ...NODE,
+    enableOfflineQueue: false,
+    retryStrategy: reconnectAfter,
+    ...(password !== undefined && { password }),
+    ...(tls && { tls }),
+    ...(sentinels && {
+      sentinels: [...sentinels],
+      name: new URL(url).hostname,
+      sentinelRetryStrategy: reconnectAfter,
+      ...(sentinelPassword !== undefined && { sentinelPassword }),
+      ...(tls && { enableTLSForSentinelMode: true, sentinelTLS: tls }),
+    }),
+  });
+}
 
 /** What every node of a cluster is connected with, besides its address. */
 function nodeOf({ username, password, tls }: Pick<RedisClientOptions, 'username' | 'password' | 'tls'> = {}) {
