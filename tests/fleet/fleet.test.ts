@@ -1,5 +1,6 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { exampleWorker } from '@cropstream/broker/contract';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { isReady, metric, until } from '../processes.mjs';
 import { Fleet, Trainer, type Worker } from './fleet.js';
@@ -184,11 +185,8 @@ describe('a fleet', () => {
   });
 
   test('refuses a worker of an unknown protocol version', async () => {
-    const worker = { id: 'from-the-future', address: '127.0.0.1:1', tlsName: '', fingerprint: 'f' };
-    await fleet.store.beat(
-      { ...worker, protocolVersion: 99, slots: 1, outboxBytes: 0, outboxLimit: 1 },
-      60_000,
-    );
+    const worker = exampleWorker({ id: 'from-the-future', protocolVersion: 99 });
+    await fleet.store.beat(worker, 60_000);
     await until('it is told', async () => (await fleet.store.verdict(worker.id)) !== null);
     expect(await fleet.store.verdict(worker.id)).toEqual({
       admitted: false,

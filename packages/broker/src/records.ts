@@ -55,6 +55,13 @@ export interface AttachmentRecord {
   /** Global steps [nextStep, windowEnd) are wanted. */
   readonly nextStep: number;
   readonly windowEnd: number;
+  /** Chunks that it has memory for from `nextStep` on, those it holds included. */
+  readonly credits: number;
+  /** How long its process waited for data, of the time since it attached first; seconds by the trainer's clock. */
+  readonly waitedSeconds: number;
+  readonly elapsedSeconds: number;
+  /** Samples a second that it would take if it never waited for data; null until that is known. */
+  readonly demand: number | null;
   readonly fencing: number;
 }
 
@@ -117,4 +124,33 @@ export interface WorkerRecord {
   readonly slots: number;
   readonly outboxBytes: number;
   readonly outboxLimit: number;
+  /** Of the package. */
+  readonly version: string;
+  /** Fresh for each process: the cells of one share it. */
+  readonly process: string;
+  readonly made: MadeRecord;
 }
+
+/** What a worker made since its start, and the time that it was at it: counters that only grow. */
+export interface MadeRecord {
+  readonly samples: number;
+  readonly chunks: number;
+  /** Of payloads. */
+  readonly bytes: number;
+  /** Seconds in which it was making a chunk or several: from the first byte read to the checksum. */
+  readonly busySeconds: number;
+  /** By run digest, MADE_RUNS at most: those it made chunks of last. One that comes back begins at zero. */
+  readonly runs: Readonly<Record<string, MadeOfRun>>;
+}
+
+export interface MadeOfRun {
+  readonly samples: number;
+  /** Its part of `busySeconds`: a second in which chunks of two runs are made is half a second of each. */
+  readonly busySeconds: number;
+}
+
+/** Of how many runs a worker's record tells. */
+export const MADE_RUNS = 16;
+
+/** Of a worker that has made nothing yet. */
+export const NOTHING_MADE: MadeRecord = { samples: 0, chunks: 0, bytes: 0, busySeconds: 0, runs: {} };

@@ -44,3 +44,4 @@ export {
   textVariable,
   urlVariable,
 } from './variables.js';
+export { VERSION } from './version.js';

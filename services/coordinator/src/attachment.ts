@@ -1,7 +1,9 @@
 import { type AttachmentRecord, type ChunkName, chunkName } from '@cropstream/broker';
 import { type CropstreamError, failure } from '@cropstream/errors';
 import type { Attach, AttachResponse, Progress } from '@cropstream/protocol';
-import { type WantedChunk, wantedChunks } from '@cropstream/schedule';
+import type { Clock } from '@cropstream/runtime';
+import { rankRange, type WantedChunk, wantedChunks } from '@cropstream/schedule';
+import { Demand } from './demand.js';
 import type { OpenRun } from './open-run.js';
 import { type RankShape, stepsOfCredits } from './window.js';
 
@@ -18,6 +20,18 @@ interface Announced {
   readonly workerId: string;
   /** The trainer could not have it there. */
   readonly lost: boolean;
+}
+
+export interface AttachmentOptions {
+  readonly run: OpenRun;
+  readonly hello: Attach;
+  readonly channel: AttachChannel;
+  /** The coordinator's id. */
+  readonly coordinator: string;
+  readonly maxWindowChunks: number;
+  readonly clock: Clock;
+  /** What the store knows of the same process' attachment before this one. @default nothing */
+  readonly before?: AttachmentRecord | undefined;
 }
 
 /**
@@ -38,14 +52,16 @@ export class Attachment {
   #windowEnd = 0;
   #held: ReadonlySet<ChunkName> = new Set();
   #wants: readonly (WantedChunk & { readonly name: ChunkName })[] = [];
+  #credits = 0;
+  #waitedSeconds = 0;
+  #elapsedSeconds = 0;
+  #reportedAt = 0;
+  readonly #demand: Demand;
+  readonly #options: AttachmentOptions;
 
-  constructor(
-    readonly run: OpenRun,
-    readonly hello: Attach,
-    readonly channel: AttachChannel,
-    readonly coordinator: string,
-    readonly maxWindowChunks: number,
-  ) {
+  constructor(options: AttachmentOptions) {
+    this.#options = options;
+    const { run, hello, before } = options;
     if (!hello.progress) {
       throw failure('SPEC_INVALID', {
         field: 'attach.progress',
@@ -53,11 +69,24 @@ export class Attachment {
         allowed: 'the cursor and the credits',
       });
     }
+    const { first, last } = rankRange(run.plan, 0, hello.rank, hello.worldSize);
+    this.#demand = new Demand(last - first, before?.demand);
+    const step = Number(hello.progress.nextStep);
+    // Not where it went to another step in between.
+    if (before && step >= before.nextStep && step <= before.windowEnd) this.#demand.report(before);
     this.advance(hello.progress);
   }
 
+  get run(): OpenRun {
+    return this.#options.run;
+  }
+
+  get channel(): AttachChannel {
+    return this.#options.channel;
+  }
+
   get rank(): number {
-    return this.hello.rank;
+    return this.#options.hello.rank;
   }
 
   get nextStep(): number {
@@ -82,7 +111,8 @@ export class Attachment {
   }
 
   get record(): AttachmentRecord {
-    const { consumer, rank, worldSize, process, host, pid } = this.hello;
+    const { hello, coordinator } = this.#options;
+    const { consumer, rank, worldSize, process, host, pid } = hello;
     return {
       runDigest: this.run.digest,
       runName: this.run.name,
@@ -92,16 +122,20 @@ export class Attachment {
       process,
       host,
       pid,
-      coordinator: this.coordinator,
+      coordinator,
       nextStep: this.#nextStep,
       windowEnd: this.#windowEnd,
+      credits: this.#credits,
+      waitedSeconds: this.#waitedSeconds,
+      elapsedSeconds: this.#elapsedSeconds,
+      demand: this.#demand.rate(this.#busySeconds),
       fencing: this.fencing,
     };
   }
 
   /** Takes over the trainer's full state. */
   advance(progress: Progress): void {
-    const { run, hello } = this;
+    const { run, hello, maxWindowChunks, clock } = this.#options;
     const nextStep = requireStep(progress.nextStep);
     const end = hello.endStep === undefined ? Number.MAX_SAFE_INTEGER : requireStep(hello.endStep);
     if (nextStep > end) {
@@ -116,10 +150,15 @@ export class Attachment {
       worldSize,
     };
     const credits = {
-      chunks: Math.min(progress.creditChunks, this.maxWindowChunks),
+      chunks: Math.min(progress.creditChunks, maxWindowChunks),
       bytes: Number(progress.creditBytes),
     };
     this.#nextStep = nextStep;
+    this.#credits = credits.chunks;
+    this.#waitedSeconds = progress.waitedSeconds;
+    this.#elapsedSeconds = progress.elapsedSeconds;
+    this.#reportedAt = clock.now();
+    this.#demand.report({ ...progress, nextStep });
     this.#windowEnd = Math.min(nextStep + stepsOfCredits(shape, credits), end);
     this.#held = new Set(
       progress.held.map(({ epoch, first, last }) =>
@@ -140,6 +179,15 @@ export class Attachment {
     if (this.ended) return;
     this.ended = true;
     this.channel.end(error);
+  }
+
+  /** For how long the trainer has reported nothing though its next batch is made: it works on the one it has. */
+  get #busySeconds(): number {
+    for (const { step, name } of this.#wants) {
+      if (step !== this.#nextStep) break;
+      if (this.awaits(name)) return 0;
+    }
+    return (this.#options.clock.now() - this.#reportedAt) / 1000;
   }
 }
 

@@ -163,7 +163,7 @@ export class Coordinator {
   }
 
   async #attach(hello: Attach, channel: AttachChannel): Promise<Attachment> {
-    const { store, limits, catalog, id, observer } = this.#options;
+    const { store, limits, catalog, id, observer, clock } = this.#options;
     requireProtocol(hello.protocolVersion);
     if (this.#stopped) throw failure('SHUTTING_DOWN', {});
     if (this.#attachments.size >= limits.maxAttachments) {
@@ -181,8 +181,12 @@ export class Coordinator {
       });
     }
     checkWorld(run.plan, { rank: hello.rank, worldSize: hello.worldSize, allowUneven: hello.allowUneven });
-    const attachment = new Attachment(run, hello, channel, id, limits.maxWindowChunks);
-    await this.#checkWorldSize(attachment);
+    const others = await store.attachments(run.digest);
+    const attachment = new Attachment({
+      ...{ run, hello, channel, coordinator: id, maxWindowChunks: limits.maxWindowChunks, clock },
+      before: others.find((other) => other.process === hello.process && other.rank === hello.rank),
+    });
+    checkWorldSize(attachment.record, others);
     const answer = await store.attach(attachment.record, limits.leaseMs, hello.takeover);
     if (!answer.ok) {
       const { host, pid } = answer.holder;
@@ -198,22 +202,6 @@ export class Coordinator {
     });
     this.#poke();
     return attachment;
-  }
-
-  /** Two world sizes on one step of a consumer are an error; a change between steps is not. */
-  async #checkWorldSize({ record }: Attachment): Promise<void> {
-    for (const other of await this.#options.store.attachments(record.runDigest)) {
-      if (!sameJob(other, record) || other.worldSize === record.worldSize) continue;
-      const overlaps = other.nextStep < record.windowEnd && record.nextStep < other.windowEnd;
-      const replaced = other.rank === record.rank && other.process === record.process;
-      if (!overlaps || replaced) continue;
-      throw failure('WORLD_MISMATCH', {
-        consumer: record.consumer,
-        step: Math.max(other.nextStep, record.nextStep),
-        existing: other.worldSize,
-        given: record.worldSize,
-      });
-    }
   }
 
   /** Ends an older attachment of the same rank here; elsewhere, its renewal finds out. */
@@ -390,6 +378,26 @@ export class Coordinator {
     }
     this.#share = Math.max(1, Math.ceil((2 * slots) / Math.max(1, active)));
     this.#sharedAt = now;
+  }
+}
+
+/**
+ * Two world sizes on one step of a consumer are an error; a change between steps is not.
+ *
+ * @throws WORLD_MISMATCH
+ */
+function checkWorldSize(record: AttachmentRecord, others: readonly AttachmentRecord[]): void {
+  for (const other of others) {
+    if (!sameJob(other, record) || other.worldSize === record.worldSize) continue;
+    const overlaps = other.nextStep < record.windowEnd && record.nextStep < other.windowEnd;
+    const replaced = other.rank === record.rank && other.process === record.process;
+    if (!overlaps || replaced) continue;
+    throw failure('WORLD_MISMATCH', {
+      consumer: record.consumer,
+      step: Math.max(other.nextStep, record.nextStep),
+      existing: other.worldSize,
+      given: record.worldSize,
+    });
   }
 }
 

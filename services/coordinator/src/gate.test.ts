@@ -1,4 +1,5 @@
 import { MemoryStore } from '@cropstream/broker';
+import { exampleWorker } from '@cropstream/broker/contract';
 import { PROTOCOL_VERSION, toStatus, workerHealthName } from '@cropstream/protocol';
 import { reflectionPackage } from '@cropstream/protocol/reflection';
 import { OPEN } from '@cropstream/runtime';
@@ -8,17 +9,8 @@ import { VirtualClock } from '@cropstream/runtime/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Dial, dialBy, Gate } from './gate.js';
 
-const workerOf = (id: string, more: { address?: string; protocolVersion?: number } = {}) => ({
-  id,
-  address: `${id}:1`,
-  tlsName: '',
-  fingerprint: 'fp',
-  protocolVersion: PROTOCOL_VERSION,
-  slots: 2,
-  outboxBytes: 0,
-  outboxLimit: 1,
-  ...more,
-});
+const workerOf = (id: string, more: { address?: string; protocolVersion?: number } = {}) =>
+  exampleWorker({ id, address: `${id}:1`, protocolVersion: PROTOCOL_VERSION, ...more });
 
 describe('Gate', () => {
   let clock: VirtualClock;

@@ -1,4 +1,5 @@
 import type { ChunkJob } from '@cropstream/broker';
+import { exampleWorker } from '@cropstream/broker/contract';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { useFixture } from '../test-support/fixture.js';
 import { progressOf, silent, type Trainer, type Worker } from '../test-support/parts.js';
@@ -92,10 +93,7 @@ describe('a chunk that is late', () => {
 
   test('is left alone by workers of another pixel fingerprint', async () => {
     await f.current.store.beat(
-      {
-        ...{ id: 'other', address: 'other:1', tlsName: '', fingerprint: 'another', protocolVersion: 1 },
-        ...{ slots: 1, outboxBytes: 0, outboxLimit: 1 },
-      },
+      exampleWorker({ id: 'other', address: 'other:1', fingerprint: 'another' }),
       60_000,
     );
     await makeOthers(slow);

@@ -3,6 +3,7 @@ import {
   chunkName,
   type MemoryBroker,
   type MemoryStore,
+  NOTHING_MADE,
   WAKE_COORDINATORS,
 } from '@cropstream/broker';
 import type { CropstreamError } from '@cropstream/errors';
@@ -92,6 +93,9 @@ export class Worker {
       slots: 2,
       outboxBytes: 0,
       outboxLimit: MIB,
+      version: '0.1.0',
+      process: this.id,
+      made: NOTHING_MADE,
     };
     await this.store.beat({ id: this.id, address: `${this.id}:1`, ...record }, 1500);
     this.clock.timer(500, () => void this.#beat());

@@ -1,5 +1,6 @@
 /** One worker on memory adapters and a virtual clock, with a maker that only counts. */
 import { type ChunkJob, chunkName, jobId, MemoryBroker, MemoryStore, type Store } from '@cropstream/broker';
+import { exampleAttachment } from '@cropstream/broker/contract';
 import type { ChunkRequest, MadeChunk } from '@cropstream/chunks';
 import { VirtualClock } from '@cropstream/runtime/testing';
 import { epochPlan } from '@cropstream/schedule';
@@ -68,7 +69,10 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
   };
   await store.openRun({ ...run, openedAt: 0 });
   const worker = new CropWorker({
-    self: { id: 'worker-1', address: 'host:1', tlsName: '', fingerprint: FINGERPRINT, slots: 1 },
+    self: {
+      ...{ id: 'worker-1', address: 'host:1', tlsName: '', fingerprint: FINGERPRINT },
+      ...{ slots: 1, process: 'process-1' },
+    },
     store: options.seen?.(store) ?? store,
     broker,
     clock,
@@ -99,8 +103,8 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
     events,
     made: () => made,
     async want(nextStep, windowEnd) {
-      const who = { consumer: 'job', rank: 0, worldSize: 1, process: 'p', host: 'h', pid: 1 };
-      const attachment = { runDigest: RUN, runName: 'run', coordinator: 'c', ...who, nextStep, windowEnd };
+      const window = { worldSize: 1, nextStep, windowEnd };
+      const attachment = exampleAttachment({ runDigest: RUN, runName: 'run', ...window });
       await store.attach(attachment, 3_600_000, true);
     },
     async queue(step) {

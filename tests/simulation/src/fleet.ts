@@ -177,7 +177,10 @@ export class Fleet {
     };
     const disk = { hangsUntil: 0 };
     const worker = new CropWorker({
-      self: { id: part.name, address, tlsName: '', fingerprint: FINGERPRINT, slots: limitsOf.jobs },
+      self: {
+        ...{ id: part.name, address, tlsName: '', fingerprint: FINGERPRINT },
+        ...{ slots: limitsOf.jobs, process: part.name },
+      },
       store: storeOf(part, this.server, this.wakes),
       broker: brokerOf(part, this.server),
       clock: part.clock,

@@ -1,4 +1,11 @@
-import type { AttachmentRecord, ChunkName, ReadyRecord, RunRecord, WorkerRecord } from '../records.js';
+import {
+  type AttachmentRecord,
+  type ChunkName,
+  NOTHING_MADE,
+  type ReadyRecord,
+  type RunRecord,
+  type WorkerRecord,
+} from '../records.js';
 import type { Store } from '../store.js';
 
 /** A store under test, alone on its backing service. */
@@ -37,6 +44,10 @@ export const exampleAttachment = (
   coordinator: 'c1',
   nextStep: 0,
   windowEnd: 4,
+  credits: 8,
+  waitedSeconds: 0,
+  elapsedSeconds: 0,
+  demand: null,
   ...more,
 });
 
@@ -49,6 +60,9 @@ export const exampleWorker = (more: Partial<WorkerRecord> = {}): WorkerRecord =>
   slots: 4,
   outboxBytes: 0,
   outboxLimit: 1 << 28,
+  version: '0.1.0',
+  process: 'p1',
+  made: NOTHING_MADE,
   ...more,
 });
 

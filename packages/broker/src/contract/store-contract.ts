@@ -224,6 +224,15 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect(await store.cursor('one', 'job', 0)).toBe(2);
     });
 
+    test('keeps what a trainer says of its pace, as it was renewed last', async ({ store }) => {
+      await store.openRun(exampleRun());
+      const first = await attached(store, exampleAttachment({ credits: 3 }), 60_000);
+      expect(await store.attachments('d1')).toMatchObject([{ credits: 3, demand: null }]);
+      const pace = { credits: 5, waitedSeconds: 1 / 3, elapsedSeconds: 12.25, demand: 812.5 };
+      await store.renew({ ...first, ...pace }, 60_000);
+      expect(await store.attachments('d1')).toEqual([{ ...first, ...pace }]);
+    });
+
     test('says so when the run is not open', async ({ store }) => {
       const lost = { code: 'RUN_NOT_FOUND' };
       await expect(store.attach(exampleAttachment(), 1_000, false)).rejects.toMatchObject(lost);
@@ -249,6 +258,14 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       await store.leave('w1');
       await store.leave('unheard-of');
       expect(await store.workers()).toEqual([]);
+    });
+
+    test('keeps what a worker has made, as it was said last', async ({ store }) => {
+      await store.beat(exampleWorker(), 60_000);
+      const runs = { ['d'.repeat(64)]: { samples: 2 ** 40, busySeconds: 0.125 } };
+      const made = { samples: 2 ** 40 + 64, chunks: 2 ** 34, bytes: 2 ** 52, busySeconds: 86_400.5, runs };
+      await store.beat(exampleWorker({ made }), 60_000);
+      expect(await store.workers()).toEqual([exampleWorker({ made })]);
     });
 
     test('tells a worker the newest word on it, for a while', async ({ store, advance }) => {

@@ -8,6 +8,7 @@ import type { CropWorkerServiceOptions } from '../worker/start.js';
 export type CellOptions = Pick<
   CropWorkerServiceOptions,
   | 'fingerprint'
+  | 'process'
   | 'host'
   | 'port'
   | 'portFlag'

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type ChunkSpan, chunkName, jobId, MemoryBroker, MemoryStore } from '@cropstream/broker';
+import { exampleAttachment } from '@cropstream/broker/contract';
 import { ChunkMaker } from '@cropstream/chunks';
 import { startCells, type WorkerEvent, workerMetrics } from '@cropstream/crop-worker';
 import { locationOf } from '@cropstream/datasets';
@@ -53,12 +54,8 @@ it('makes and serves the same chunks in any cell, PNGs decoded on the main threa
     fingerprint: FINGERPRINT,
     openedAt: 0,
   });
-  const who = { consumer: 'job', rank: 0, worldSize: 1, process: 'p', host: 'h', pid: 1, coordinator: 'c' };
-  await store.attach(
-    { runDigest: digest, runName: 'test', ...who, nextStep: 0, windowEnd: 2 },
-    600_000,
-    false,
-  );
+  const window = { worldSize: 1, nextStep: 0, windowEnd: 2 };
+  await store.attach(exampleAttachment({ runDigest: digest, runName: 'test', ...window }), 600_000, false);
 
   const events: WorkerEvent[] = [];
   const registry = createRegistry();
@@ -91,6 +88,7 @@ it('makes and serves the same chunks in any cell, PNGs decoded on the main threa
         .map(({ id }) => id)
         .sort(),
     );
+    expect(new Set((await store.workers()).map((worker) => worker.process)).size).toBe(1);
     const spans = [0, 4].map((first) => ({ epoch: 0, first, last: first + 4 }));
     for (const span of spans) {
       await store.claim(digest, chunkName(span), 10);

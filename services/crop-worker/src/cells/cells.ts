@@ -3,7 +3,14 @@ import type { Broker, Store } from '@cropstream/broker';
 import { exposeBroker, exposeStore } from '@cropstream/broker';
 import { DEFAULT_CHUNK_LIMITS, type DecodeElsewhere, sharpHere } from '@cropstream/chunks';
 import { CropstreamError, failure, type WireError } from '@cropstream/errors';
-import { type Clock, defaultThreads, readResources, systemClock, type Timer } from '@cropstream/runtime';
+import {
+  type Clock,
+  defaultThreads,
+  readResources,
+  systemClock,
+  systemRandomness,
+  type Timer,
+} from '@cropstream/runtime';
 import { openPeer } from '@cropstream/runtime/threads';
 import { DEFAULT_WORKER_LIMITS } from '../worker/config.js';
 import type { Emit, Log } from '../worker/events.js';
@@ -28,7 +35,7 @@ const MOST_OUTBOX_BYTES = 4 * 1024 ** 3;
 /** What a closing cell gets beyond its grace before its thread is ended. */
 const CLOSE_MS = 2_000;
 
-export interface CellsOptions extends Omit<CellOptions, 'port' | 'threads'> {
+export interface CellsOptions extends Omit<CellOptions, 'port' | 'threads' | 'process'> {
   readonly store: Store;
   readonly broker: Broker;
   readonly log: Log;
@@ -71,12 +78,18 @@ export async function startCells(options: CellsOptions): Promise<Cells> {
   const { log, clock = systemClock, threads = defaultThreads() } = options;
   const count = Math.min(threads, options.cells ?? Math.ceil(threads / THREADS_PER_CELL));
   const decode = sharpHere();
+  const process = systemRandomness.id();
   const running = new Map<number, Running>();
   const restarts = new Set<Timer>();
   let closing = false;
 
   async function start(index: number): Promise<void> {
-    const cell = await startCell(index, optionsOf(options, threads, index, count), options, decode);
+    const cell = await startCell(
+      index,
+      { ...optionsOf(options, threads, index, count), process },
+      options,
+      decode,
+    );
     if (closing) return endCell(cell, clock, 0);
     running.set(index, cell);
     void cell.ended.then(() => {

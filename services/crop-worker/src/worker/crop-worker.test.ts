@@ -1,5 +1,7 @@
-import { jobId } from '@cropstream/broker';
+import { jobId, type WorkerRecord } from '@cropstream/broker';
+import { exampleAttachment, exampleWorker } from '@cropstream/broker/contract';
 import { failure } from '@cropstream/errors';
+import { sleep } from '@cropstream/runtime';
 import { describe, expect, it } from 'vitest';
 import { fakeChunk } from '../../test-support/chunks.js';
 import { CHUNK_BYTES, FINGERPRINT, type Fleet, nameOf, RUN, startFleet } from '../../test-support/fleet.js';
@@ -66,6 +68,22 @@ describe('CropWorker', () => {
     await close(fleet);
   });
 
+  it('tells with each beat what it has made', async () => {
+    const fleet = await startFleet({
+      async make() {
+        await sleep(fleet.clock, 250);
+        return fakeChunk(CHUNK_BYTES);
+      },
+    });
+    await fleet.queue(0);
+    await until(fleet, 0, 'ready');
+    await fleet.clock.advance(1_000);
+    const [{ made }] = (await fleet.store.workers()) as [WorkerRecord];
+    expect(made).toMatchObject({ samples: 1, chunks: 1, bytes: CHUNK_BYTES, busySeconds: 0.25 });
+    expect(made.runs).toEqual({ [RUN]: { samples: 1, busySeconds: 0.25 } });
+    await close(fleet);
+  });
+
   it('skips an attempt that another worker began or that was superseded', async () => {
     const fleet = await startFleet();
     const job = await fleet.queue(0);
@@ -81,19 +99,7 @@ describe('CropWorker', () => {
     const fleet = await startFleet({
       async make() {
         const ready = { workerId: 'worker-2', address: 'host:2', tlsName: '', bytes: CHUNK_BYTES };
-        await fleet.store.beat(
-          {
-            id: 'worker-2',
-            address: 'host:2',
-            tlsName: '',
-            fingerprint: '',
-            protocolVersion: 1,
-            slots: 1,
-            outboxBytes: 0,
-            outboxLimit: 0,
-          },
-          3_600_000,
-        );
+        await fleet.store.beat(exampleWorker({ id: 'worker-2', address: 'host:2' }), 3_600_000);
         await fleet.store.publish(RUN, { chunk: nameOf(0), attempt: 1, ...ready });
         return fakeChunk(CHUNK_BYTES);
       },
@@ -397,8 +403,9 @@ describe('CropWorker', () => {
       fingerprint: FINGERPRINT,
     };
     await fleet.store.openRun({ ...run, openedAt: 0 });
-    const who = { consumer: 'job', rank: 0, worldSize: 1, process: 'q', host: 'h', pid: 2, coordinator: 'c' };
-    const attachment = { runDigest: other, runName: 'other', ...who, nextStep: 0, windowEnd: 100 };
+    const attachment = exampleAttachment({
+      ...{ runDigest: other, runName: 'other', worldSize: 1, nextStep: 0, windowEnd: 100 },
+    });
     await fleet.store.attach(attachment, 3_600_000, false);
     await fleet.clock.advance(1_000);
     for (let step = 0; step < 4; step++) await fleet.queue(step);

@@ -6,10 +6,11 @@ import {
   jobId,
   type Store,
   WAKE_COORDINATORS,
+  type WorkerRecord,
 } from '@cropstream/broker';
 import { Budget } from '@cropstream/chunks';
 import { PROTOCOL_VERSION } from '@cropstream/protocol';
-import { type Clock, sleep } from '@cropstream/runtime';
+import { type Clock, sleep, VERSION } from '@cropstream/runtime';
 import type { WorkerLimits } from './config.js';
 import type { Emit, Log } from './events.js';
 import { insistUntil } from './insist.js';
@@ -18,6 +19,7 @@ import { type DropReason, type HeldChunk, Outbox } from './outbox.js';
 import { Patience } from './patience.js';
 import { Preferences } from './preferences.js';
 import { type OpenRun, RunBook } from './run-book.js';
+import { Tally } from './tally.js';
 import { Wants } from './wants.js';
 
 /** How long closing waits for jobs to be given back. */
@@ -54,6 +56,7 @@ export class CropWorker {
   readonly #runs: RunBook;
   readonly #wants: Wants;
   readonly #slots: Budget;
+  readonly #tally: Tally;
   readonly #draining = new AbortController();
   readonly #closing = new AbortController();
   readonly #patience: { readonly held: Patience; readonly unfetched: Patience; readonly jobs: Patience };
@@ -82,6 +85,7 @@ export class CropWorker {
     this.#runs = new RunBook(store, options.openRun, limits.runs, insist);
     this.#wants = new Wants(store, this.#runs);
     this.#slots = new Budget(limits.jobs);
+    this.#tally = new Tally(clock);
     this.#patience = {
       held: new Patience(limits.unwantedMs, clock),
       unfetched: new Patience(limits.unfetchedMs, clock),
@@ -92,6 +96,7 @@ export class CropWorker {
       outbox: this.outbox,
       runs: this.#runs,
       wants: this.#wants,
+      tally: this.#tally,
       insist,
       closing: this.#closing.signal,
       beHeard: () => this.#beHeard(),
@@ -193,10 +198,15 @@ export class CropWorker {
     const { store, self, limits, clock } = this.#options;
     const { usedBytes, limitBytes } = this.outbox;
     const at = clock.now();
-    await store.beat(
-      { ...self, protocolVersion: PROTOCOL_VERSION, outboxBytes: usedBytes, outboxLimit: limitBytes },
-      limits.leaseMs,
-    );
+    const record: WorkerRecord = {
+      ...self,
+      protocolVersion: PROTOCOL_VERSION,
+      outboxBytes: usedBytes,
+      outboxLimit: limitBytes,
+      version: VERSION,
+      made: this.#tally.record,
+    };
+    await store.beat(record, limits.leaseMs);
     this.#lastBeat = at;
   }
 

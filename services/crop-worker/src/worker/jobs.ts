@@ -15,6 +15,7 @@ import type { Emit, Log, SkipReason, WorkerEvent } from './events.js';
 import type { Insist } from './insist.js';
 import type { HeldChunk, Outbox, Reservation } from './outbox.js';
 import type { RunBook, RunMaker } from './run-book.js';
+import type { Tally } from './tally.js';
 import type { Wants } from './wants.js';
 
 /** How long a job is held back that has no room for now. */
@@ -29,6 +30,8 @@ export interface WorkerIdentity {
   readonly fingerprint: string;
   /** Compute threads. */
   readonly slots: number;
+  /** Fresh for each process: the cells of one share it. */
+  readonly process: string;
 }
 
 export interface JobRunnerOptions {
@@ -43,6 +46,7 @@ export interface JobRunnerOptions {
   readonly outbox: Outbox;
   readonly runs: RunBook;
   readonly wants: Wants;
+  readonly tally: Tally;
   /** Rejects once `closing` is aborted. */
   readonly insist: Insist;
   readonly closing: AbortSignal;
@@ -182,7 +186,7 @@ export class JobRunner {
     reservation: Reservation,
     signal: AbortSignal,
   ): Promise<Ended> {
-    const { outbox, maxChunkBytes, clock, emit } = this.options;
+    const { outbox, maxChunkBytes } = this.options;
     const { runDigest, attempt } = job;
     const chunk = chunkName(job);
     if (!(await this.#isWanted(job))) {
@@ -196,15 +200,27 @@ export class JobRunner {
     // Held already: its record was lost, the chunk was not.
     let held = outbox.renew(runDigest, chunk, attempt);
     if (held === null) {
-      const start = clock.now();
-      const made = await maker.make({ epoch: job.epoch, indices: job.indices }, signal);
+      const made = await this.#makeChunk(maker, job, signal);
       held = { runDigest, chunk, attempt, made };
       reservation.fill(held);
-      emit(madeEvent(made, (clock.now() - start) / 1000));
-      this.#logSubstitutions(job, made);
     }
     await this.publish(held);
     return 'done';
+  }
+
+  async #makeChunk(maker: RunMaker, job: ChunkJob, signal: AbortSignal): Promise<MadeChunk> {
+    const { clock, emit, tally } = this.options;
+    const start = clock.now();
+    const end = tally.begin(job.runDigest);
+    try {
+      const made = await maker.make({ epoch: job.epoch, indices: job.indices }, signal);
+      tally.made(job.runDigest, { samples: made.samples, bytes: made.payloadBytes });
+      emit(madeEvent(made, (clock.now() - start) / 1000));
+      this.#logSubstitutions(job, made);
+      return made;
+    } finally {
+      end();
+    }
   }
 
   /** A job that was not to be begun here. */

@@ -48,6 +48,8 @@ export interface CropWorkerServiceOptions extends DataAccessOptions {
   /** The host that trainers are told. @default `host`; the machine's name where `host` is all addresses */
   readonly advertise?: string;
   readonly security: ServerSecurity;
+  /** Of its process, whose cells share it. @default its own id */
+  readonly process?: string;
   /** Compute threads: at least 1. */
   readonly threads: number;
   /** ES modules of third-party transforms. @default none */
@@ -115,7 +117,10 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
     const worker = new CropWorker({
       ...options,
       admitted: () => admission.admitted,
-      self: { id, address, tlsName: options.security.tls?.name ?? '', fingerprint, slots: threads },
+      self: {
+        ...{ id, address, fingerprint, slots: threads, process: options.process ?? id },
+        tlsName: options.security.tls?.name ?? '',
+      },
       limits,
       maxChunkBytes: parts.limits.maxChunkBytes,
       openRun: openRunWith(parts, data.open),
