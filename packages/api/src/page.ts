@@ -1,0 +1,44 @@
+import { z } from 'zod';
+
+/** What all routes begin with. */
+export const API_PREFIX = '/api/v1';
+
+/** Resources of one page, and how many where nothing is said. */
+export const PAGE_LIMITS = { most: 200, usual: 50 } as const;
+
+/** A number in a URL: written as decimal digits. */
+export const inUrl = <S extends z.ZodType<number, number>>(schema: S) =>
+  z
+    .string()
+    .regex(/^\d{1,16}$/, { error: 'a whole number' })
+    .transform(Number)
+    .pipe(schema);
+
+export const pageQuery = z.strictObject({
+  limit: inUrl(z.int().min(1).max(PAGE_LIMITS.most))
+    .default(PAGE_LIMITS.usual)
+    .describe(`How many, ${PAGE_LIMITS.most} at most.`),
+  cursor: z.string().max(512).optional().describe('`next_cursor` of the page before.'),
+});
+export type PageQuery = z.output<typeof pageQuery>;
+
+/** Whose: an operator of the platform may name an owner, everybody else sees their own. */
+export const ownerQuery = z.strictObject({
+  owner: z
+    .string()
+    .max(128)
+    .optional()
+    .describe('Of another owner: for operators of the platform. Without it, your own; theirs, all.'),
+});
+
+/** One page of resources. */
+export const pageOf = <S extends z.ZodType>(item: S) =>
+  z.object({
+    items: z.array(item),
+    next_cursor: z.string().nullable().describe('For the next page; null: this is the last.'),
+  });
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly next_cursor: string | null;
+}
