@@ -1,5 +1,6 @@
 import { createSecureContext } from 'node:tls';
 import { type ChannelCredentials, type ChannelOptions, credentials, Metadata } from '@grpc/grpc-js';
+import { PeerToken } from './peer-token.js';
 import type { ClientSecurity } from './security.js';
 
 /** What a client's channels and calls need to be let in: made once, for all services it talks to. */
@@ -7,9 +8,11 @@ export class GrpcAccess {
   /** For every channel: channels of one access may share connections. */
   readonly credentials: ChannelCredentials;
   readonly #security: ClientSecurity;
+  readonly #token: PeerToken;
 
   constructor(security: ClientSecurity) {
     this.#security = security;
+    this.#token = new PeerToken(security);
     this.credentials = credentialsOf(security);
   }
 
@@ -26,7 +29,7 @@ export class GrpcAccess {
   /** For one call. */
   metadata(): Metadata {
     const metadata = new Metadata();
-    const { token } = this.#security;
+    const { current: token } = this.#token;
     // As metadata of the call: gRPC sends call credentials over TLS alone.
     if (token !== null) metadata.set('authorization', `Bearer ${token}`);
     return metadata;

@@ -1,4 +1,3 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { type CropstreamError, failure } from '@cropstream/errors';
 import {
   type ChannelOptions,
@@ -16,6 +15,8 @@ import {
 } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
+import type { Access } from './access/access.js';
+import type { Principal, Role } from './access/principal.js';
 import { type Clock, systemClock } from './clock.js';
 import { freePort } from './ports.js';
 import type { ServerSecurity } from './security.js';
@@ -27,17 +28,13 @@ export interface GrpcServerOptions {
   /** The flag or variable that sets the port, for the error that names a free one. */
   readonly portFlag: string;
   readonly channel: ChannelOptions;
-  /** Holds for every call, of health and reflection too. */
   readonly security: ServerSecurity;
+  /** Holds for every call, of health and reflection too. */
+  readonly access: Access;
   /** How an error ends a call. */
   readonly toStatus: (error: CropstreamError) => StatusObject;
   /** Services by their full names, `cropstream.v1.Coordinator`. */
-  readonly services: Readonly<
-    Record<
-      string,
-      { readonly definition: ServiceDefinition; readonly implementation: UntypedServiceImplementation }
-    >
-  >;
+  readonly services: Readonly<Record<string, GrpcService>>;
   /** Further names that health checks may ask for: an instance's own, so that it is told from others. @default none */
   readonly healthNames?: readonly string[];
   /** What reflection serves, so that grpcurl works without the .proto files. */
@@ -45,6 +42,23 @@ export interface GrpcServerOptions {
   /** @default the system's */
   readonly clock?: Clock;
 }
+
+export interface GrpcService {
+  readonly definition: ServiceDefinition;
+  readonly implementation: UntypedServiceImplementation;
+  /** Who may call each of its methods. */
+  readonly roles: Readonly<Record<string, readonly Role[]>>;
+}
+
+/** Whose token a call carries, for the handlers of a GrpcServer. */
+export function principalOf({ metadata }: { readonly metadata: Metadata }): Principal {
+  const principal = PRINCIPALS.get(metadata);
+  if (principal === undefined) throw new Error('a call that no GrpcServer has let in');
+  return principal;
+}
+
+/** By the metadata of calls, which handlers get as the interceptor has seen it. */
+const PRINCIPALS = new WeakMap<Metadata, Principal>();
 
 /** A gRPC server with health checking and reflection, and an orderly end. */
 export class GrpcServer {
@@ -69,9 +83,7 @@ export class GrpcServer {
   static async listen(options: GrpcServerOptions): Promise<GrpcServer> {
     // What goes wrong is thrown here, with what to do; grpc-js would print its own line before.
     setLogVerbosity(logVerbosity.NONE);
-    const { token } = options.security;
-    const interceptors = token === null ? [] : [tokenCheck(token, options.toStatus)];
-    const server = new Server({ ...options.channel, interceptors });
+    const server = new Server({ ...options.channel, interceptors: [admission(options)] });
     const names = ['', ...Object.keys(options.services), ...(options.healthNames ?? [])];
     const health = new HealthImplementation(
       Object.fromEntries(names.map((name) => [name, 'SERVING' as const])),
@@ -125,30 +137,72 @@ function credentialsOf({ tls }: ServerSecurity): ServerCredentials {
   return ServerCredentials.createSsl(clientCa, [pair], clientCa !== null);
 }
 
-/** Lets no call in that does not carry the token. */
-function tokenCheck(token: string, toStatus: GrpcServerOptions['toStatus']): ServerInterceptor {
-  const expected = digestOf(`Bearer ${token}`);
-  const problemOf = (metadata: Metadata): string | null => {
-    const [given] = metadata.get('authorization');
-    if (given === undefined) return 'it carries no token';
-    return timingSafeEqual(digestOf(given), expected) ? null : 'its token is not that of the service';
-  };
-  return (_method, call) =>
-    new ServerInterceptingCall(call, {
+/** Lets in only calls of tokens that are known and of a role that may make them, and ends those whose token is revoked. */
+function admission({ access, services, toStatus }: GrpcServerOptions): ServerInterceptor {
+  const roles = rolesByPath(services);
+  return ({ path }, call) => {
+    let forget = () => {};
+    let isOver = false;
+    const refuse = (error: CropstreamError) => {
+      isOver = true;
+      forget();
+      call.sendStatus(toStatus(error));
+    };
+    return new ServerInterceptingCall(call, {
       start: (next) =>
         next(
           new ServerListenerBuilder()
             .withOnReceiveMetadata((metadata, pass) => {
-              const reason = problemOf(metadata);
-              if (reason === null) pass(metadata);
-              else call.sendStatus(toStatus(failure('UNAUTHENTICATED', { reason })));
+              const [given] = metadata.get('authorization');
+              const principal = access.authenticate(given?.toString());
+              if (principal === null) {
+                const reason = given === undefined ? 'it carries no token' : 'its token is not known here';
+                return refuse(failure('UNAUTHENTICATED', { reason }));
+              }
+              const allowed = roles.get(path);
+              if (allowed && !allowed.includes(principal.role)) {
+                return refuse(forbidden(principal, path, allowed));
+              }
+              PRINCIPALS.set(metadata, principal);
+              forget = access.onRevoked((revoked) => {
+                if (revoked === principal) {
+                  refuse(failure('UNAUTHENTICATED', { reason: 'its token was revoked' }));
+                }
+              });
+              pass(metadata);
             })
+            .withOnCancel(() => forget())
             .build(),
         ),
+      // Nothing may follow the status of a call whose token was revoked, or that status is lost.
+      sendMessage: (message, next) => {
+        if (!isOver) next(message);
+      },
+      sendStatus: (status, next) => {
+        forget();
+        if (!isOver) next(status);
+      },
     });
+  };
 }
 
-/** Of one length, so that the time to compare two says nothing of either. */
-function digestOf(text: string | Buffer): Buffer {
-  return createHash('sha256').update(text).digest();
+function rolesByPath(services: GrpcServerOptions['services']): ReadonlyMap<string, readonly Role[]> {
+  return new Map(
+    Object.values(services).flatMap(({ definition, roles }) =>
+      Object.entries(definition).map(([method, { path }]) => {
+        const allowed = roles[method];
+        if (allowed === undefined) throw new Error(`nobody may call ${path}: its service says no roles`);
+        return [path, allowed] as const;
+      }),
+    ),
+  );
+}
+
+function forbidden({ name, role }: Principal, path: string, allowed: readonly Role[]): CropstreamError {
+  const needed = allowed.join(' or ');
+  return failure('FORBIDDEN', {
+    token: name,
+    what: `call ${path.slice(1)}`,
+    reason: `that is for the role ${needed}, and its is ${role}`,
+  });
 }

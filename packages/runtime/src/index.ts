@@ -2,6 +2,16 @@
  * What every process needs and no domain owns: clock, configuration from the environment, logs, metrics,
  * shutdown. Nothing here knows of runs, chunks or pixels.
  */
+export { type Access, type AccessOptions, digestOf, OPEN_ACCESS, openAccess } from './access/access.js';
+export {
+  ALL_OWNERS,
+  DEFAULT_OWNER,
+  mayActFor,
+  NO_LIMITS,
+  type OwnerLimits,
+  type Principal,
+  type Role,
+} from './access/principal.js';
 export { type Clock, sleep, systemClock, type Timer } from './clock.js';
 export { type ConfigSchema, configTable, configVariables, loadConfig, type VariableInfo } from './config.js';
 export { createLogger, LOG_LEVELS, type Logger, type LogLevel, type LogOptions } from './log.js';

@@ -2,12 +2,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
+import { z } from 'zod';
 import { makeCertificates } from '../../../scripts/certificates.mjs';
 import {
   clientSecurity,
+  loadConfig,
   loadSecurity,
   OPEN,
   type ServerSecurity,
+  serverSecurity,
+  serverSecurityVariables,
   tokenInClear,
   warnIfExposed,
 } from './index.js';
@@ -17,6 +21,8 @@ makeCertificates(folder);
 const file = (name: string) => join(folder, name);
 const pair = { CROPSTREAM_TLS_CERT: file('service.pem'), CROPSTREAM_TLS_KEY: file('service.key') };
 afterAll(() => rmSync(folder, { recursive: true }));
+
+const OPEN_CLIENT = { tls: null, token: null, tokenFile: null };
 
 const messageOf = (call: () => unknown) => {
   try {
@@ -29,7 +35,7 @@ const messageOf = (call: () => unknown) => {
 
 describe('a service', () => {
   it('is open where nothing says otherwise', () => {
-    expect(loadSecurity({})).toEqual({ security: OPEN, peers: OPEN });
+    expect(loadSecurity({})).toEqual({ security: OPEN, peers: OPEN_CLIENT });
   });
 
   it('is verified by the first name in its certificate, or the one that it is told', () => {
@@ -49,9 +55,21 @@ describe('a service', () => {
     writeFileSync(file('token'), 'from-a-file\n');
     expect(loadSecurity({ CROPSTREAM_TOKEN: 'told' }).security.token).toBe('told');
     expect(loadSecurity({ CROPSTREAM_TOKEN_FILE: file('token') }).security.token).toBe('from-a-file');
+    const { security, peers } = loadSecurity({ CROPSTREAM_TOKEN_FILE: file('token') });
+    expect([security.tokenFile, peers.tokenFile]).toEqual([file('token'), file('token')]);
     const message = messageOf(() => loadSecurity({ CROPSTREAM_TOKEN: 'two words' }));
     expect(message).toContain('CROPSTREAM_TOKEN is');
     expect(message).not.toContain('two words');
+  });
+
+  it('wants a token of the fleet beside a file of tokens, and makes one up where it is the fleet', () => {
+    const env = { CROPSTREAM_TOKENS_FILE: file('tokens.yaml') };
+    const config = loadConfig(z.object(serverSecurityVariables), env);
+    expect(messageOf(() => serverSecurity(config))).toContain('CROPSTREAM_TOKEN is not set');
+    const { security, peers } = loadSecurity(env);
+    expect(security.token).toMatch(/^[\w-]{43}$/);
+    expect(peers.token).toBe(security.token);
+    expect(loadSecurity(env).security.token).not.toBe(security.token);
   });
 
   it.each([
@@ -70,7 +88,7 @@ describe('a service', () => {
   it.each<[string, ServerSecurity, RegExp | null]>([
     ['127.0.0.1', OPEN, null],
     ['0.0.0.0', OPEN, /without authentication/],
-    ['0.0.0.0', { tls: null, token: 't' }, /without TLS/],
+    ['0.0.0.0', { ...OPEN, token: 't' }, /without TLS/],
     ['0.0.0.0', { ...loadSecurity(pair).security, token: 't' }, null],
   ])('says what is open: on %s', (host, security, expected) => {
     const warn = vi.fn();
@@ -84,11 +102,12 @@ describe('a client', () => {
   const environment = { CROPSTREAM_TLS_CA: file('ca.pem'), CROPSTREAM_TOKEN: 'told' };
 
   it('takes from its environment what it was not told', () => {
-    expect(clientSecurity({}, {})).toEqual(OPEN);
+    expect(clientSecurity({}, {})).toEqual(OPEN_CLIENT);
     expect(clientSecurity({}, environment)).toMatchObject({ tls: { serverName: null }, token: 'told' });
     expect(clientSecurity({ tls: false, token: 'other' }, environment)).toEqual({
       tls: null,
       token: 'other',
+      tokenFile: null,
     });
     expect(clientSecurity({}, { ...environment, CROPSTREAM_TLS: 'false' }).tls).toBeNull();
     expect(clientSecurity({ tls: true }, {}).tls).toEqual({ ca: null, identity: null, serverName: null });
@@ -112,7 +131,7 @@ describe('a client', () => {
     ['node7:7400', true],
     ['ipv4:127.0.0.1:1,10.0.0.1:2', true],
   ])('knows when its token could be read on the way to %s', (target, expected) => {
-    expect(tokenInClear(target, { tls: null, token: 't' })).toBe(expected);
+    expect(tokenInClear(target, { ...OPEN, token: 't' })).toBe(expected);
     expect(tokenInClear(target, OPEN)).toBe(false);
   });
 });

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { randomBytes, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext, rootCertificates } from 'node:tls';
 import { type CropstreamError, failure } from '@cropstream/errors';
@@ -23,8 +23,15 @@ export interface ServerSecurity {
     /** The name to verify `cert` by, wherever it is met. Empty: the address. */
     readonly name: string;
   } | null;
-  /** What every call has to carry. Null: nothing. */
+  /**
+   * What every call has to carry; beside a file of tokens, what the parts of a fleet send one another. Null with
+   * `tokensFile` null: nothing.
+   */
   readonly token: string | null;
+  /** Where `token` was read, to be read again. Null: it was given as such. */
+  readonly tokenFile: string | null;
+  /** Where it says who may call. Null: whoever has `token`. */
+  readonly tokensFile: string | null;
 }
 
 /** How a client verifies services, and shows who it is. */
@@ -38,10 +45,17 @@ export interface ClientSecurity {
     readonly serverName: string | null;
   } | null;
   readonly token: string | null;
+  /** Where `token` was read, to be read again. Null: it was given as such. */
+  readonly tokenFile: string | null;
 }
 
 /** Neither. */
-export const OPEN = { tls: null, token: null } as const satisfies ServerSecurity & ClientSecurity;
+export const OPEN = {
+  tls: null,
+  token: null,
+  tokenFile: null,
+  tokensFile: null,
+} as const satisfies ServerSecurity & ClientSecurity;
 
 /** What services and clients both have, so that one environment serves all parts of a job. */
 const shared = {
@@ -61,12 +75,17 @@ const shared = {
     .describe('A service answers no call without this token; a client sends it'),
   CROPSTREAM_TOKEN_FILE: textVariable('the path of a file with a token')
     .optional()
-    .describe('The same from a file, which is read at the start'),
+    .describe('The same from a file, which is read again when it changes'),
 };
 
 /** The variables of a service. */
 export const serverSecurityVariables = {
   ...shared,
+  CROPSTREAM_TOKENS_FILE: textVariable('the path of a YAML file')
+    .optional()
+    .describe(
+      "Who may call: owners and tokens with roles, read again when it changes. Beside it CROPSTREAM_TOKEN is the fleet's own, which coordinators and workers share",
+    ),
   CROPSTREAM_TLS_CLIENT_CA: pemFileVariable('certificates')
     .optional()
     .describe(
@@ -97,10 +116,13 @@ const ofOption: Complain = (field, value, allowed) => failure('SPEC_INVALID', { 
 /** @throws CONFIG_INVALID naming the variable and what is wrong with the file it names */
 export function serverSecurity(config: ServerVariables): ServerSecurity {
   const { CROPSTREAM_TLS_CERT: cert, CROPSTREAM_TLS_KEY: key, CROPSTREAM_TLS_CLIENT_CA: ca } = config;
-  const token = tokenOf(config, ofVariable);
+  const told = { ...tokenOf(config), tokensFile: config.CROPSTREAM_TOKENS_FILE ?? null };
+  if (told.tokensFile !== null && told.token === null) {
+    throw ofVariable('CROPSTREAM_TOKEN', 'not set', "the fleet's own token beside CROPSTREAM_TOKENS_FILE");
+  }
   const identity = identityOf(['CROPSTREAM_TLS_CERT', cert], ['CROPSTREAM_TLS_KEY', key], ofVariable);
   if (identity === null) {
-    if (ca === undefined) return { tls: null, token };
+    if (ca === undefined) return { tls: null, ...told };
     throw ofVariable('CROPSTREAM_TLS_CERT', 'not set', 'a certificate beside CROPSTREAM_TLS_CLIENT_CA');
   }
   const clientCa = ca === undefined ? null : certificates('CROPSTREAM_TLS_CLIENT_CA', ca, ofVariable);
@@ -108,7 +130,7 @@ export function serverSecurity(config: ServerVariables): ServerSecurity {
   if (config.CROPSTREAM_TLS_NAME !== undefined && !new X509Certificate(identity.cert).checkHost(name)) {
     throw ofVariable('CROPSTREAM_TLS_NAME', `"${name}"`, `a name in the certificate ${cert}`);
   }
-  return { tls: { ...identity, clientCa, name }, token };
+  return { tls: { ...identity, clientCa, name }, ...told };
 }
 
 /**
@@ -117,21 +139,24 @@ export function serverSecurity(config: ServerVariables): ServerSecurity {
  * @throws CONFIG_INVALID
  */
 export function peerSecurity(server: ServerSecurity, config: ServerVariables): ClientSecurity {
-  const { tls, token } = server;
-  if (tls === null) return { tls: null, token };
+  const { tls, token, tokenFile } = server;
+  if (tls === null) return { tls: null, token, tokenFile };
   const { CROPSTREAM_TLS_CA: file } = config;
   const { cert, key } = tls;
   const ca =
     file === undefined ? [...rootCertificates, cert] : [certificates('CROPSTREAM_TLS_CA', file, ofVariable)];
-  return { tls: { ca, identity: { cert, key }, serverName: null }, token };
+  return { tls: { ca, identity: { cert, key }, serverName: null }, token, tokenFile };
 }
 
 /**
- * Both for a process that has no other variables.
+ * Both for a process that is all parts of its fleet, so that it can make up the token that they send one another.
  * @throws CONFIG_INVALID
  */
 export function loadSecurity(environment: Environment): { security: ServerSecurity; peers: ClientSecurity } {
   const config = loadConfig(z.object(serverSecurityVariables), environment);
+  if (config.CROPSTREAM_TOKENS_FILE !== undefined && config.CROPSTREAM_TOKEN_FILE === undefined) {
+    config.CROPSTREAM_TOKEN ??= randomBytes(32).toString('base64url');
+  }
   const security = serverSecurity(config);
   return { security, peers: peerSecurity(security, config) };
 }
@@ -158,20 +183,20 @@ export function clientSecurity(
   environment: Environment,
 ): ClientSecurity {
   const config = loadConfig(CLIENT_VARIABLES, environment);
-  const token =
+  const told =
     options.token === undefined
-      ? tokenOf(config, ofVariable)
-      : checkToken('options.token', options.token, ofOption);
+      ? tokenOf(config)
+      : { token: checkToken('options.token', options.token, ofOption), tokenFile: null };
   const { tls } = options;
-  if (typeof tls === 'object') return { tls: clientTls(tls, OPTION_NAMES, ofOption), token };
-  const told: TlsOptions = {
+  if (typeof tls === 'object') return { tls: clientTls(tls, OPTION_NAMES, ofOption), ...told };
+  const files: TlsOptions = {
     ca: config.CROPSTREAM_TLS_CA,
     cert: config.CROPSTREAM_TLS_CERT,
     key: config.CROPSTREAM_TLS_KEY,
     serverName: config.CROPSTREAM_TLS_SERVER_NAME,
   };
-  const wanted = tls ?? config.CROPSTREAM_TLS ?? Object.values(told).some((value) => value !== undefined);
-  return { tls: wanted ? clientTls(told, VARIABLE_NAMES, ofVariable) : null, token };
+  const wanted = tls ?? config.CROPSTREAM_TLS ?? Object.values(files).some((value) => value !== undefined);
+  return { tls: wanted ? clientTls(files, VARIABLE_NAMES, ofVariable) : null, ...told };
 }
 
 const OPTION_NAMES = { ca: 'options.tls.ca', cert: 'options.tls.cert', key: 'options.tls.key' };
@@ -233,18 +258,24 @@ function readText(field: string, path: string, allowed: string, complain: Compla
   }
 }
 
-function tokenOf(
-  config: {
-    readonly CROPSTREAM_TOKEN?: string | undefined;
-    readonly CROPSTREAM_TOKEN_FILE?: string | undefined;
-  },
-  complain: Complain,
-): string | null {
+function tokenOf(config: {
+  readonly CROPSTREAM_TOKEN?: string | undefined;
+  readonly CROPSTREAM_TOKEN_FILE?: string | undefined;
+}): { readonly token: string | null; readonly tokenFile: string | null } {
   const { CROPSTREAM_TOKEN: token, CROPSTREAM_TOKEN_FILE: file } = config;
-  if (token !== undefined) return checkToken('CROPSTREAM_TOKEN', token, complain);
-  if (file === undefined) return null;
-  const name = 'CROPSTREAM_TOKEN_FILE';
-  return checkToken(name, readText(name, file, 'a file with a token', complain).trim(), complain);
+  if (token !== undefined)
+    return { token: checkToken('CROPSTREAM_TOKEN', token, ofVariable), tokenFile: null };
+  if (file === undefined) return { token: null, tokenFile: null };
+  const text = readText('CROPSTREAM_TOKEN_FILE', file, 'a file with a token', ofVariable);
+  return { token: tokenIn(text), tokenFile: file };
+}
+
+/**
+ * The token that the text of CROPSTREAM_TOKEN_FILE holds.
+ * @throws CONFIG_INVALID
+ */
+export function tokenIn(text: string): string {
+  return checkToken('CROPSTREAM_TOKEN_FILE', text.trim(), ofVariable);
 }
 
 /** A token travels in a header of HTTP. */

@@ -2,7 +2,7 @@ import { MemoryStore } from '@cropstream/broker';
 import { exampleWorker } from '@cropstream/broker/contract';
 import { PROTOCOL_VERSION, toStatus, workerHealthName } from '@cropstream/protocol';
 import { reflectionPackage } from '@cropstream/protocol/reflection';
-import { OPEN } from '@cropstream/runtime';
+import { OPEN, OPEN_ACCESS } from '@cropstream/runtime';
 import { GrpcServer } from '@cropstream/runtime/grpc';
 import { GrpcAccess } from '@cropstream/runtime/grpc-access';
 import { VirtualClock } from '@cropstream/runtime/testing';
@@ -116,6 +116,7 @@ describe('dialBy', () => {
       portFlag: '--port',
       channel: {},
       security: OPEN,
+      access: OPEN_ACCESS,
       toStatus,
       services: {},
       healthNames: [workerHealthName('w1')],

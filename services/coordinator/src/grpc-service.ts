@@ -5,10 +5,21 @@ import {
   type CoordinatorServer,
   toStatus,
 } from '@cropstream/protocol';
+import type { Role } from '@cropstream/runtime';
 import type { ServerDuplexStream, sendUnaryData } from '@grpc/grpc-js';
 import type { AttachChannel } from './attachment.js';
 import { type Coordinator, requireProtocol } from './coordinator.js';
 import type { RunCatalog } from './runs.js';
+
+/** A service asks nothing of a coordinator by gRPC: workers and coordinators meet in the store. */
+const DRAWING: readonly Role[] = ['trainer', 'operator'];
+
+export const COORDINATOR_ROLES = {
+  openRun: DRAWING,
+  getRun: DRAWING,
+  listRuns: DRAWING,
+  attach: DRAWING,
+} satisfies Record<keyof CoordinatorServer, readonly Role[]>;
 
 /** The Coordinator service over a catalog and a coordinator: carries messages and errors, decides nothing. */
 export function coordinatorHandlers(catalog: RunCatalog, coordinator: Coordinator): CoordinatorServer {

@@ -6,6 +6,7 @@ import { reflectionPackage } from '@cropstream/protocol/reflection';
 import {
   type ClientSecurity,
   type Clock,
+  openAccess,
   type Randomness,
   requireFreePort,
   type ServerSecurity,
@@ -17,7 +18,7 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { Coordinator } from './coordinator.js';
 import { dialBy, Gate } from './gate.js';
-import { coordinatorHandlers } from './grpc-service.js';
+import { COORDINATOR_ROLES, coordinatorHandlers } from './grpc-service.js';
 import { type CoordinatorLimits, DEFAULT_LIMITS } from './limits.js';
 import { observe } from './metrics.js';
 import { RunCatalog } from './runs.js';
@@ -93,6 +94,7 @@ async function listen(
   const { store, broker, clock, host, port, httpPort, registry, log } = options;
   const observer = observe(registry, log, limits);
   const id = options.randomness.id();
+  const access = openAccess(options.security, { clock, log });
   const coordinator = new Coordinator({ id, catalog, store, broker, clock, limits, observer });
   const grpc = await GrpcServer.listen({
     host,
@@ -100,15 +102,18 @@ async function listen(
     portFlag: flags.port,
     channel: SERVER_OPTIONS,
     security: options.security,
+    access,
     toStatus,
     services: {
       'cropstream.v1.Coordinator': {
         definition: coordinatorDefinition,
         implementation: coordinatorHandlers(catalog, coordinator),
+        roles: COORDINATOR_ROLES,
       },
     },
     reflection: reflectionPackage(),
   }).catch(async (error) => {
+    access.close();
     await coordinator.stop();
     throw error;
   });
@@ -119,6 +124,7 @@ async function listen(
     gate.stop();
     await coordinator.stop();
     await grpc.stop(graceMs);
+    access.close();
   };
   const http =
     httpPort === null

@@ -9,7 +9,7 @@ import {
   workerService,
 } from '@cropstream/protocol';
 import { reflectionPackage } from '@cropstream/protocol/reflection';
-import { OPEN, systemClock } from '@cropstream/runtime';
+import { OPEN, OPEN_ACCESS, systemClock } from '@cropstream/runtime';
 import { GrpcServer } from '@cropstream/runtime/grpc';
 import { credentials } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -48,9 +48,14 @@ async function serve(limits: Partial<typeof LIMITS> = {}, bytes = BYTES) {
     portFlag: '--port',
     channel: SERVER_OPTIONS,
     security: OPEN,
+    access: OPEN_ACCESS,
     toStatus,
     services: {
-      'cropstream.v1.Worker': { definition: workerService, implementation: { ...implementation } },
+      'cropstream.v1.Worker': {
+        definition: workerService,
+        implementation: { ...implementation },
+        roles: { fetchChunk: ['operator'] },
+      },
     },
     reflection: reflectionPackage(),
   });

@@ -18,7 +18,13 @@ import {
   workerService,
 } from '@cropstream/protocol';
 import { reflectionPackage } from '@cropstream/protocol/reflection';
-import type { Clock, Randomness, ServerSecurity } from '@cropstream/runtime';
+import {
+  type Access,
+  type Clock,
+  openAccess,
+  type Randomness,
+  type ServerSecurity,
+} from '@cropstream/runtime';
 import { GrpcServer } from '@cropstream/runtime/grpc';
 import { parseSpec, planOf } from '@cropstream/spec';
 import { Admission } from './admission.js';
@@ -87,6 +93,7 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
   const id = randomness.id();
   const data = dataAccess(options, options.log);
   const parts = await createSharedParts({ ...options, limits: options.chunkLimits ?? {} });
+  const access = openAccess(options.security, options);
   let service: WorkerServer | null = null;
   let grpc: GrpcServer | null = null;
   try {
@@ -96,6 +103,7 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
       portFlag: options.portFlag ?? '--worker-port',
       channel: SERVER_OPTIONS,
       security: options.security,
+      access,
       toStatus,
       healthNames: [workerHealthName(id)],
       services: {
@@ -107,6 +115,7 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
               else call.emit('error', toStatus(failure('SHUTTING_DOWN', {})));
             }) satisfies WorkerServer['fetchChunk'],
           },
+          roles: { fetchChunk: ['trainer', 'operator', 'service'] },
         },
       },
       reflection: reflectionPackage(),
@@ -133,9 +142,10 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
     service = fetchService({ workerId: id, outbox: worker.outbox, clock, limits, emit });
     await worker.start();
     admission.start();
-    return serviceOf(id, address, { grpc, worker, parts, admission });
+    return serviceOf(id, address, { grpc, worker, parts, admission, access });
   } catch (error) {
     await grpc?.stop(0);
+    access.close();
     await parts.close();
     throw error;
   }
@@ -146,12 +156,13 @@ interface Running {
   readonly worker: CropWorker;
   readonly parts: SharedParts;
   readonly admission: Admission;
+  readonly access: Access;
 }
 
 function serviceOf(
   id: string,
   address: string,
-  { grpc, worker, parts, admission }: Running,
+  { grpc, worker, parts, admission, access }: Running,
 ): CropWorkerService {
   let stopping = false;
   return {
@@ -170,6 +181,7 @@ function serviceOf(
       grpc.notServing();
       await worker.close();
       await grpc.stop(graceMs);
+      access.close();
       await parts.close();
     },
   };
