@@ -375,12 +375,22 @@ class TlsFailed(CropstreamError, ConnectionError):
 
 
 class Unauthenticated(CropstreamError):
-    """A service wants a token, and a call comes without one or with another."""
+    """A service wants a token, and a call comes without one or with one that it does not know, or knows no
+    more."""
 
     code = "UNAUTHENTICATED"
     retryable = False
     problem_template = "the call is refused: {reason}"
-    help_template = "Give the service's token: `token` of a loader, or CROPSTREAM_TOKEN or CROPSTREAM_TOKEN_FILE in the environment."
+    help_template = "Give a token of the service's: `token` of a loader, or CROPSTREAM_TOKEN or CROPSTREAM_TOKEN_FILE in the environment."
+
+
+class Forbidden(CropstreamError):
+    """A token is known, and what it was used for is not for its role or owner."""
+
+    code = "FORBIDDEN"
+    retryable = False
+    problem_template = "the token {token} may not {what}: {reason}"
+    help_template = "Use a token of that role or owner; docs/security.md says what each may do."
 
 
 class StateMismatch(CropstreamError):
@@ -553,6 +563,7 @@ ERRORS: dict[str, type[CropstreamError]] = {
     "UNREACHABLE": Unreachable,
     "TLS_FAILED": TlsFailed,
     "UNAUTHENTICATED": Unauthenticated,
+    "FORBIDDEN": Forbidden,
     "STATE_MISMATCH": StateMismatch,
     "FINGERPRINT_MISMATCH": FingerprintMismatch,
     "PROTOCOL_MISMATCH": ProtocolMismatch,
