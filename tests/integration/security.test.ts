@@ -79,7 +79,7 @@ describe('a service with TLS, certificates of clients and a token', () => {
 
   test.each([
     ['no token', { tls }, 'UNAUTHENTICATED', /carries no token.*CROPSTREAM_TOKEN_FILE/],
-    ['a wrong token', { tls, token: 'battery' }, 'UNAUTHENTICATED', /is not that of the service/],
+    ['a wrong token', { tls, token: 'battery' }, 'UNAUTHENTICATED', /is not known here/],
     [
       'a foreign authority',
       { tls: { ...tls, ca: file('foreign/ca.pem') }, token: TOKEN },

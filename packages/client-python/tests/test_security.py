@@ -84,7 +84,7 @@ def test_the_environment_is_enough(
 
 
 @pytest.mark.parametrize(
-    ("token", "reason"), [(None, "it carries no token"), ("battery", "its token is not that of the service")]
+    ("token", "reason"), [(None, "it carries no token"), ("battery", "its token is not known here")]
 )
 def test_who_has_not_the_token_is_told_at_once(
     closed: Service, certificates: Certificates, token: str | None, reason: str
@@ -170,7 +170,7 @@ def test_a_fleets_workers_are_verified_by_their_name(
         wait_for(foreign, "not from an authority that is trusted")
         foreign.kill()
         other = start("worker", env={**certificates.service(), "CROPSTREAM_TOKEN": "battery"})
-        wait_for(other, "its token is not that of the service")
+        wait_for(other, "its token is not known here")
         other.kill()
         worker = start("worker", env=certificates.service())
         wait_for(worker, "admitted")
