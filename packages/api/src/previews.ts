@@ -10,6 +10,7 @@ export const previewBody = z
   .strictObject({
     spec: specBody,
     epoch: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+    pictures: z.boolean().default(false).describe('With the pictures of each row, in JSON.'),
     images: z.int().min(1).max(PREVIEW_LIMITS.most).default(PREVIEW_LIMITS.usual),
   })
   .meta({ id: 'PreviewRequest' });

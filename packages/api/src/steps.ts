@@ -3,7 +3,7 @@ import { inUrl } from './page.js';
 import { rankQuery, runName, viewShapeSchema } from './runs.js';
 
 /** Rows that one request describes or draws. */
-export const ROW_LIMITS = { most: 64, usual: 8 } as const;
+export const ROW_LIMITS = { most: 64, usual: 8, pictures: 16 } as const;
 
 /** x, y, width, height in pixels of the source. */
 export const boxSchema = z.tuple([z.number(), z.number(), z.number(), z.number()]);
@@ -23,6 +23,22 @@ export const madeViewSchema = z.object({
 });
 export type MadeView = z.output<typeof madeViewSchema>;
 
+/**
+ * A row's pictures, to be shown at once: data URLs. One answer then holds a live sheet whole, and what it shows belongs
+ * together.
+ */
+export const rowPicturesSchema = z.object({
+  source: z
+    .string()
+    .describe('data:image/jpeg, as views are cropped from it; its longer side 640 pixels at most.'),
+  views: z
+    .array(z.string())
+    .describe(
+      "data:image/png of each view in the spec's order, its pixels exactly as delivered (before `normalize`).",
+    ),
+});
+export type RowPictures = z.output<typeof rowPicturesSchema>;
+
 /** One sample of a batch. */
 export const rowSchema = z
   .object({
@@ -37,6 +53,7 @@ export const rowSchema = z
       .describe('The bad sample that this one stands in for.'),
     source: z.object({ width: z.int(), height: z.int() }).describe('As views are cropped from it.'),
     views: z.array(madeViewSchema).describe("In the spec's order."),
+    pictures: rowPicturesSchema.nullable().describe('Null where none were asked for.'),
   })
   .meta({ id: 'Row' });
 export type Row = z.output<typeof rowSchema>;
@@ -71,6 +88,11 @@ export const rowsQuery = z.strictObject({
   rows: inUrl(z.int().min(1).max(ROW_LIMITS.most))
     .default(ROW_LIMITS.usual)
     .describe(`How many from there on, ${ROW_LIMITS.most} at most; fewer where the batch has fewer.`),
+  pictures: z
+    .enum(['true', 'false'])
+    .transform((text) => text === 'true')
+    .default(false)
+    .describe(`With the pictures of each row, of ${ROW_LIMITS.pictures} rows at most.`),
 });
 export type RowsQuery = z.output<typeof rowsQuery>;
 
