@@ -14,6 +14,7 @@ export {
 } from './access/principal.js';
 export { type Clock, sleep, systemClock, type Timer } from './clock.js';
 export { type ConfigSchema, configTable, configVariables, loadConfig, type VariableInfo } from './config.js';
+export { HTTP_LIMITS, type HttpLimits } from './http/limits.js';
 export { createLogger, LOG_LEVELS, type Logger, type LogLevel, type LogOptions } from './log.js';
 export { createRegistry } from './metrics.js';
 export { freePort, requireFreePort } from './ports.js';

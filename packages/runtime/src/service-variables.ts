@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { z } from 'zod';
+import { DEFAULT_HTTP_LIMITS, HTTP_LIMITS } from './http/limits.js';
 import { LOG_LEVELS } from './log.js';
 import { redisVariables } from './redis-access.js';
 import { serverSecurityVariables } from './security.js';
@@ -40,6 +41,7 @@ export function serviceVariables(ports: { readonly grpc: number; readonly http: 
       .prefault('30s')
       .describe('How long a stop on SIGTERM waits for what is under way'),
     CROPSTREAM_LOG_LEVEL: choiceVariable(LOG_LEVELS).default('info').describe('What is logged'),
+    ...limitVariables(DEFAULT_HTTP_LIMITS, HTTP_LIMITS),
   };
 }
 

@@ -1,4 +1,11 @@
-import { type LimitTable, limitsOf, limitVariables, loadConfig, serviceVariables } from '@cropstream/runtime';
+import {
+  HTTP_LIMITS,
+  type LimitTable,
+  limitsOf,
+  limitVariables,
+  loadConfig,
+  serviceVariables,
+} from '@cropstream/runtime';
 import { z } from 'zod';
 import { type CoordinatorLimits, DEFAULT_LIMITS } from './limits.js';
 
@@ -47,5 +54,5 @@ export const COORDINATOR_VARIABLES = z.object({
 /** @throws CONFIG_INVALID */
 export function coordinatorConfig(env: Readonly<Record<string, string | undefined>>) {
   const config = loadConfig(COORDINATOR_VARIABLES, env);
-  return { ...config, limits: limitsOf(config, LIMITS) };
+  return { ...config, limits: limitsOf(config, LIMITS), http: limitsOf(config, HTTP_LIMITS) };
 }

@@ -13,7 +13,7 @@ import {
 } from '@cropstream/runtime';
 import { GrpcServer } from '@cropstream/runtime/grpc';
 import { GrpcAccess } from '@cropstream/runtime/grpc-access';
-import { startHttpServer } from '@cropstream/runtime/http';
+import { type HttpLimits, startHttpServer } from '@cropstream/runtime/http';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { Coordinator } from './coordinator.js';
@@ -41,6 +41,8 @@ export interface CoordinatorServiceOptions {
   /** What sets the ports, for the error that names a free one. @default the flags of `serve` */
   readonly flags?: { readonly port: string; readonly httpPort: string };
   readonly limits?: Partial<CoordinatorLimits>;
+  /** Limits of the HTTP port. @default DEFAULT_HTTP_LIMITS */
+  readonly http?: Partial<HttpLimits>;
   readonly security: ServerSecurity;
   /** How it dials workers. */
   readonly peers: ClientSecurity;
@@ -129,12 +131,14 @@ async function listen(
   const http =
     httpPort === null
       ? null
-      : await startHttpServer({ host, port: httpPort, portFlag: flags.httpPort, registry, ready }).catch(
-          async (error) => {
-            await closeGrpc(0);
-            throw error;
-          },
-        );
+      : await startHttpServer({
+          ...{ host, port: httpPort, portFlag: flags.httpPort },
+          ...{ registry, log, security: options.security, access, ready },
+          ...(options.http !== undefined && { limits: options.http }),
+        }).catch(async (error) => {
+          await closeGrpc(0);
+          throw error;
+        });
   return {
     port: grpc.port,
     httpPort: http?.port ?? null,

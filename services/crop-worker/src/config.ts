@@ -5,6 +5,7 @@ import {
   choiceVariable,
   defaultCacheFolder,
   defaultThreads,
+  HTTP_LIMITS,
   integerVariable,
   type LimitTable,
   limitsOf,
@@ -122,6 +123,7 @@ export function workerConfig(env: Environment) {
     threads: config.CROPSTREAM_THREADS ?? defaultThreads(),
     limits: { ...limitsOf(config, WORKER_LIMITS), ...(outboxBytes !== undefined && { outboxBytes }) },
     chunkLimits: limitsOf(config, CHUNK_LIMITS),
+    http: limitsOf(config, HTTP_LIMITS),
     ...dataOptions(config, env),
   };
 }

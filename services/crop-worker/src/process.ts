@@ -6,6 +6,7 @@ import {
   createRegistry,
   defaultCacheFolder,
   type Logger,
+  openAccess,
   redisAccess,
   Shutdown,
   serverSecurity,
@@ -91,15 +92,17 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<WorkerProcess> 
       dataCache: config.dataCache,
     });
     opened.push(() => cells.close(0));
+    const access = openAccess(security, { clock, log });
+    opened.push(async () => access.close());
     const http = await startHttpServer({
-      host,
-      port: config.CROPSTREAM_HTTP_PORT,
-      portFlag: 'CROPSTREAM_HTTP_PORT',
-      registry,
-      ready: () => cells.ready(),
+      ...{ host, port: config.CROPSTREAM_HTTP_PORT, portFlag: 'CROPSTREAM_HTTP_PORT' },
+      ...{ registry, log, security, access, ready: () => cells.ready(), limits: config.http },
     });
     shutdown.add('Redis', () => fleet.close());
-    shutdown.add('HTTP', () => http.close());
+    shutdown.add('HTTP', async () => {
+      await http.close();
+      access.close();
+    });
     shutdown.add('cells', async () => {
       await cells.drain(graceMs);
       await cells.close(STREAMS_MS);

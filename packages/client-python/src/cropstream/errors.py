@@ -503,6 +503,79 @@ class OutputUnwritable(CropstreamError):
     help_template = "Give another place (--out, --digests), or make room and permission there."
 
 
+class RequestInvalid(CropstreamError, ValueError):
+    """An HTTP request is malformed, or has a parameter or body that its route does not take."""
+
+    code = "REQUEST_INVALID"
+    retryable = False
+    problem_template = "the request cannot be used: {reason}"
+    help_template = "Correct what is named; a coordinator describes its routes at /api/docs."
+
+
+class RouteNotFound(CropstreamError):
+    """Nothing is served at the path of an HTTP request, or not by its method."""
+
+    code = "ROUTE_NOT_FOUND"
+    retryable = False
+    problem_template = "nothing is at {method} {path}"
+    help_template = "A coordinator describes its routes at /api/docs."
+
+
+class RequestTimeout(CropstreamError, TimeoutError):
+    """An HTTP request did not arrive in time."""
+
+    code = "REQUEST_TIMEOUT"
+    retryable = True
+    problem_template = "the headers did not arrive within {seconds} s, or the request not within {body} s"
+    help_template = "Send it at once, or look at the network."
+
+
+class RequestTooLarge(CropstreamError):
+    """The body of an HTTP request is over the limit."""
+
+    code = "REQUEST_TOO_LARGE"
+    retryable = False
+    problem_template = "the body of the request is larger than {limit} bytes"
+    help_template = "Stay within it; whoever operates the service can set another (CROPSTREAM_HTTP_BODY_BYTES)."
+
+
+class MediaTypeUnsupported(CropstreamError, ValueError):
+    """The body of an HTTP request is not JSON."""
+
+    code = "MEDIA_TYPE_UNSUPPORTED"
+    retryable = False
+    problem_template = "a body of type {given} is not read here"
+    help_template = "Send JSON, with `content-type: application/json`."
+
+
+class HeadersTooLarge(CropstreamError):
+    """The line and headers of an HTTP request are over the limit."""
+
+    code = "HEADERS_TOO_LARGE"
+    retryable = False
+    problem_template = "the headers of the request are larger than {limit} bytes"
+    help_template = "Stay within it; whoever operates the service can set another (CROPSTREAM_HTTP_HEADER_BYTES)."
+
+
+class CertificateRequired(CropstreamError):
+    """An HTTP request comes without a certificate that the service's CROPSTREAM_TLS_CLIENT_CA signed."""
+
+    code = "CERTIFICATE_REQUIRED"
+    retryable = False
+    problem_template = "the connection shows no certificate that is trusted here: {reason}"
+    help_template = "Give one that the service's CROPSTREAM_TLS_CLIENT_CA signed. Only /healthz and /readyz do without."
+
+
+class HostForbidden(CropstreamError):
+    """A service without tokens and certificates of clients gets an HTTP request for a public name, or one
+    that changes something from the page of another site."""
+
+    code = "HOST_FORBIDDEN"
+    retryable = False
+    problem_template = "the header {header} is \"{value}\", from where an open service is not to be used"
+    help_template = "Reach it by localhost, an address or a name of its own network, or set tokens (CROPSTREAM_TOKENS_FILE)."
+
+
 class Cancelled(CropstreamError):
     """The caller aborted."""
 
@@ -576,6 +649,14 @@ ERRORS: dict[str, type[CropstreamError]] = {
     "WORKER_REFUSED": WorkerRefused,
     "PORT_IN_USE": PortInUse,
     "OUTPUT_UNWRITABLE": OutputUnwritable,
+    "REQUEST_INVALID": RequestInvalid,
+    "ROUTE_NOT_FOUND": RouteNotFound,
+    "REQUEST_TIMEOUT": RequestTimeout,
+    "REQUEST_TOO_LARGE": RequestTooLarge,
+    "MEDIA_TYPE_UNSUPPORTED": MediaTypeUnsupported,
+    "HEADERS_TOO_LARGE": HeadersTooLarge,
+    "CERTIFICATE_REQUIRED": CertificateRequired,
+    "HOST_FORBIDDEN": HostForbidden,
     "CANCELLED": Cancelled,
     "INTERNAL": Internal,
 }
