@@ -36,6 +36,7 @@ export async function openRun({ url, ranks }) {
     chunkSize: CHUNK,
     fingerprint: 'bench',
     openedAt: Date.now(),
+    state: 'active',
   });
   await store.close();
 }

@@ -15,7 +15,7 @@ export {
   WAKE_COORDINATORS,
 } from './names.js';
 export type * from './records.js';
-export { AFFINITIES, MADE_RUNS, NOTHING_MADE } from './records.js';
-export type { Store } from './store.js';
+export { AFFINITIES, MADE_RUNS, NOTHING_MADE, REPORTS_KEPT } from './records.js';
+export { CLOSED_MS, type Store } from './store.js';
 export { connectBroker, exposeBroker } from './threads/broker-port.js';
 export { connectStore, exposeStore } from './threads/store-port.js';

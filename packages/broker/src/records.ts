@@ -25,6 +25,9 @@ export const AFFINITIES = 256;
 /** A chunk within a run: `<epoch>-<first>-<last>`. */
 export type ChunkName = string;
 
+/** paused: no chunk of it is claimed; what was claimed before is made and delivered. */
+export type RunState = 'active' | 'paused';
+
 export interface RunRecord {
   readonly name: string;
   readonly digest: string;
@@ -37,6 +40,7 @@ export interface RunRecord {
   readonly fingerprint: string;
   /** Milliseconds since 1970. */
   readonly openedAt: number;
+  readonly state: RunState;
 }
 
 /** One trainer process's stream; leased, so that a dead trainer's wants vanish by themselves. */
@@ -102,6 +106,44 @@ export interface FailedRecord {
   readonly chunk: ChunkName;
   /** WireError of @cropstream/errors as JSON. */
   readonly errorJson: string;
+}
+
+/** A bad sample of a chunk that was made, and what stood in for it. */
+export interface SubstitutionReport {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly epoch: number;
+  /** In the epoch's order. */
+  readonly position: number;
+  readonly originalIndex: number;
+  readonly deliveredIndex: number;
+  /** Of the bad sample. */
+  readonly path: string;
+  /** Of the table of errors. */
+  readonly code: string;
+  readonly reason: string;
+}
+
+/** A chunk that failed for good, and when (milliseconds since 1970). */
+export interface FailureReport extends FailedRecord {
+  readonly at: number;
+}
+
+/** What is kept of a run for its operators, by kind. */
+export interface RunReports {
+  readonly substitutions: SubstitutionReport;
+  readonly failures: FailureReport;
+}
+export type ReportKind = keyof RunReports;
+
+/** Reports of each kind that are kept of a run: the newest. */
+export const REPORTS_KEPT = 1_000;
+
+/** Some reports, newest first, each with its number: the first ever of its kind and run is 1. */
+export interface ReportPage<Report> {
+  /** How many there were ever, also of those that are not kept any more. */
+  readonly total: number;
+  readonly reports: readonly { readonly number: number; readonly report: Report }[];
 }
 
 export type ChunkState =

@@ -4,10 +4,18 @@ import type {
   ChunkState,
   OutstandingRecord,
   ReadyRecord,
+  ReportKind,
+  ReportPage,
   RunRecord,
+  RunReports,
+  RunState,
+  SubstitutionReport,
   Verdict,
   WorkerRecord,
 } from './records.js';
+
+/** How long it is known that a run was closed: trainers come back from an outage within that. */
+export const CLOSED_MS = 3_600_000;
 
 /**
  * What coordinators and workers know in common. No record needs to be exact, only eventually true: a
@@ -20,14 +28,18 @@ export interface Store {
   /**
    * Opens the run. A name that is open with another digest stays as it is and is returned. Opened again with the same
    * digest, its spec is replaced, since the dataset may have moved. `chunkSize` and `fingerprint` are those of the runs
-   * that are open with the digest already, whatever their names: they share their chunks.
+   * that are open with the digest already, whatever their names: they share their chunks. Opening a paused run leaves it paused.
    */
   openRun(run: RunRecord): Promise<{ readonly run: RunRecord; readonly created: boolean }>;
   runByName(name: string): Promise<RunRecord | null>;
   runByDigest(digest: string): Promise<RunRecord | null>;
   runs(): Promise<readonly RunRecord[]>;
-  /** Ends a run: its attachments, chunks and record are forgotten. */
+  /** Ends a run: its attachments, chunks, reports and record are forgotten. Trainers that it had are told for CLOSED_MS. */
   closeRun(name: string): Promise<void>;
+  /** Whether that run was closed within CLOSED_MS and not opened again since: it did not just expire. */
+  wasClosed(name: string, digest: string): Promise<boolean>;
+  /** Pauses a run or lets it go on; its record now, or null where it is not open. */
+  setRunState(name: string, state: RunState): Promise<RunRecord | null>;
   putManifest(digest: string, bytes: Uint8Array): Promise<void>;
   /**
    * Its bytes, in shared memory, or at least the first `most` where it has more; null where it is unknown. What is read is kept:
@@ -100,7 +112,7 @@ export interface Store {
     attempt: number,
     why: 'failure' | 'death' | 'abandoned',
   ): Promise<{ readonly failures: number; readonly deaths: number }>;
-  /** Marks a chunk as failed for good (for a minute: then a trainer that is started again gets another try). */
+  /** Marks a chunk as failed for good (for a minute: then a trainer that is started again gets another try), and reports it. */
   failChunk(runDigest: string, chunk: ChunkName, errorJson: string): Promise<void>;
   /**
    * The states of chunks, in the order asked. What a gone worker holds is not ready. What it had begun stays
@@ -109,6 +121,16 @@ export interface Store {
   chunkStates(runDigest: string, chunks: readonly ChunkName[]): Promise<readonly ChunkState[]>;
   /** All outstanding chunks of a run: for what nobody wants any more. */
   outstanding(runDigest: string): Promise<readonly OutstandingRecord[]>;
+
+  // --- reports: the newest REPORTS_KEPT of each kind, for as long as the run is open
+  /** Nothing where the run is not open any more. */
+  reportSubstitutions(runDigest: string, reports: readonly SubstitutionReport[]): Promise<void>;
+  /** Those with numbers below `before` (by default all), newest first, `most` at most: 0 for the total alone. */
+  reports<Kind extends ReportKind>(
+    runDigest: string,
+    kind: Kind,
+    page: { readonly before?: number | undefined; readonly most: number },
+  ): Promise<ReportPage<RunReports[Kind]>>;
 
   // --- workers
   /** A worker lives; gone when not heard for `leaseMs`. */

@@ -104,6 +104,13 @@ class Fleet:
             assert time.monotonic() < deadline, "the condition did not come to hold"
             time.sleep(0.005)
 
+    def say_paused(self, chunk: Positions) -> None:
+        """Tells every trainer that it waits for this chunk of a paused run."""
+        waiting = coordinator_pb2.ChunkWaiting(chunk=to_wire(chunk), run_paused=True)
+        with self.lock:
+            for session in self.sessions:
+                session.outbox.put(coordinator_pb2.AttachResponse(waiting=waiting))
+
     # The coordinator.
 
     def open_run(self, request: coordinator_pb2.OpenRunRequest, context: grpc.ServicerContext) -> run_pb2.RunInfo:

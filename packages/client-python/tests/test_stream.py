@@ -179,6 +179,31 @@ def test_a_stall_says_who_has_what_and_passes() -> None:
             assert [batch.global_step for batch in loader] == [1, 2, 3]
 
 
+def test_a_paused_run_is_waited_for_until_it_goes_on() -> None:
+    with Fleet() as fleet:
+        fleet.announces = lambda chunk: chunk.first != 19
+        with open_loader(fleet, timeout=2.0) as loader:
+            batches = iter(loader)
+            next(batches)
+            paused = Positions(0, 19, 22)
+            said = 0
+
+            def say_paused() -> bool:
+                nonlocal said
+                said += 1
+                fleet.say_paused(paused)
+                time.sleep(0.05)
+                return said > 100
+
+            teller = threading.Thread(target=fleet.wait_for, args=(say_paused, 60.0))
+            teller.start()
+            with pytest.raises(StreamStalled, match="is not made while the run is paused"):
+                next(batches)
+            # Told some 5 s long: more than twice the limit.
+            assert said > 100
+            teller.join()
+
+
 def test_a_stall_names_the_worker_that_is_silent() -> None:
     said = r"is being fetched from worker w1 at .*, 0 of"
     with Fleet(fate=lambda chunk, fetch: "silent") as fleet, open_loader(fleet, timeout=0.5) as loader:

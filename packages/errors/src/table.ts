@@ -204,6 +204,14 @@ export const ERROR_TABLE = {
     message: 'no run is named {run}',
     help: 'Open it from its spec; `cropstream serve` opens one at start. Known: {known}.',
   }),
+  RUN_CLOSED: row({
+    grpc: 'FAILED_PRECONDITION',
+    http: 410,
+    retryable: false,
+    when: 'An operator closed the run while a trainer drew from it.',
+    message: 'the run {run} was closed by an operator',
+    help: 'Open it again from its spec if it is to go on: batches and steps are the same then.',
+  }),
   RUN_AMBIGUOUS: row({
     grpc: 'FAILED_PRECONDITION',
     http: 409,

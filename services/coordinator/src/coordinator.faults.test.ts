@@ -108,13 +108,45 @@ describe('when something dies', () => {
     const worker = f.current.worker('w1');
     const first = await f.current.attach(lost);
     const second = await f.current.attach(kept);
-    await f.current.store.closeRun('lost');
+    await f.current.lose('lost');
     await f.current.clock.advance(3000);
     expect(first.ended?.error?.code).toBe('RUN_NOT_FOUND');
     expect(second.ended).toBeNull();
     await worker.makeAll();
     await f.current.clock.advance(0);
     expect(second.ready).toHaveLength(4);
+  });
+
+  test('a run that an operator closed ends its trainers for good, those too that come back', async () => {
+    const run = await f.current.open('run');
+    const trainer = await f.current.attach(run);
+    await f.current.store.closeRun('run');
+    await f.current.clock.advance(3000);
+    expect(trainer.ended?.error?.code).toBe('RUN_CLOSED');
+    expect((await f.current.attach(run)).ended?.error?.code).toBe('RUN_CLOSED');
+    await f.current.open('run');
+    expect((await f.current.attach(run)).ended).toBeNull();
+  });
+
+  test('of a paused run nothing more is made, what is under way is delivered, and its trainers are told', async () => {
+    const run = await f.current.open('run');
+    const worker = f.current.worker('w1');
+    const trainer = await f.current.attach(run);
+    await f.current.store.setRunState('run', 'paused');
+    await f.current.clock.advance(3000);
+    const begun = (await worker.makeAll()).length;
+    await f.current.clock.advance(3000);
+    expect(trainer.ready).toHaveLength(begun);
+    expect(await f.current.store.outstanding(run.digest)).toEqual([]);
+    trainer.progress(2, 8);
+    await f.current.clock.advance(3000);
+    expect(await worker.makeAll()).toEqual([]);
+    expect(trainer.waiting.at(-1)).toMatchObject({ runPaused: true, attempt: 0 });
+    await f.current.store.setRunState('run', 'active');
+    await f.current.clock.advance(3000);
+    expect((await worker.makeAll()).length).toBeGreaterThan(0);
+    await f.current.clock.advance(3000);
+    expect(trainer.waiting.at(-1)).toMatchObject({ runPaused: false });
   });
 
   test('a run that this coordinator cannot work with harms no other', async () => {

@@ -173,7 +173,9 @@ export class Coordinator {
         limit: limits.maxAttachments,
       });
     }
-    const run = await catalog.byName(hello.run);
+    const run = await catalog.byName(hello.run).catch(async (thrown) => {
+      throw await this.#closedOr({ name: hello.run, digest: hello.runDigest }, toFailure(thrown));
+    });
     if (hello.runDigest !== '' && hello.runDigest !== run.digest) {
       throw failure('RUN_CONFLICT', {
         run: run.name,
@@ -315,7 +317,8 @@ export class Coordinator {
 
   async #passRun(run: OpenRun, attachments: readonly Attachment[], ticked: boolean): Promise<void> {
     const { store, observer } = this.#options;
-    await this.#reconciler.run(run, attachments, this.#share, ticked);
+    // Of a paused run nothing more is claimed; what is under way is made, and told.
+    await this.#reconciler.run(run, attachments, run.paused ? 0 : this.#share, ticked);
     if (ticked) await this.#reconciler.tellWaiting(run, attachments);
     for (const attachment of attachments) {
       if (attachment.ended && this.#attachments.delete(attachment)) {
@@ -325,16 +328,25 @@ export class Coordinator {
     }
   }
 
-  /** A run that the store lost, or that was closed, ends its own attachments: their trainers open it again. */
+  /** A run that the store lost ends its own attachments: their trainers open it again. So does a closed one, for good. */
   async #unlessLost<T>(attachments: readonly Attachment[], work: () => Promise<T>): Promise<T | null> {
     try {
       return await work();
     } catch (thrown) {
       const error = toFailure(thrown);
       if (error.code !== 'RUN_NOT_FOUND') throw error;
-      for (const attachment of attachments) await this.#detach(attachment, error);
+      for (const attachment of attachments) {
+        await this.#detach(attachment, await this.#closedOr(attachment.run, error));
+      }
       return null;
     }
+  }
+
+  /** RUN_CLOSED where an operator closed the run, so that its trainers do not open it again; else the error as it is. */
+  async #closedOr(run: { readonly name: string; readonly digest: string }, error: CropstreamError) {
+    if (error.code !== 'RUN_NOT_FOUND') return error;
+    const closed = await this.#options.store.wasClosed(run.name, run.digest);
+    return closed ? failure('RUN_CLOSED', { run: run.name }) : error;
   }
 
   /** Tells the store the attachments' newest cursors, all at once, and learns which were taken over elsewhere. */
@@ -373,7 +385,8 @@ export class Coordinator {
     const slots = [...workers.values()].reduce((sum, worker) => sum + worker.slots, 0);
     observer.fleet(workers.size, slots);
     let active = 0;
-    for (const digest of new Set((await store.runs()).map((run) => run.digest))) {
+    const working = (await store.runs()).filter(({ state }) => state === 'active');
+    for (const digest of new Set(working.map((run) => run.digest))) {
       if ((await store.attachments(digest)).length > 0) active += 1;
     }
     this.#share = Math.max(1, Math.ceil((2 * slots) / Math.max(1, active)));

@@ -23,6 +23,7 @@ export class OpenRun {
   #info: RunInfo;
   readonly #samples: SampleCounts;
   #url: string;
+  #paused: boolean;
   #latestOrder: { readonly epoch: number; readonly order: Order } | undefined;
 
   constructor(record: RunRecord, facts: ManifestFacts, transforms: TransformRegistry) {
@@ -36,6 +37,7 @@ export class OpenRun {
     const views = compileViews(this.spec.views, this.spec.output, transforms);
     this.sampleBytes = views.reduce((sum, view) => sum + view.bytesPerSample, 0);
     this.#url = locationOf(this.spec.dataset);
+    this.#paused = record.state === 'paused';
     this.#info = {
       name: record.name,
       digest: record.digest,
@@ -68,8 +70,14 @@ export class OpenRun {
     return this.#url;
   }
 
-  /** Takes over where the newest record says that the dataset lies; nothing else of a run changes. */
-  place({ specJson }: RunRecord): void {
+  /** Whether its operator has paused it: nothing new of it is to be made. */
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Takes over what of a run may change: where its dataset lies, and whether it is paused. */
+  update({ specJson, state }: RunRecord): void {
+    this.#paused = state === 'paused';
     if (specJson === this.#info.specJson) return;
     this.#info = { ...this.#info, specJson };
     const spec: ResolvedSpec = JSON.parse(specJson);

@@ -146,6 +146,7 @@ export class Reconciler {
             attempt: outstanding?.attempt ?? 0,
             workerId: outstanding?.takenBy ?? '',
             seconds: (this.#options.clock.now() - this.#watch(run, want.name).since) / 1000,
+            runPaused: run.paused,
           },
         },
       });

@@ -96,6 +96,7 @@ export class RunCatalog {
       chunkSize: fittingChunkSize(spec, sampleBytesOf(spec, transforms), limits.maxChunkBytes),
       fingerprint: await this.#options.fingerprint(),
       openedAt: this.#options.wall(),
+      state: 'active',
     };
     await store.putManifest(manifest.digest, manifest.encode());
     const { run, created } = await store.openRun(record);
@@ -177,7 +178,7 @@ export class RunCatalog {
   #contextOf(record: RunRecord, bytes: Uint8Array | null): OpenRun {
     const cached = this.#contexts.get(cacheKey(record));
     if (cached) {
-      cached.place(record);
+      cached.update(record);
       return this.#touch(cached);
     }
     const facts = bytes && readFacts(bytes);
@@ -192,7 +193,7 @@ export class RunCatalog {
 
   #remember(record: RunRecord, facts: ManifestFacts): OpenRun {
     const run = this.#contexts.get(cacheKey(record)) ?? new OpenRun(record, facts, this.#options.transforms);
-    run.place(record);
+    run.update(record);
     return this.#touch(run);
   }
 

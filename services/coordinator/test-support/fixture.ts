@@ -63,6 +63,12 @@ export class Fixture {
     return (await this.catalog.open(this.specOf(name, more))).run;
   }
 
+  /** What an outage or a day without trainers does to a run: nobody closed it. */
+  async lose(name: string): Promise<void> {
+    await this.store.closeRun(name);
+    this.store.wasClosed = async () => false;
+  }
+
   worker(id: string): Worker {
     return new Worker(id, this.store, this.broker, this.clock);
   }

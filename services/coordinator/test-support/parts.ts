@@ -7,7 +7,7 @@ import {
   WAKE_COORDINATORS,
 } from '@cropstream/broker';
 import type { CropstreamError } from '@cropstream/errors';
-import type { AttachResponse, ChunkReady, Nack_Reason } from '@cropstream/protocol';
+import type { AttachResponse, ChunkReady, ChunkWaiting, Nack_Reason } from '@cropstream/protocol';
 import type { VirtualClock } from '@cropstream/runtime/testing';
 import type { AttachChannel } from '../src/attachment.js';
 import type { Connection, CoordinatorObserver } from '../src/coordinator.js';
@@ -48,6 +48,10 @@ export class Trainer implements AttachChannel {
 
   get ready(): ChunkReady[] {
     return this.received.flatMap(({ message }) => (message?.$case === 'ready' ? [message.value] : []));
+  }
+
+  get waiting(): ChunkWaiting[] {
+    return this.received.flatMap(({ message }) => (message?.$case === 'waiting' ? [message.value] : []));
   }
 
   progress(nextStep: number, creditChunks: number, held: ChunkReady[] = []): void {

@@ -67,7 +67,7 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
     chunkSize: 4,
     fingerprint: FINGERPRINT,
   };
-  await store.openRun({ ...run, openedAt: 0 });
+  await store.openRun({ ...run, openedAt: 0, state: 'active' });
   const worker = new CropWorker({
     self: {
       ...{ id: 'worker-1', address: 'host:1', tlsName: '', fingerprint: FINGERPRINT },

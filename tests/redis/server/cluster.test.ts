@@ -11,6 +11,7 @@ const RUN = {
   chunkSize: 64,
   fingerprint: 'f',
   openedAt: 0,
+  state: 'active' as const,
 };
 
 // A node refuses a script whose keys lie in several slots, and one whose keys lie with another node.

@@ -17,6 +17,7 @@ const RUN = {
   chunkSize: 64,
   fingerprint: 'f',
   openedAt: 0,
+  state: 'active' as const,
 };
 
 const folder = mkdtempSync(join(tmpdir(), 'cropstream-sentinel-'));

@@ -87,6 +87,7 @@ export class Fleet {
           chunkSize: run.spec.chunk_size,
           fingerprint: FINGERPRINT,
           openedAt: 0,
+          state: 'active' as const,
         };
         return [record.specJson, { ...record, run }];
       }),

@@ -4,6 +4,7 @@ import {
   NOTHING_MADE,
   type ReadyRecord,
   type RunRecord,
+  type SubstitutionReport,
   type WorkerRecord,
 } from '../records.js';
 import type { Store } from '../store.js';
@@ -27,6 +28,7 @@ export const exampleRun = (more: Partial<RunRecord> = {}): RunRecord => ({
   chunkSize: 64,
   fingerprint: 'f1',
   openedAt: 1_700_000_000_000,
+  state: 'active',
   ...more,
 });
 
@@ -64,6 +66,17 @@ export const exampleWorker = (more: Partial<WorkerRecord> = {}): WorkerRecord =>
   process: 'p1',
   made: NOTHING_MADE,
   ...more,
+});
+
+export const exampleSubstitution = (position: number): SubstitutionReport => ({
+  at: 1_700_000_000_000 + position,
+  epoch: 0,
+  position,
+  originalIndex: position,
+  deliveredIndex: position + 1,
+  path: `n01440764/${position}.jpg`,
+  code: 'SAMPLE_UNDECODABLE',
+  reason: 'Not a JPEG file: starts with 0x00 0x00',
 });
 
 export const exampleReady = (chunk: ChunkName, attempt: number, workerId = 'w1'): ReadyRecord => ({

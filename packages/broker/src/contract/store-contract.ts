@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { REPORTS_KEPT } from '../records.js';
+import { CLOSED_MS } from '../store.js';
 import { chunkContract } from './chunk-contract.js';
 import {
   exampleAttachment,
   exampleReady,
   exampleRun,
+  exampleSubstitution,
   exampleWorker,
   type StoreUnderTest,
 } from './examples.js';
@@ -105,6 +108,36 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect(await store.openRun(exampleRun())).toMatchObject({ created: true });
     });
 
+    test('pauses a run and lets it go on, also where it is opened again', async ({ store }) => {
+      await store.openRun(exampleRun());
+      const paused = exampleRun({ state: 'paused' });
+      expect(await store.setRunState('one', 'paused')).toEqual(paused);
+      expect(await store.runByName('one')).toEqual(paused);
+      expect(await store.openRun(exampleRun())).toEqual({ run: paused, created: false });
+      expect(await store.setRunState('one', 'active')).toEqual(exampleRun());
+      expect(await store.runs()).toEqual([exampleRun()]);
+      expect(await store.setRunState('unheard-of', 'paused')).toBeNull();
+    });
+
+    test('knows a run that was closed from one that was not, until it is opened again', async ({ store }) => {
+      await store.openRun(exampleRun());
+      await store.openRun(exampleRun({ name: 'two' }));
+      await store.closeRun('one');
+      expect(await store.wasClosed('one', 'd1')).toBe(true);
+      expect(await store.wasClosed('one', 'ff00')).toBe(false);
+      expect(await store.wasClosed('two', 'd1')).toBe(false);
+      await store.openRun(exampleRun());
+      expect(await store.wasClosed('one', 'd1')).toBe(false);
+    });
+
+    test('forgets after a while that a run was closed', async ({ store, advance, idleMs }) => {
+      if (idleMs < CLOSED_MS) return; // Time is real there.
+      await store.openRun(exampleRun());
+      await store.closeRun('one');
+      await advance(CLOSED_MS + 1);
+      expect(await store.wasClosed('one', 'd1')).toBe(false);
+    });
+
     test('keeps a manifest as it was put', async ({ store }) => {
       const bytes = new Uint8Array(100_000).map((_, i) => i * 7);
       await store.putManifest('m1', bytes.subarray(0, 0));
@@ -132,6 +165,69 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       }
       expect(await store.manifest('used')).toHaveLength(1);
       expect(await store.manifest('unused')).toBeNull();
+    });
+  });
+
+  describe('a store of reports', () => {
+    test('gives them newest first, a page at a time, for as long as the run is open', async ({ store }) => {
+      await store.reportSubstitutions('d1', [exampleSubstitution(0)]);
+      await store.openRun(exampleRun());
+      expect(await store.reports('d1', 'substitutions', { most: 9 })).toEqual({ total: 0, reports: [] });
+      await store.reportSubstitutions('d1', []);
+      await store.reportSubstitutions('d1', [0, 1, 2].map(exampleSubstitution));
+      await store.reportSubstitutions('d1', [3, 4].map(exampleSubstitution));
+      const numbered = (from: number, to: number) =>
+        Array.from({ length: from - to + 1 }, (_, i) => ({
+          number: from - i,
+          report: exampleSubstitution(from - i - 1),
+        }));
+      expect(await store.reports('d1', 'substitutions', { most: 2 })).toEqual({
+        total: 5,
+        reports: numbered(5, 4),
+      });
+      expect(await store.reports('d1', 'substitutions', { before: 4, most: 9 })).toEqual({
+        total: 5,
+        reports: numbered(3, 1),
+      });
+      expect(await store.reports('d1', 'substitutions', { most: 0 })).toEqual({ total: 5, reports: [] });
+      expect(await store.reports('d1', 'substitutions', { before: 1, most: 9 })).toEqual({
+        total: 5,
+        reports: [],
+      });
+      await store.closeRun('one');
+      await store.openRun(exampleRun());
+      expect(await store.reports('d1', 'substitutions', { most: 9 })).toEqual({ total: 0, reports: [] });
+    });
+
+    test('keeps the newest, and counts all', async ({ store }) => {
+      await store.openRun(exampleRun());
+      for (let from = 0; from < REPORTS_KEPT + 50; from += 50) {
+        await store.reportSubstitutions(
+          'd1',
+          Array.from({ length: 50 }, (_, i) => exampleSubstitution(from + i)),
+        );
+      }
+      const { total, reports } = await store.reports('d1', 'substitutions', { most: 2 * REPORTS_KEPT });
+      expect(total).toBe(REPORTS_KEPT + 50);
+      expect(reports.map(({ number }) => number)).toEqual(
+        Array.from({ length: REPORTS_KEPT }, (_, i) => REPORTS_KEPT + 50 - i),
+      );
+    });
+
+    test('reports each chunk that failed for good, not one that was made after all', async ({ store }) => {
+      await store.openRun(exampleRun());
+      await store.beat(exampleWorker(), 60_000);
+      await store.claim('d1', '0-0-4', 9);
+      await store.publish('d1', exampleReady('0-0-4', 1));
+      await store.failChunk('d1', '0-0-4', '{}');
+      await store.claim('d1', '0-4-8', 9);
+      await store.failChunk('d1', '0-4-8', '{"code":"NO_GOOD_SAMPLE"}');
+      const { total, reports } = await store.reports('d1', 'failures', { most: 9 });
+      expect(total).toBe(1);
+      expect(reports).toMatchObject([
+        { number: 1, report: { chunk: '0-4-8', errorJson: '{"code":"NO_GOOD_SAMPLE"}' } },
+      ]);
+      expect(reports[0]?.report.at).toBeGreaterThanOrEqual(0);
     });
   });
 

@@ -151,12 +151,13 @@ export class ChunkTable {
     return counts;
   }
 
-  fail(chunk: ChunkName, errorJson: string): void {
-    // Made after all, by another attempt.
-    if (this.state(chunk).state === 'ready') return;
+  /** False: it was made after all, by another attempt. */
+  fail(chunk: ChunkName, errorJson: string): boolean {
+    if (this.state(chunk).state === 'ready') return false;
     this.#endAttempt(chunk);
     this.#counts.delete(chunk);
     this.#failed.set(chunk, { record: { chunk, errorJson }, forgetAt: this.clock.now() + FORGET_MS });
+    return true;
   }
 
   #countsOf(chunk: ChunkName): Counts {

@@ -6,13 +6,19 @@ import type {
   ChunkState,
   OutstandingRecord,
   ReadyRecord,
+  ReportKind,
+  ReportPage,
   RunRecord,
+  RunReports,
+  RunState,
+  SubstitutionReport,
   Verdict,
   WorkerRecord,
 } from '../records.js';
 import { sharedBytes } from '../shared-bytes.js';
-import type { Store } from '../store.js';
+import { CLOSED_MS, type Store } from '../store.js';
 import { ChunkTable } from './chunk-table.js';
+import { ReportBook } from './report-book.js';
 
 /** Cursors are a convenience; jobs that come and go for ever must not fill the memory with them. */
 const MAX_CURSORS = 10_000;
@@ -25,11 +31,12 @@ interface Leased<T> {
 }
 
 /** What is known of one run digest. Two names may be open with one digest: they share chunks. */
-interface RunState {
+interface DigestState {
   readonly chunks: ChunkTable;
   readonly attachments: Map<string, Leased<AttachmentRecord>>;
   /** By rank: the last step and the last fencing number. */
   readonly cursors: Map<string, { readonly step: number; readonly fencing: number }>;
+  readonly reports: ReportBook;
 }
 
 export interface MemoryStoreOptions {
@@ -45,15 +52,18 @@ export interface MemoryStoreOptions {
 const rankKey = (runName: string, consumer: string, rank: number) =>
   JSON.stringify([runName, rank, consumer]);
 
+const closedKey = (name: string, digest: string) => `${digest} ${name}`;
+
 /** The store of a single process: nothing outlives it. Every method runs to its end in one turn, so each is atomic. */
 export class MemoryStore implements Store {
   readonly #clock: Clock;
   readonly #idleMs: number;
   readonly #runs = new Map<string, Leased<RunRecord>>();
-  readonly #states = new Map<string, RunState>();
+  readonly #states = new Map<string, DigestState>();
   readonly #manifests = new Map<string, Leased<Uint8Array>>();
   readonly #workers = new Map<string, Leased<WorkerRecord>>();
   readonly #verdicts = new Map<string, Leased<Verdict>>();
+  readonly #closed = new Map<string, Leased<true>>();
   readonly #listeners = new Map<string, Set<() => void>>();
   readonly #wakes = new Set<string>();
   #fencing = 0;
@@ -77,13 +87,16 @@ export class MemoryStore implements Store {
     }
     const sibling = this.#ofDigest(run.digest) ?? run;
     const { chunkSize, fingerprint } = sibling;
-    const record = { ...run, chunkSize, fingerprint, openedAt: open?.openedAt ?? run.openedAt };
+    const { openedAt, state } = open ?? run;
+    const record = { ...run, chunkSize, fingerprint, openedAt, state };
+    this.#closed.delete(closedKey(run.name, run.digest));
     this.#touch(record, 0);
     if (!this.#states.has(record.digest)) {
       this.#states.set(record.digest, {
         chunks: new ChunkTable(this.#clock, (id) => this.#live(this.#workers, id) !== undefined),
         attachments: new Map(),
         cursors: new Map(),
+        reports: new ReportBook(),
       });
     }
     return { run: record, created: open === undefined };
@@ -103,7 +116,22 @@ export class MemoryStore implements Store {
 
   async closeRun(name: string): Promise<void> {
     const run = this.#run(name);
-    if (run !== undefined) this.#forgetRun(run);
+    if (run === undefined) return;
+    this.#forgetRun(run);
+    const key = closedKey(name, run.digest);
+    this.#closed.set(key, { value: true, expiresAt: this.#clock.now() + CLOSED_MS });
+  }
+
+  async wasClosed(name: string, digest: string): Promise<boolean> {
+    return this.#live(this.#closed, closedKey(name, digest)) ?? false;
+  }
+
+  async setRunState(name: string, state: RunState): Promise<RunRecord | null> {
+    const run = this.#run(name);
+    if (run === undefined) return null;
+    const record = { ...run, state };
+    this.#touch(record, 0);
+    return record;
   }
 
   async putManifest(digest: string, bytes: Uint8Array): Promise<void> {
@@ -217,7 +245,10 @@ export class MemoryStore implements Store {
   }
 
   async failChunk(runDigest: string, chunk: ChunkName, errorJson: string): Promise<void> {
-    this.#states.get(runDigest)?.chunks.fail(chunk, errorJson);
+    const state = this.#states.get(runDigest);
+    if (state?.chunks.fail(chunk, errorJson)) {
+      state.reports.add('failures', [{ chunk, errorJson, at: this.#clock.wall() }]);
+    }
   }
 
   async chunkStates(runDigest: string, chunks: readonly ChunkName[]): Promise<readonly ChunkState[]> {
@@ -228,6 +259,20 @@ export class MemoryStore implements Store {
 
   async outstanding(runDigest: string): Promise<readonly OutstandingRecord[]> {
     return this.#states.get(runDigest)?.chunks.outstanding() ?? [];
+  }
+
+  // --- reports
+
+  async reportSubstitutions(runDigest: string, reports: readonly SubstitutionReport[]): Promise<void> {
+    this.#states.get(runDigest)?.reports.add('substitutions', reports);
+  }
+
+  async reports<Kind extends ReportKind>(
+    runDigest: string,
+    kind: Kind,
+    page: { readonly before?: number | undefined; readonly most: number },
+  ): Promise<ReportPage<RunReports[Kind]>> {
+    return this.#states.get(runDigest)?.reports.page(kind, page) ?? { total: 0, reports: [] };
   }
 
   // --- workers
@@ -316,7 +361,7 @@ export class MemoryStore implements Store {
     this.#runs.set(run.name, { value: run, expiresAt });
   }
 
-  #stateOf(name: string, digest: string): RunState {
+  #stateOf(name: string, digest: string): DigestState {
     const run = this.#run(name);
     const state = this.#states.get(digest);
     if (run?.digest !== digest || state === undefined) throw this.#notOpen(name);
@@ -328,7 +373,7 @@ export class MemoryStore implements Store {
     return failure('RUN_NOT_FOUND', { run, known: known.join(', ') || 'none' });
   }
 
-  #hold(state: RunState, attachment: AttachmentRecord, leaseMs: number): void {
+  #hold(state: DigestState, attachment: AttachmentRecord, leaseMs: number): void {
     const key = rankKey(attachment.runName, attachment.consumer, attachment.rank);
     state.attachments.set(key, { value: attachment, expiresAt: this.#clock.now() + leaseMs });
     this.#setCursor(state, key, attachment);
@@ -336,7 +381,7 @@ export class MemoryStore implements Store {
     if (run !== undefined) this.#touch(run, leaseMs);
   }
 
-  #setCursor({ cursors }: RunState, key: string, { nextStep, fencing }: AttachmentRecord): void {
+  #setCursor({ cursors }: DigestState, key: string, { nextStep, fencing }: AttachmentRecord): void {
     cursors.delete(key);
     cursors.set(key, { step: nextStep, fencing });
     if (cursors.size > MAX_CURSORS) for (const oldest of cursors.keys()) return void cursors.delete(oldest);
@@ -357,6 +402,7 @@ export class MemoryStore implements Store {
     if (now < this.#nextSweep) return;
     this.#nextSweep = now + SWEEP_MS;
     for (const [id, { expiresAt }] of this.#workers) if (expiresAt <= now) this.#workers.delete(id);
+    for (const [key, { expiresAt }] of this.#closed) if (expiresAt <= now) this.#closed.delete(key);
     for (const [id, { expiresAt }] of this.#verdicts) if (expiresAt <= now) this.#verdicts.delete(id);
     for (const { value, expiresAt } of [...this.#runs.values()]) if (expiresAt <= now) this.#forgetRun(value);
     for (const { attachments, chunks } of this.#states.values()) {

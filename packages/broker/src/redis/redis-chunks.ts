@@ -115,9 +115,11 @@ export class RedisChunks {
 
   async fail(runDigest: string, chunk: ChunkName, errorJson: string): Promise<void> {
     for (;;) {
-      const value = (await this.link.run(FAIL, this.keys.run(runDigest), [chunk, errorJson])) as
-        | string
-        | null;
+      const value = (await this.link.run(FAIL, this.keys.run(runDigest), [
+        chunk,
+        errorJson,
+        2 * this.idleMs,
+      ])) as string | null;
       if (value === null) return;
       const ready = parseReady(chunk, value);
       if ((await this.#withoutGone(runDigest, [ready])).length > 0) return;

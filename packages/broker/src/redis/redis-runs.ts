@@ -1,9 +1,9 @@
 import { failure } from '@cropstream/errors';
-import type { RunRecord } from '../records.js';
+import type { RunRecord, RunState } from '../records.js';
 import type { Keys } from './keys.js';
 import type { RedisLink } from './link.js';
 import { CLOSE, OPEN, TOUCH } from './lua/attachments.js';
-import { CLOSE_RUN, LIST_RUNS, OPEN_RUN, TOUCH_RUN } from './lua/runs.js';
+import { CLOSE_RUN, LIST_RUNS, OPEN_RUN, SET_STATE, TOUCH_RUN, WAS_CLOSED } from './lua/runs.js';
 import type { RedisManifests } from './redis-manifests.js';
 
 /**
@@ -58,6 +58,15 @@ export class RedisRuns {
     if (run === null) return;
     await this.link.run(CLOSE, this.keys.run(run.digest), [name]);
     await this.link.run(CLOSE_RUN, this.keys.catalog, [name, run.digest]);
+  }
+
+  async wasClosed(name: string, digest: string): Promise<boolean> {
+    return (await this.link.run(WAS_CLOSED, this.keys.catalog, [name, digest])) === 1;
+  }
+
+  async setState(name: string, state: RunState): Promise<RunRecord | null> {
+    const json = (await this.link.run(SET_STATE, this.keys.catalog, [name, state])) as string | null;
+    return json === null ? null : (JSON.parse(json) as RunRecord);
   }
 
   /** Keeps a run that is in use, its record and its manifest. */

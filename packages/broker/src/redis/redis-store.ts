@@ -2,7 +2,10 @@ import type {
   AttachmentRecord,
   ChunkName,
   ReadyRecord,
+  ReportKind,
   RunRecord,
+  RunState,
+  SubstitutionReport,
   Verdict,
   WorkerRecord,
 } from '../records.js';
@@ -12,6 +15,7 @@ import { RedisLink, type RedisOptions } from './link.js';
 import { RedisAttachments } from './redis-attachments.js';
 import { RedisChunks } from './redis-chunks.js';
 import { RedisManifests } from './redis-manifests.js';
+import { RedisReports } from './redis-reports.js';
 import { RedisRuns } from './redis-runs.js';
 import { RedisWakes } from './redis-wakes.js';
 import { RedisWorkers } from './redis-workers.js';
@@ -38,6 +42,7 @@ export class RedisStore implements Store {
   readonly #attachments: RedisAttachments;
   readonly #chunks: RedisChunks;
   readonly #workers: RedisWorkers;
+  readonly #reports: RedisReports;
   readonly #wakes: RedisWakes;
   readonly #idleMs: number;
 
@@ -50,6 +55,7 @@ export class RedisStore implements Store {
     this.#workers = new RedisWorkers(link, keys);
     this.#attachments = new RedisAttachments(link, keys, this.#runs, idleMs);
     this.#chunks = new RedisChunks(link, keys, this.#runs, this.#workers, idleMs);
+    this.#reports = new RedisReports(link, keys, idleMs);
     this.#wakes = new RedisWakes(link, keys);
   }
 
@@ -81,6 +87,14 @@ export class RedisStore implements Store {
 
   closeRun(name: string) {
     return this.#runs.close(name);
+  }
+
+  wasClosed(name: string, digest: string) {
+    return this.#runs.wasClosed(name, digest);
+  }
+
+  setRunState(name: string, state: RunState) {
+    return this.#runs.setState(name, state);
   }
 
   putManifest(digest: string, bytes: Uint8Array) {
@@ -145,6 +159,18 @@ export class RedisStore implements Store {
 
   outstanding(runDigest: string) {
     return this.#chunks.outstanding(runDigest);
+  }
+
+  reportSubstitutions(runDigest: string, reports: readonly SubstitutionReport[]) {
+    return this.#reports.addSubstitutions(runDigest, reports);
+  }
+
+  reports<Kind extends ReportKind>(
+    runDigest: string,
+    kind: Kind,
+    page: { readonly before?: number | undefined; readonly most: number },
+  ) {
+    return this.#reports.page(runDigest, kind, page);
   }
 
   beat(worker: WorkerRecord, leaseMs: number) {

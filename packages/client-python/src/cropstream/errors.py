@@ -192,6 +192,15 @@ class RunNotFound(CropstreamError):
     help_template = "Open it from its spec; `cropstream serve` opens one at start. Known: {known}."
 
 
+class RunClosed(CropstreamError):
+    """An operator closed the run while a trainer drew from it."""
+
+    code = "RUN_CLOSED"
+    retryable = False
+    problem_template = "the run {run} was closed by an operator"
+    help_template = "Open it again from its spec if it is to go on: batches and steps are the same then."
+
+
 class RunAmbiguous(CropstreamError):
     """No run was named, and several are open."""
 
@@ -615,6 +624,7 @@ ERRORS: dict[str, type[CropstreamError]] = {
     "SAMPLE_OVER_LIMIT": SampleOverLimit,
     "NO_GOOD_SAMPLE": NoGoodSample,
     "RUN_NOT_FOUND": RunNotFound,
+    "RUN_CLOSED": RunClosed,
     "RUN_AMBIGUOUS": RunAmbiguous,
     "RUN_CONFLICT": RunConflict,
     "RANK_TAKEN": RankTaken,

@@ -33,6 +33,7 @@ function holderOf(slot: Slot, waiting: ChunkWaiting | null, now: number): string
   const said = waiting?.chunk && keyOf(rangeOf(waiting.chunk)) === keyOf(slot.chunk) ? waiting : null;
   if (said === null) return 'was not announced, nor did the coordinator say who has it';
   const asked = `asked for ${said.seconds.toFixed(1)} s ago`;
+  if (said.runPaused) return `is not made while the run is paused by its operator (${asked})`;
   // Attempts count from 1: none was made while the run's share of the queue is full.
   if (said.attempt === 0) return `waits for its place in the queue (${asked})`;
   return said.workerId === ''

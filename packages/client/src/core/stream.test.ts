@@ -246,7 +246,8 @@ describe('BatchStream', () => {
     const { clock, run, fleet } = setUp({ make: () => makes });
     const stream = openStream(fleet, clock, { rank: 1, worldSize: 2 });
     await outcome(clock, stream.start(1000));
-    const waiting = { chunk: { epoch: 0n, first: 4n, last: 7n }, attempt: 2, workerId: 'w9', seconds: 58.25 };
+    const chunk = { epoch: 0n, first: 4n, last: 7n };
+    const waiting = { chunk, attempt: 2, workerId: 'w9', seconds: 58.25, runPaused: false };
     fleet.say({ $case: 'waiting', value: waiting });
     await expect(outcome(clock, stream.next())).rejects.toThrow(
       'rank 1 waited 60 s for step 0: chunk 4-7 of epoch 0, wanted for 60.0 s, is being made by worker w9 (attempt 2, asked for 58.3 s ago)',
@@ -256,6 +257,38 @@ describe('BatchStream', () => {
     makes = 5;
     fleet.kill();
     expectExact(run, (await outcome(clock, stream.next())) as Batch, 0, 1, 2);
+  });
+
+  it('waits for as long as a run is paused, and from then on as long as for any other batch', async () => {
+    const { clock, fleet } = setUp({ make: () => 1e9 });
+    const stream = openStream(fleet, clock, { rank: 1, worldSize: 2 });
+    await outcome(clock, stream.start(1000));
+    const chunk = { epoch: 0n, first: 4n, last: 7n };
+    let code: unknown;
+    stream.next().catch((error: unknown) => {
+      code = codeOf(error);
+    });
+    for (let second = 0; second < 600; second++) {
+      const value = { chunk, attempt: 0, workerId: '', seconds: 1, runPaused: true };
+      fleet.say({ $case: 'waiting', value });
+      await clock.advance(1000);
+    }
+    await clock.advance(58_000);
+    expect(code).toBeUndefined();
+    await clock.advance(2000);
+    expect(code).toBe('STREAM_STALLED');
+  });
+
+  it('says of a wait that is over before the run goes on that it is paused', async () => {
+    const { clock, fleet } = setUp({ make: () => 1e9 });
+    const stream = openStream(fleet, clock, { rank: 1, worldSize: 2 });
+    await outcome(clock, stream.start(1000));
+    const chunk = { epoch: 0n, first: 4n, last: 7n };
+    fleet.say({
+      $case: 'waiting',
+      value: { chunk, attempt: 0, workerId: '', seconds: 1, runPaused: true },
+    });
+    await expect(outcome(clock, stream.next())).rejects.toThrow(/is not made while the run is paused/);
   });
 
   it('throws what keeps it from the coordinator when that is why no batch comes', async () => {

@@ -102,6 +102,8 @@ export class BatchStream {
       ready: (ready) => this.#onReady(ready),
       waiting: (waiting) => {
         this.#waiting = waiting;
+        // Somebody wants it so: the time for the batch begins when the run goes on.
+        if (waiting.runPaused) this.#watchdog?.feed();
       },
       reopen: () => this.#reopen(),
       fatal: (error) => this.#fail(error),

@@ -53,6 +53,7 @@ it('makes and serves the same chunks in any cell, PNGs decoded on the main threa
     chunkSize: 4,
     fingerprint: FINGERPRINT,
     openedAt: 0,
+    state: 'active' as const,
   });
   const window = { worldSize: 1, nextStep: 0, windowEnd: 2 };
   await store.attach(exampleAttachment({ runDigest: digest, runName: 'test', ...window }), 600_000, false);

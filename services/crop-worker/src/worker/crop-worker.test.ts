@@ -402,7 +402,7 @@ describe('CropWorker', () => {
       chunkSize: 4,
       fingerprint: FINGERPRINT,
     };
-    await fleet.store.openRun({ ...run, openedAt: 0 });
+    await fleet.store.openRun({ ...run, openedAt: 0, state: 'active' });
     const attachment = exampleAttachment({
       ...{ runDigest: other, runName: 'other', worldSize: 1, nextStep: 0, windowEnd: 100 },
     });

@@ -54,6 +54,9 @@ export interface JobRunnerOptions {
   readonly beHeard: () => Promise<void>;
 }
 
+/** Characters of a path or a reason in a report: all that are kept of a run stay within some megabytes. */
+const MAX_TEXT = 512;
+
 /** How a job ended here; `not-for-us`: it is to be made by another worker. */
 type Ended = 'done' | 'no-room' | 'not-for-us';
 
@@ -205,6 +208,7 @@ export class JobRunner {
       reservation.fill(held);
     }
     await this.publish(held);
+    await this.#reportSubstitutions(job, held.made);
     return 'done';
   }
 
@@ -322,6 +326,23 @@ export class JobRunner {
     return insist(() => store.failChunk(job.runDigest, chunkName(job), errorJson));
   }
 
+  /** For the run's operators. What cannot be said is in the log, and no reason to fail the chunk. */
+  async #reportSubstitutions(job: ChunkJob, { substitutions }: MadeChunk): Promise<void> {
+    const { store, clock, log } = this.options;
+    if (substitutions.length === 0) return;
+    const reports = substitutions.map(({ row, path, reason, ...substitution }) => ({
+      ...substitution,
+      at: clock.wall(),
+      epoch: job.epoch,
+      position: job.first + row,
+      path: clipped(path),
+      reason: clipped(reason),
+    }));
+    await store.reportSubstitutions(job.runDigest, reports).catch((err) => {
+      log.warn({ err, run: job.runDigest }, 'substitutions were not reported');
+    });
+  }
+
   #logSubstitutions(job: ChunkJob, made: MadeChunk): void {
     for (const substitution of made.substitutions) {
       this.options.log.warn(
@@ -361,4 +382,8 @@ function madeEvent(made: MadeChunk, seconds: number): WorkerEvent {
     stages: made.timings,
     substituted: made.substitutions.map(({ code }) => code),
   };
+}
+
+function clipped(text: string): string {
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
 }

@@ -20,6 +20,7 @@ async function book(options: { failing?: boolean; store?: MemoryStore } = {}) {
       chunkSize: 4,
       fingerprint: 'fp',
       openedAt: 0,
+      state: 'active' as const,
     };
     await store.openRun(run);
   }

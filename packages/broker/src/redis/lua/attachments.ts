@@ -26,6 +26,9 @@ export const RUN_KEYS = [
   'attempts',
   'order',
   'meta',
+  'substitutions',
+  'failures',
+  'reported',
 ] as const;
 
 const NAMES = `${PRELUDE}

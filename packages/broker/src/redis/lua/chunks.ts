@@ -1,5 +1,6 @@
 import { script } from '../link.js';
 import { PRELUDE } from './prelude.js';
+import { REPORT } from './reports.js';
 
 /**
  * The chunks of one run, each script on keys of one slot. Values:
@@ -237,14 +238,16 @@ return {record.failures, record.deaths}
 
 /** ARGV: chunk, the error. Returns the ready record where there is one, and then does nothing. */
 export const FAIL = script(
-  ['names', 'outstanding', 'waiting', 'ready', 'ended'],
-  `${CHUNKS}${ENDED}
+  ['names', 'outstanding', 'waiting', 'ready', 'ended', 'failures', 'reported'],
+  `${CHUNKS}${ENDED}${REPORT}
 local chunk = ARGV[1]
 if redis.call('ZCOUNT', names, '(' .. int(now), '+inf') == 0 then return false end
 local value = redis.call('HGET', ready, chunk)
 if value then return value end
 end_attempt(chunk)
 remember(chunk, 0, 0, ARGV[2])
+local json = cjson.encode({chunk = chunk, errorJson = ARGV[2], at = now})
+report(failures, 'failures', json, tonumber(ARGV[3]))
 return false
 `,
 );

@@ -1,9 +1,10 @@
+import { CLOSED_MS } from '../../store.js';
 import { script } from '../link.js';
 import { PRELUDE } from './prelude.js';
 
 /**
  * The catalog of runs, which all live in one slot: `runs`, a hash by name of records; `ends`, a sorted set of names by
- * when each expires; `version`, which changes with every change of a record, so that readers fetch only what is new.
+ * when each expires; `closed`, a sorted set of `<digest> <name>` by when it is forgotten that each was closed; `version`, which changes with every change of a record, so that readers fetch only what is new.
  */
 const CATALOG = `${PRELUDE}
 local function changed() redis.call('SET', version, int(micros), 'KEEPTTL') end
@@ -20,7 +21,7 @@ local function touch(name, ms)
 end
 `;
 
-const KEYS = ['runs', 'ends', 'version'] as const;
+const KEYS = ['runs', 'ends', 'version', 'closed'] as const;
 
 /** ARGV: name, record, how long an idle run is kept. Returns the record that is open now, and whether it is new. */
 export const OPEN_RUN = script(
@@ -35,7 +36,8 @@ if open and open.digest ~= given.digest then
   touch(name, ms)
   return {known, 0}
 end
-if open then given.openedAt = open.openedAt end
+if open then given.openedAt, given.state = open.openedAt, open.state end
+redis.call('ZREM', closed, given.digest .. ' ' .. name)
 for _, value in ipairs(redis.call('HVALS', runs)) do
   local sibling = cjson.decode(value)
   if sibling.digest == given.digest then
@@ -82,6 +84,34 @@ if known and cjson.decode(known).digest == ARGV[2] then
   redis.call('HDEL', runs, ARGV[1])
   redis.call('ZREM', ends, ARGV[1])
   changed()
+  redis.call('ZREMRANGEBYSCORE', closed, '-inf', int(now))
+  redis.call('ZADD', closed, int(now + ${CLOSED_MS}), ARGV[2] .. ' ' .. ARGV[1])
+  if redis.call('PTTL', closed) < ${CLOSED_MS} then redis.call('PEXPIRE', closed, ${CLOSED_MS}) end
 end
+`,
+);
+
+/** ARGV: name, digest. */
+export const WAS_CLOSED = script(
+  ['closed'],
+  `${PRELUDE}
+return (tonumber(redis.call('ZSCORE', closed, ARGV[2] .. ' ' .. ARGV[1])) or 0) > now and 1 or 0
+`,
+);
+
+/** ARGV: name, state. Returns the record with it, or false where no run of that name is open. */
+export const SET_STATE = script(
+  KEYS,
+  `${CATALOG}
+sweep()
+local known = redis.call('HGET', runs, ARGV[1])
+if not known then return false end
+local run = cjson.decode(known)
+if run.state == ARGV[2] then return known end
+run.state = ARGV[2]
+local record = cjson.encode(run)
+redis.call('HSET', runs, ARGV[1], record)
+changed()
+return record
 `,
 );

@@ -34,6 +34,8 @@ def _holder(slot: Slot, waiting: ChunkWaiting | None, now: float) -> str:
     if waiting is None or positions_of(waiting.chunk) != slot.chunk:
         return "was not announced, nor did the coordinator say who has it"
     asked = f"asked for {waiting.seconds:.1f} s ago"
+    if waiting.run_paused:
+        return f"is not made while the run is paused by its operator ({asked})"
     # Attempts count from 1: none was made while the run's share of the queue is full.
     if waiting.attempt == 0:
         return f"waits for its place in the queue ({asked})"

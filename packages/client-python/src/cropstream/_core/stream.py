@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -85,6 +85,7 @@ class BatchStream:
         self._takeover = options.identity.takeover
         self._fatal: CropstreamError | None = None
         self._waiting: ChunkWaiting | None = None
+        self._pauses_heard = 0
         self._agreed = False
         self._opened_at = time.monotonic()
         self._waits: list[float] = []
@@ -146,7 +147,7 @@ class BatchStream:
         """
         process.check_owner(self._owner)
         with self._lock, self._counted():
-            for left in _slices(self._options.timeout):
+            for left in _slices(self._options.timeout, lambda: self._pauses_heard):
                 if isinstance(self._fatal, (Superseded, Cancelled)):
                     # At once, though batches may be there: another process draws them now, or nobody wants them.
                     raise self._fatal.with_traceback(None)
@@ -305,6 +306,9 @@ class BatchStream:
 
     def waiting(self, waiting: ChunkWaiting) -> None:
         self._waiting = waiting
+        if waiting.run_paused:
+            # Somebody wants it so: the time for the batch begins when the run goes on.
+            self._pauses_heard += 1
 
     def reopen(self) -> None:
         found: run_pb2.RunInfo = self._options.transport.open_run(self._options.run.spec_json)
@@ -320,11 +324,13 @@ class BatchStream:
             self._arrived.notify_all()
 
 
-def _slices(seconds: float) -> Iterator[float]:
-    """Waits that make up `seconds`, not counting time in which this process was held."""
-    left = seconds
+def _slices(seconds: float, reprieves: Callable[[], int] = lambda: 0) -> Iterator[float]:
+    """Waits that make up `seconds`, not counting time in which this process was held, from the last of `reprieves` on."""
+    left, seen = seconds, reprieves()
     while left > 0:
         slice = min(left, _SLICE)
         began = time.monotonic()
         yield slice
         left -= min(time.monotonic() - began, slice + LATE)
+        if reprieves() != seen:
+            left, seen = seconds, reprieves()

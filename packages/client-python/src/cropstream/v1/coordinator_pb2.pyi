@@ -154,13 +154,15 @@ class ChunkReady(_message.Message):
     def __init__(self, chunk: _Optional[_Union[ChunkRange, _Mapping]] = ..., attempt: _Optional[int] = ..., location: _Optional[_Union[_run_pb2.Location, _Mapping]] = ..., bytes: _Optional[int] = ...) -> None: ...
 
 class ChunkWaiting(_message.Message):
-    __slots__ = ("chunk", "attempt", "worker_id", "seconds")
+    __slots__ = ("chunk", "attempt", "worker_id", "seconds", "run_paused")
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     WORKER_ID_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
+    RUN_PAUSED_FIELD_NUMBER: _ClassVar[int]
     chunk: ChunkRange
     attempt: int
     worker_id: str
     seconds: float
-    def __init__(self, chunk: _Optional[_Union[ChunkRange, _Mapping]] = ..., attempt: _Optional[int] = ..., worker_id: _Optional[str] = ..., seconds: _Optional[float] = ...) -> None: ...
+    run_paused: bool
+    def __init__(self, chunk: _Optional[_Union[ChunkRange, _Mapping]] = ..., attempt: _Optional[int] = ..., worker_id: _Optional[str] = ..., seconds: _Optional[float] = ..., run_paused: bool = ...) -> None: ...
