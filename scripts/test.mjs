@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { findHelmTools } from './helm.mjs';
 import { findPython } from './python.mjs';
 import * as pythonClient from './python-client.mjs';
 import { findDataPython, findLitdataPython } from './python-data.mjs';
@@ -67,6 +68,14 @@ const groups = [
     need() {
       const server = findRedisServer();
       return 'missing' in server ? server : { env: {} };
+    },
+  },
+  {
+    name: 'the Helm chart, beside the services that it starts',
+    paths: ['tests/helm/'],
+    need() {
+      const server = findRedisServer();
+      return 'missing' in server ? server : findHelmTools();
     },
   },
 ];
