@@ -15,7 +15,7 @@ FROM base AS build
 COPY --from=manifests /app ./
 RUN npm ci --ignore-scripts
 COPY . .
-RUN node scripts/build.mjs packages/cli \
+RUN node scripts/build.mjs packages/cli services/dashboard \
  && find packages services -mindepth 2 -maxdepth 2 ! -name package.json ! -name dist ! -name bin -exec rm -r {} + \
  && find packages services -type f \( -name '*.map' -o -name '*.d.ts' -o -name .tsbuildinfo \) -delete \
  && find packages services -mindepth 1 -type d -empty -delete

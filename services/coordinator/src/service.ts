@@ -19,6 +19,7 @@ import type { Registry } from 'prom-client';
 import { Coordinator } from './coordinator.js';
 import { dialBy, Gate } from './gate.js';
 import { COORDINATOR_ROLES, coordinatorHandlers } from './grpc-service.js';
+import { dashboardRoutes } from './http/dashboard.js';
 import { type CoordinatorLimits, DEFAULT_LIMITS } from './limits.js';
 import { observe } from './metrics.js';
 import { RunCatalog } from './runs.js';
@@ -135,6 +136,7 @@ async function listen(
           ...{ host, port: httpPort, portFlag: flags.httpPort },
           ...{ registry, log, security: options.security, access, ready },
           ...(options.http !== undefined && { limits: options.http }),
+          plugin: async (app) => void (await app.register(dashboardRoutes)),
         }).catch(async (error) => {
           await closeGrpc(0);
           throw error;
