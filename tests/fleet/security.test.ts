@@ -67,9 +67,7 @@ test('over TLS a fleet gives the same stream, its workers verified by their name
   const first = await coordinator(service());
   // One that the coordinator does not trust, or that has another token, takes no jobs and is told why.
   await end(await worker(service('foreign'), 'not from an authority that is trusted'));
-  await end(
-    await worker({ ...service(), CROPSTREAM_TOKEN: 'battery' }, 'its token is not known here'),
-  );
+  await end(await worker({ ...service(), CROPSTREAM_TOKEN: 'battery' }, 'its token is not known here'));
   const good = await worker(service(), 'admitted');
 
   const replayed = await run(['replay', ...recipe, '--steps', `${STEPS}`, '--json']);

@@ -507,8 +507,8 @@ export const ERROR_TABLE = {
     grpc: 'DEADLINE_EXCEEDED',
     http: 408,
     retryable: true,
-    when: 'An HTTP request did not arrive in time.',
-    message: 'the headers did not arrive within {seconds} s, or the request not within {body} s',
+    when: 'A request over HTTP or gRPC did not arrive in time.',
+    message: 'the request did not arrive within {seconds} s',
     help: 'Send it at once, or look at the network.',
   }),
   REQUEST_TOO_LARGE: row({

@@ -31,8 +31,6 @@ export const CLIENT_OPTIONS = {
 
 /** Server options of coordinator and worker. */
 export const SERVER_OPTIONS = {
-  /** The largest request is a run's spec, or an Attach that names every chunk its window holds. */
-  'grpc.max_receive_message_length': 4 * MIB,
   /**
    * A trainer whose host died is noticed within half a minute. Patient, because a trainer may hold its event loop for
    * seconds while it computes, and an answer to a ping needs that loop.

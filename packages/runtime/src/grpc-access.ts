@@ -1,5 +1,5 @@
-import { createSecureContext } from 'node:tls';
 import { type ChannelCredentials, type ChannelOptions, credentials, Metadata } from '@grpc/grpc-js';
+import { ClientContext } from './certificates.js';
 import { PeerToken } from './peer-token.js';
 import type { ClientSecurity } from './security.js';
 
@@ -37,14 +37,7 @@ export class GrpcAccess {
 }
 
 function credentialsOf({ tls }: ClientSecurity): ChannelCredentials {
-  if (tls === null) return credentials.createInsecure();
-  const { ca, identity } = tls;
-  return credentials.createFromSecureContext(
-    createSecureContext({
-      ...(ca !== null && { ca: [...ca] }),
-      ...(identity !== null && identity),
-      // A service's own certificate may be trusted in place of its authority, as by gRPC's other clients.
-      allowPartialTrustChain: true,
-    }),
-  );
+  return tls === null
+    ? credentials.createInsecure()
+    : credentials.createFromSecureContext(new ClientContext(tls));
 }

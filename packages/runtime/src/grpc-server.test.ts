@@ -11,7 +11,6 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Access } from './access/access.js';
 import { NO_LIMITS, type Principal } from './access/principal.js';
 import { GrpcServer, principalOf } from './grpc-server.js';
-import { OPEN } from './security.js';
 
 const text = {
   requestStream: false,
@@ -72,7 +71,7 @@ async function serve() {
     port: 0,
     portFlag: '--port',
     channel: {},
-    security: OPEN,
+    certificates: null,
     access,
     toStatus: ({ code, message }) => ({ code: 7, details: `${code}: ${message}`, metadata: new Metadata() }),
     services: {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { type CropstreamError, failure } from '@cropstream/errors';
 import {
   type ChannelOptions,
@@ -6,6 +7,7 @@ import {
   Server,
   ServerCredentials,
   ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
   type ServerInterceptor,
   ServerListenerBuilder,
   type ServiceDefinition,
@@ -17,9 +19,11 @@ import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Access } from './access/access.js';
 import type { Principal, Role } from './access/principal.js';
-import { type Clock, systemClock } from './clock.js';
+import type { ServerCertificates } from './certificates.js';
+import { type Clock, systemClock, type Timer } from './clock.js';
+import { DEFAULT_GRPC_LIMITS, type GrpcLimits } from './grpc-limits.js';
+import { GrpcListener } from './grpc-listener.js';
 import { freePort } from './ports.js';
-import type { ServerSecurity } from './security.js';
 
 export interface GrpcServerOptions {
   readonly host: string;
@@ -28,7 +32,8 @@ export interface GrpcServerOptions {
   /** The flag or variable that sets the port, for the error that names a free one. */
   readonly portFlag: string;
   readonly channel: ChannelOptions;
-  readonly security: ServerSecurity;
+  /** Null: without TLS. */
+  readonly certificates: ServerCertificates | null;
   /** Holds for every call, of health and reflection too. */
   readonly access: Access;
   /** How an error ends a call. */
@@ -39,6 +44,8 @@ export interface GrpcServerOptions {
   readonly healthNames?: readonly string[];
   /** What reflection serves, so that grpcurl works without the .proto files. */
   readonly reflection: ConstructorParameters<typeof ReflectionService>[0];
+  /** @default DEFAULT_GRPC_LIMITS */
+  readonly limits?: Partial<GrpcLimits>;
   /** @default the system's */
   readonly clock?: Clock;
 }
@@ -65,25 +72,48 @@ export class GrpcServer {
   readonly #server: Server;
   readonly #health: HealthImplementation;
   readonly #names: readonly string[];
+  readonly #listener: GrpcListener;
 
   private constructor(
     server: Server,
     health: HealthImplementation,
     names: readonly string[],
-    /** The port it listens on. */
-    readonly port: number,
+    listener: GrpcListener,
     private readonly clock: Clock,
   ) {
     this.#server = server;
     this.#health = health;
     this.#names = names;
+    this.#listener = listener;
+  }
+
+  /** The port it listens on. */
+  get port(): number {
+    return this.#listener.port;
+  }
+
+  /** Connections that are open now, and those that were cut so far because they were over a limit. */
+  get connections(): { readonly open: number; readonly cut: number } {
+    return { open: this.#listener.connections, cut: this.#listener.cut };
   }
 
   /** @throws PORT_IN_USE, naming a free port */
   static async listen(options: GrpcServerOptions): Promise<GrpcServer> {
     // What goes wrong is thrown here, with what to do; grpc-js would print its own line before.
     setLogVerbosity(logVerbosity.NONE);
-    const server = new Server({ ...options.channel, interceptors: [admission(options)] });
+    const { host, port, certificates, clock = systemClock } = options;
+    const limits = { ...DEFAULT_GRPC_LIMITS, ...options.limits };
+    let listener: GrpcListener | null = null;
+    const admit = (call: ServerInterceptingCallInterface) => listener?.admit(call.getConnectionInfo());
+    const server = new Server({
+      ...options.channel,
+      'grpc.max_receive_message_length': limits.maxMessageBytes,
+      'grpc.max_concurrent_streams': limits.maxConnectionCalls,
+      'grpc.max_connection_idle_ms': limits.idleMs,
+      // Counts for each connection and call that nobody asks for.
+      'grpc.enable_channelz': 0,
+      interceptors: [admission(options, admit), patience(limits.requestMs, clock, options.toStatus)],
+    });
     const names = ['', ...Object.keys(options.services), ...(options.healthNames ?? [])];
     const health = new HealthImplementation(
       Object.fromEntries(names.map((name) => [name, 'SERVING' as const])),
@@ -93,19 +123,17 @@ export class GrpcServer {
     for (const { definition, implementation } of Object.values(options.services)) {
       server.addService(definition, implementation);
     }
-    const address = `${options.host.includes(':') ? `[${options.host}]` : options.host}:${options.port}`;
+    // Its connections have had their TLS when it gets them.
+    const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+    const accept = (socket: Socket) => injector.injectConnection(socket);
     try {
-      const port = await new Promise<number>((resolve, reject) => {
-        server.bindAsync(address, credentialsOf(options.security), (error, bound) =>
-          error ? reject(error) : resolve(bound),
-        );
-      });
-      return new GrpcServer(server, health, names, port, options.clock ?? systemClock);
+      listener = await GrpcListener.listen({ host, port, certificates, limits, clock, accept });
+      return new GrpcServer(server, health, names, listener, clock);
     } catch (cause) {
       server.forceShutdown();
-      if (!String(cause).includes('EADDRINUSE')) throw cause;
-      const free = await freePort(options.host);
-      throw failure('PORT_IN_USE', { port: options.port, free, flag: options.portFlag }, { cause });
+      if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause;
+      const free = await freePort(host);
+      throw failure('PORT_IN_USE', { port, free, flag: options.portFlag }, { cause });
     }
   }
 
@@ -117,6 +145,7 @@ export class GrpcServer {
   /** Takes no more calls, waits `graceMs` for those under way, then ends them. */
   async stop(graceMs: number): Promise<void> {
     this.notServing();
+    this.#listener.close();
     await new Promise<void>((resolve) => {
       const force = this.clock.timer(graceMs, () => {
         this.#server.forceShutdown();
@@ -127,18 +156,49 @@ export class GrpcServer {
         resolve();
       });
     });
+    this.#listener.destroy();
   }
 }
 
-function credentialsOf({ tls }: ServerSecurity): ServerCredentials {
-  if (tls === null) return ServerCredentials.createInsecure();
-  const clientCa = tls.clientCa === null ? null : Buffer.from(tls.clientCa);
-  const pair = { cert_chain: Buffer.from(tls.cert), private_key: Buffer.from(tls.key) };
-  return ServerCredentials.createSsl(clientCa, [pair], clientCa !== null);
+/** Ends a call whose request has not come after `ms`: all of it, or the first message of a stream. */
+function patience(ms: number, clock: Clock, toStatus: GrpcServerOptions['toStatus']): ServerInterceptor {
+  return ({ requestStream }, call) => {
+    let late: Timer | null = null;
+    const came = () => late?.cancel();
+    return new ServerInterceptingCall(call, {
+      start: (next) =>
+        next(
+          new ServerListenerBuilder()
+            .withOnReceiveMetadata((metadata, pass) => {
+              late = clock.timer(ms, () =>
+                call.sendStatus(toStatus(failure('REQUEST_TIMEOUT', { seconds: ms / 1000 }))),
+              );
+              pass(metadata);
+            })
+            .withOnReceiveMessage((message, pass) => {
+              if (requestStream) came();
+              pass(message);
+            })
+            .withOnReceiveHalfClose((pass) => {
+              came();
+              pass();
+            })
+            .withOnCancel(came)
+            .build(),
+        ),
+      sendStatus: (status, next) => {
+        came();
+        next(status);
+      },
+    });
+  };
 }
 
 /** Lets in only calls of tokens that are known and of a role that may make them, and ends those whose token is revoked. */
-function admission({ access, services, toStatus }: GrpcServerOptions): ServerInterceptor {
+function admission(
+  { access, services, toStatus }: GrpcServerOptions,
+  admit: (call: ServerInterceptingCallInterface) => void,
+): ServerInterceptor {
   const roles = rolesByPath(services);
   return ({ path }, call) => {
     let forget = () => {};
@@ -163,6 +223,7 @@ function admission({ access, services, toStatus }: GrpcServerOptions): ServerInt
               if (allowed && !allowed.includes(principal.role)) {
                 return refuse(forbidden(principal, path, allowed));
               }
+              admit(call);
               PRINCIPALS.set(metadata, principal);
               forget = access.onRevoked((revoked) => {
                 if (revoked === principal) {

@@ -12,11 +12,13 @@ export {
   type Principal,
   type Role,
 } from './access/principal.js';
+export { ServerCertificates } from './certificates.js';
 export { type Clock, sleep, systemClock, type Timer } from './clock.js';
 export { type ConfigSchema, configTable, configVariables, loadConfig, type VariableInfo } from './config.js';
-export { HTTP_LIMITS, type HttpLimits } from './http/limits.js';
+export { DEFAULT_GRPC_LIMITS, type GrpcLimits } from './grpc-limits.js';
+export type { HttpLimits } from './http/limits.js';
 export { createLogger, LOG_LEVELS, type Logger, type LogLevel, type LogOptions } from './log.js';
-export { createRegistry } from './metrics.js';
+export { createRegistry, exportLimits } from './metrics.js';
 export { freePort, requireFreePort } from './ports.js';
 export { type Randomness, systemRandomness } from './randomness.js';
 export { redactUrl } from './redact.js';
@@ -40,7 +42,9 @@ export {
   type LimitTable,
   limitsOf,
   limitVariables,
+  loadTransportLimits,
   serviceVariables,
+  transportLimits,
 } from './service-variables.js';
 export { type ProcessLike, Shutdown, type ShutdownOptions } from './shutdown.js';
 export {

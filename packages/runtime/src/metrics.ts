@@ -1,4 +1,4 @@
-import { Counter, collectDefaultMetrics, type Metric, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client';
 
 /** A registry that refuses a metric whose name breaks Prometheus' habits. */
 class CheckedRegistry extends Registry {
@@ -18,6 +18,12 @@ export function createRegistry(): Registry {
   const registry = new CheckedRegistry();
   collectDefaultMetrics({ register: registry });
   return registry;
+}
+
+/** Exports configured limits as a gauge `name`, by their names; durations are in milliseconds. */
+export function exportLimits(registry: Registry, name: string, help: string, limits: object): void {
+  const gauge = new Gauge({ name, help, labelNames: ['limit'], registers: [registry] });
+  for (const [limit, value] of Object.entries(limits)) gauge.set({ limit }, value);
 }
 
 function check(name: string, isCounter: boolean): void {

@@ -110,7 +110,11 @@ describe('a client', () => {
       tokenFile: null,
     });
     expect(clientSecurity({}, { ...environment, CROPSTREAM_TLS: 'false' }).tls).toBeNull();
-    expect(clientSecurity({ tls: true }, {}).tls).toEqual({ ca: null, identity: null, serverName: null });
+    expect(clientSecurity({ tls: true }, {}).tls).toMatchObject({
+      ca: null,
+      identity: null,
+      serverName: null,
+    });
   });
 
   it('names the option or the variable that cannot be used', () => {

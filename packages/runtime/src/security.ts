@@ -1,28 +1,29 @@
-import { randomBytes, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { createSecureContext, rootCertificates } from 'node:tls';
-import { type CropstreamError, failure } from '@cropstream/errors';
+import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { loadConfig } from './config.js';
 import type { Logger } from './log.js';
+import {
+  type ClientTls,
+  type Complain,
+  ofOption,
+  ofVariable,
+  readCertificates,
+  readClientTls,
+  readServerTls,
+  readText,
+  type ServerTls,
+  VARIABLE_NAMES,
+} from './tls-files.js';
 import { flagVariable, pemFileVariable, secretVariable, textVariable } from './variables.js';
 
 /**
- * TLS and tokens: read once, from files, arguments and the environment, into plain values that a thread can be given.
- * What they mean on a connection is in grpc-server.ts and grpc-access.ts.
+ * TLS and tokens: from files, arguments and the environment, into plain values that a thread can be given, with the names
+ * of the files beside them: those are read again when they change, each in its place (certificates.ts, access/).
  */
 
 /** How a service shows who it is, and whom it lets in. Texts of certificates and keys are PEM. */
 export interface ServerSecurity {
-  readonly tls: {
-    /** With the certificates between it and its authority. */
-    readonly cert: string;
-    readonly key: string;
-    /** Who must have signed the certificates that clients have to show. Null: they show none. */
-    readonly clientCa: string | null;
-    /** The name to verify `cert` by, wherever it is met. Empty: the address. */
-    readonly name: string;
-  } | null;
+  readonly tls: ServerTls | null;
   /**
    * What every call has to carry; beside a file of tokens, what the parts of a fleet send one another. Null with
    * `tokensFile` null: nothing.
@@ -36,14 +37,7 @@ export interface ServerSecurity {
 
 /** How a client verifies services, and shows who it is. */
 export interface ClientSecurity {
-  readonly tls: {
-    /** Who must have signed the services' certificates, or these themselves. Null: the well-known authorities. */
-    readonly ca: readonly string[] | null;
-    /** The client's own, for services that want one. */
-    readonly identity: { readonly cert: string; readonly key: string } | null;
-    /** The name to verify the coordinator's certificate by. Null: its address. */
-    readonly serverName: string | null;
-  } | null;
+  readonly tls: ClientTls | null;
   readonly token: string | null;
   /** Where `token` was read, to be read again. Null: it was given as such. */
   readonly tokenFile: string | null;
@@ -106,12 +100,6 @@ const CLIENT_VARIABLES = z.object({
 
 type ServerVariables = z.output<z.ZodObject<typeof serverSecurityVariables>>;
 type Environment = Readonly<Record<string, string | undefined>>;
-/** Makes the error of a value that cannot be used. */
-type Complain = (field: string, value: string, allowed: string) => CropstreamError;
-
-const ofVariable: Complain = (variable, value, allowed) =>
-  failure('CONFIG_INVALID', { variable, value, allowed, default: 'none' });
-const ofOption: Complain = (field, value, allowed) => failure('SPEC_INVALID', { field, value, allowed });
 
 /** @throws CONFIG_INVALID naming the variable and what is wrong with the file it names */
 export function serverSecurity(config: ServerVariables): ServerSecurity {
@@ -120,17 +108,16 @@ export function serverSecurity(config: ServerVariables): ServerSecurity {
   if (told.tokensFile !== null && told.token === null) {
     throw ofVariable('CROPSTREAM_TOKEN', 'not set', "the fleet's own token beside CROPSTREAM_TOKENS_FILE");
   }
-  const identity = identityOf(['CROPSTREAM_TLS_CERT', cert], ['CROPSTREAM_TLS_KEY', key], ofVariable);
-  if (identity === null) {
+  if (cert === undefined && key === undefined) {
     if (ca === undefined) return { tls: null, ...told };
     throw ofVariable('CROPSTREAM_TLS_CERT', 'not set', 'a certificate beside CROPSTREAM_TLS_CLIENT_CA');
   }
-  const clientCa = ca === undefined ? null : certificates('CROPSTREAM_TLS_CLIENT_CA', ca, ofVariable);
-  const name = config.CROPSTREAM_TLS_NAME ?? firstName(identity.cert);
-  if (config.CROPSTREAM_TLS_NAME !== undefined && !new X509Certificate(identity.cert).checkHost(name)) {
-    throw ofVariable('CROPSTREAM_TLS_NAME', `"${name}"`, `a name in the certificate ${cert}`);
+  if (cert === undefined) {
+    throw ofVariable('CROPSTREAM_TLS_CERT', 'not set', 'the certificate of CROPSTREAM_TLS_KEY');
   }
-  return { tls: { ...identity, clientCa, name }, ...told };
+  if (key === undefined) throw ofVariable('CROPSTREAM_TLS_KEY', 'not set', 'the key of CROPSTREAM_TLS_CERT');
+  const name = config.CROPSTREAM_TLS_NAME ?? null;
+  return { tls: readServerTls({ cert, key, clientCa: ca ?? null }, name), ...told };
 }
 
 /**
@@ -141,11 +128,9 @@ export function serverSecurity(config: ServerVariables): ServerSecurity {
 export function peerSecurity(server: ServerSecurity, config: ServerVariables): ClientSecurity {
   const { tls, token, tokenFile } = server;
   if (tls === null) return { tls: null, token, tokenFile };
-  const { CROPSTREAM_TLS_CA: file } = config;
-  const { cert, key } = tls;
-  const ca =
-    file === undefined ? [...rootCertificates, cert] : [certificates('CROPSTREAM_TLS_CA', file, ofVariable)];
-  return { tls: { ca, identity: { cert, key }, serverName: null }, token, tokenFile };
+  const { cert, key } = tls.files;
+  const files = { ca: config.CROPSTREAM_TLS_CA ?? null, cert, key, trustsOwn: true };
+  return { tls: readClientTls(files, null, VARIABLE_NAMES, ofVariable), token, tokenFile };
 }
 
 /**
@@ -200,63 +185,27 @@ export function clientSecurity(
 }
 
 const OPTION_NAMES = { ca: 'options.tls.ca', cert: 'options.tls.cert', key: 'options.tls.key' };
-const VARIABLE_NAMES = { ca: 'CROPSTREAM_TLS_CA', cert: 'CROPSTREAM_TLS_CERT', key: 'CROPSTREAM_TLS_KEY' };
 
 function clientTls(
   { ca, cert, key, serverName }: TlsOptions,
   names: typeof OPTION_NAMES,
   complain: Complain,
-): ClientSecurity['tls'] {
-  return {
-    ca: ca === undefined ? null : [certificates(names.ca, ca, complain)],
-    identity: identityOf([names.cert, cert], [names.key, key], complain),
-    serverName: serverName ?? null,
-  };
-}
-
-function identityOf(
-  [certName, certFile]: readonly [string, string | undefined],
-  [keyName, keyFile]: readonly [string, string | undefined],
-  complain: Complain,
-): { cert: string; key: string } | null {
-  if (certFile === undefined && keyFile === undefined) return null;
-  if (certFile === undefined) throw complain(certName, 'not set', `the certificate of ${keyName}`);
-  if (keyFile === undefined) throw complain(keyName, 'not set', `the key of ${certName}`);
-  const cert = certificates(certName, certFile, complain);
-  const key = readText(keyName, keyFile, 'a PEM file with a private key', complain);
-  try {
-    createSecureContext({ cert, key });
-  } catch (error) {
-    throw complain(keyName, `"${keyFile}" (${reasonOf(error)})`, `the PEM file with the key of ${certFile}`);
+): ClientTls {
+  if (key !== undefined && cert === undefined) {
+    throw complain(names.cert, 'not set', `the certificate of ${names.key}`);
   }
-  return { cert, key };
+  if (cert !== undefined && key === undefined) {
+    throw complain(names.key, 'not set', `the key of ${names.cert}`);
+  }
+  const files = { ca: ca ?? null, cert: cert ?? null, key: key ?? null, trustsOwn: false };
+  return readClientTls(files, serverName ?? null, names, complain);
 }
 
 /**
  * The certificates in the PEM file that a variable names.
  * @throws CONFIG_INVALID
  */
-export const readPem = (variable: string, path: string) => certificates(variable, path, ofVariable);
-
-/** The text of a PEM file of certificates, its first one looked at. */
-function certificates(field: string, path: string, complain: Complain): string {
-  const allowed = 'a PEM file with certificates';
-  const text = readText(field, path, allowed, complain);
-  try {
-    new X509Certificate(text);
-  } catch (error) {
-    throw complain(field, `"${path}" (${reasonOf(error)})`, allowed);
-  }
-  return text;
-}
-
-function readText(field: string, path: string, allowed: string, complain: Complain): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw complain(field, `"${path}" (${reasonOf(error)})`, allowed);
-  }
-}
+export const readPem = (variable: string, path: string) => readCertificates(variable, path, ofVariable);
 
 function tokenOf(config: {
   readonly CROPSTREAM_TOKEN?: string | undefined;
@@ -287,14 +236,6 @@ function checkToken(field: string, token: string, complain: Complain): string {
     'a token of visible ASCII characters, without blanks',
   );
 }
-
-/** The first DNS name of a certificate that is one name. */
-function firstName(cert: string): string {
-  const names = new X509Certificate(cert).subjectAltName ?? '';
-  return /\bDNS:([^,*\s]+)/.exec(names)?.[1] ?? '';
-}
-
-const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /** Says loudly what is open to whom, where a service listens beyond its own machine. */
 export function warnIfExposed(host: string, { tls, token }: ServerSecurity, log: Pick<Logger, 'warn'>): void {

@@ -1,7 +1,9 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { z } from 'zod';
-import { DEFAULT_HTTP_LIMITS, HTTP_LIMITS } from './http/limits.js';
+import { z } from 'zod';
+import { loadConfig } from './config.js';
+import { DEFAULT_GRPC_LIMITS, GRPC_LIMITS, type GrpcLimits } from './grpc-limits.js';
+import { DEFAULT_HTTP_LIMITS, HTTP_LIMITS, type HttpLimits } from './http/limits.js';
 import { LOG_LEVELS } from './log.js';
 import { redisVariables } from './redis-access.js';
 import { serverSecurityVariables } from './security.js';
@@ -41,6 +43,32 @@ export function serviceVariables(ports: { readonly grpc: number; readonly http: 
       .prefault('30s')
       .describe('How long a stop on SIGTERM waits for what is under way'),
     CROPSTREAM_LOG_LEVEL: choiceVariable(LOG_LEVELS).default('info').describe('What is logged'),
+    ...transportVariables(),
+  };
+}
+
+/**
+ * What clients of its ports may take, for a process that has no other variables.
+ * @throws CONFIG_INVALID
+ */
+export function loadTransportLimits(env: Readonly<Record<string, string | undefined>>): {
+  readonly grpc: Partial<GrpcLimits>;
+  readonly http: Partial<HttpLimits>;
+} {
+  return transportLimits(loadConfig(z.object(transportVariables()), env));
+}
+
+/** The limits of the ports in a service's configuration. */
+export function transportLimits(config: Readonly<Record<string, unknown>>): {
+  readonly grpc: Partial<GrpcLimits>;
+  readonly http: Partial<HttpLimits>;
+} {
+  return { grpc: limitsOf(config, GRPC_LIMITS), http: limitsOf(config, HTTP_LIMITS) };
+}
+
+function transportVariables() {
+  return {
+    ...limitVariables(DEFAULT_GRPC_LIMITS, GRPC_LIMITS),
     ...limitVariables(DEFAULT_HTTP_LIMITS, HTTP_LIMITS),
   };
 }

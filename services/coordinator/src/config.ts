@@ -1,10 +1,10 @@
 import {
-  HTTP_LIMITS,
   type LimitTable,
   limitsOf,
   limitVariables,
   loadConfig,
   serviceVariables,
+  transportLimits,
 } from '@cropstream/runtime';
 import { z } from 'zod';
 import { type CoordinatorLimits, DEFAULT_LIMITS } from './limits.js';
@@ -54,5 +54,5 @@ export const COORDINATOR_VARIABLES = z.object({
 /** @throws CONFIG_INVALID */
 export function coordinatorConfig(env: Readonly<Record<string, string | undefined>>) {
   const config = loadConfig(COORDINATOR_VARIABLES, env);
-  return { ...config, limits: limitsOf(config, LIMITS), http: limitsOf(config, HTTP_LIMITS) };
+  return { ...config, limits: limitsOf(config, LIMITS), ...transportLimits(config) };
 }

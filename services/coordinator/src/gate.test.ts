@@ -115,7 +115,7 @@ describe('dialBy', () => {
       port: 0,
       portFlag: '--port',
       channel: {},
-      security: OPEN,
+      certificates: null,
       access: OPEN_ACCESS,
       toStatus,
       services: {},

@@ -1,4 +1,6 @@
 import { Nack_Reason } from '@cropstream/protocol';
+import { DEFAULT_GRPC_LIMITS, exportLimits, type GrpcLimits } from '@cropstream/runtime';
+import type { GrpcServer } from '@cropstream/runtime/grpc';
 import type { Logger } from 'pino';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { CoordinatorObserver } from './coordinator.js';
@@ -68,4 +70,32 @@ export function observe(registry: Registry, log: Logger, limits: CoordinatorLimi
       slots.set(threads);
     },
   };
+}
+
+/** The metrics of the gRPC port. */
+export function observeConnections(
+  registry: Registry,
+  grpc: Pick<GrpcServer, 'connections'>,
+  limits: Partial<GrpcLimits>,
+): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'cropstream_coordinator_connections',
+    help: 'Connections to the gRPC port.',
+    registers,
+    collect() {
+      this.set(grpc.connections.open);
+    },
+  });
+  new Counter({
+    name: 'cropstream_coordinator_connections_cut_total',
+    help: 'Connections that were cut because they were over a limit.',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(grpc.connections.cut);
+    },
+  });
+  const help = 'Configured limits of the gRPC port, by name.';
+  exportLimits(registry, 'cropstream_grpc_limit', help, { ...DEFAULT_GRPC_LIMITS, ...limits });
 }

@@ -75,6 +75,7 @@ export async function runCoordinator(
       httpPort: config.CROPSTREAM_HTTP_PORT,
       flags: { port: 'CROPSTREAM_PORT', httpPort: 'CROPSTREAM_HTTP_PORT' },
       limits: config.limits,
+      grpc: config.grpc,
       http: config.http,
       security,
       peers,

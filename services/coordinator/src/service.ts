@@ -6,14 +6,16 @@ import { reflectionPackage } from '@cropstream/protocol/reflection';
 import {
   type ClientSecurity,
   type Clock,
+  type GrpcLimits,
   openAccess,
   type Randomness,
   requireFreePort,
+  ServerCertificates,
   type ServerSecurity,
 } from '@cropstream/runtime';
 import { GrpcServer } from '@cropstream/runtime/grpc';
 import { GrpcAccess } from '@cropstream/runtime/grpc-access';
-import { type HttpLimits, startHttpServer } from '@cropstream/runtime/http';
+import { type HttpLimits, type HttpServer, startHttpServer } from '@cropstream/runtime/http';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { Coordinator } from './coordinator.js';
@@ -21,7 +23,7 @@ import { dialBy, Gate } from './gate.js';
 import { COORDINATOR_ROLES, coordinatorHandlers } from './grpc-service.js';
 import { dashboardRoutes } from './http/dashboard.js';
 import { type CoordinatorLimits, DEFAULT_LIMITS } from './limits.js';
-import { observe } from './metrics.js';
+import { observe, observeConnections } from './metrics.js';
 import { RunCatalog } from './runs.js';
 
 export interface CoordinatorServiceOptions {
@@ -42,6 +44,8 @@ export interface CoordinatorServiceOptions {
   /** What sets the ports, for the error that names a free one. @default the flags of `serve` */
   readonly flags?: { readonly port: string; readonly httpPort: string };
   readonly limits?: Partial<CoordinatorLimits>;
+  /** Limits of the gRPC port. @default DEFAULT_GRPC_LIMITS */
+  readonly grpc?: Partial<GrpcLimits>;
   /** Limits of the HTTP port. @default DEFAULT_HTTP_LIMITS */
   readonly http?: Partial<HttpLimits>;
   readonly security: ServerSecurity;
@@ -54,6 +58,7 @@ const FLAGS = { port: '--port', httpPort: '--http-port' };
 export interface CoordinatorService {
   readonly port: number;
   readonly httpPort: number | null;
+  readonly httpScheme: HttpServer['scheme'];
   /** Ends attachments, then calls under way within `graceMs`. */
   close(graceMs: number): Promise<void>;
 }
@@ -97,6 +102,9 @@ async function listen(
   const { store, broker, clock, host, port, httpPort, registry, log } = options;
   const observer = observe(registry, log, limits);
   const id = options.randomness.id();
+  const { tls } = options.security;
+  const certificates = tls === null ? null : new ServerCertificates(tls, log);
+  certificates?.observe(registry);
   const access = openAccess(options.security, { clock, log });
   const coordinator = new Coordinator({ id, catalog, store, broker, clock, limits, observer });
   const grpc = await GrpcServer.listen({
@@ -104,8 +112,10 @@ async function listen(
     port,
     portFlag: flags.port,
     channel: SERVER_OPTIONS,
-    security: options.security,
+    certificates,
     access,
+    limits: options.grpc ?? {},
+    clock,
     toStatus,
     services: {
       'cropstream.v1.Coordinator': {
@@ -120,6 +130,7 @@ async function listen(
     await coordinator.stop();
     throw error;
   });
+  observeConnections(registry, grpc, options.grpc ?? {});
   const gate = new Gate({ store, clock, log, dial: dialBy(new GrpcAccess(options.peers)) });
   const ready = async () => gate.admitted(await store.workers()).length > 0;
   const closeGrpc = async (graceMs: number) => {
@@ -134,7 +145,7 @@ async function listen(
       ? null
       : await startHttpServer({
           ...{ host, port: httpPort, portFlag: flags.httpPort },
-          ...{ registry, log, security: options.security, access, ready },
+          ...{ registry, log, certificates, access, ready },
           ...(options.http !== undefined && { limits: options.http }),
           plugin: async (app) => void (await app.register(dashboardRoutes)),
         }).catch(async (error) => {
@@ -144,6 +155,7 @@ async function listen(
   return {
     port: grpc.port,
     httpPort: http?.port ?? null,
+    httpScheme: http?.scheme ?? 'http',
     async close(graceMs) {
       await closeGrpc(graceMs);
       await http?.close();

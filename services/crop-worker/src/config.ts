@@ -5,7 +5,6 @@ import {
   choiceVariable,
   defaultCacheFolder,
   defaultThreads,
-  HTTP_LIMITS,
   integerVariable,
   type LimitTable,
   limitsOf,
@@ -13,6 +12,7 @@ import {
   loadConfig,
   serviceVariables,
   textVariable,
+  transportLimits,
 } from '@cropstream/runtime';
 import { z } from 'zod';
 import { DEFAULT_WORKER_LIMITS, type WorkerLimits } from './worker/config.js';
@@ -123,7 +123,7 @@ export function workerConfig(env: Environment) {
     threads: config.CROPSTREAM_THREADS ?? defaultThreads(),
     limits: { ...limitsOf(config, WORKER_LIMITS), ...(outboxBytes !== undefined && { outboxBytes }) },
     chunkLimits: limitsOf(config, CHUNK_LIMITS),
-    http: limitsOf(config, HTTP_LIMITS),
+    ...transportLimits(config),
     ...dataOptions(config, env),
   };
 }

@@ -4,16 +4,19 @@ import { connectFleet } from '@cropstream/broker/redis';
 import {
   createLogger,
   createRegistry,
+  DEFAULT_GRPC_LIMITS,
   defaultCacheFolder,
+  exportLimits,
   type Logger,
   openAccess,
   redisAccess,
+  ServerCertificates,
   Shutdown,
   serverSecurity,
   systemClock,
   warnIfExposed,
 } from '@cropstream/runtime';
-import { startHttpServer } from '@cropstream/runtime/http';
+import { type HttpServer, startHttpServer } from '@cropstream/runtime/http';
 import { advertisedHost } from './advertise.js';
 import { type Cells, startCells } from './cells/cells.js';
 import { workerConfig } from './config.js';
@@ -25,6 +28,7 @@ export interface WorkerProcess {
   /** Where it listens. */
   readonly host: string;
   readonly httpPort: number;
+  readonly httpScheme: HttpServer['scheme'];
   readonly threads: number;
   readonly fingerprint: string;
   readonly log: Logger;
@@ -88,15 +92,20 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<WorkerProcess> 
       decoder: config.CROPSTREAM_DECODER,
       limits: config.limits,
       chunkLimits: config.chunkLimits,
+      grpc: config.grpc,
       dataLimits: config.dataLimits,
       dataCache: config.dataCache,
     });
     opened.push(() => cells.close(0));
+    const certificates = security.tls && new ServerCertificates(security.tls, log);
+    certificates?.observe(registry);
+    const help = 'Configured limits of the gRPC ports, by name.';
+    exportLimits(registry, 'cropstream_grpc_limit', help, { ...DEFAULT_GRPC_LIMITS, ...config.grpc });
     const access = openAccess(security, { clock, log });
     opened.push(async () => access.close());
     const http = await startHttpServer({
       ...{ host, port: config.CROPSTREAM_HTTP_PORT, portFlag: 'CROPSTREAM_HTTP_PORT' },
-      ...{ registry, log, security, access, ready: () => cells.ready(), limits: config.http },
+      ...{ registry, log, certificates, access, ready: () => cells.ready(), limits: config.http },
     });
     shutdown.add('Redis', () => fleet.close());
     shutdown.add('HTTP', async () => {
@@ -110,7 +119,7 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<WorkerProcess> 
     shutdown.listen();
     const addresses = cells.addresses().map(({ address }) => address);
     log.info({ addresses, httpPort: http.port, threads, fingerprint }, 'waiting to be admitted');
-    return { cells, host, httpPort: http.port, threads, fingerprint, log };
+    return { cells, host, httpPort: http.port, httpScheme: http.scheme, threads, fingerprint, log };
   } catch (error) {
     for (const close of opened.reverse()) await close();
     throw error;

@@ -37,7 +37,7 @@ async function coordinator(options: CoordinatorOptions): Promise<void> {
 
 function announce(output: Output, { service, host, run }: CoordinatorProcess): void {
   const target = `${host}:${service.port}`;
-  const http = `http://${host}:${service.httpPort}`;
+  const http = `${service.httpScheme}://${host}:${service.httpPort}`;
   const info = run?.run.info;
   const facts = info && {
     run: info.name,

@@ -100,6 +100,7 @@ async function serve(options: ServeOptions): Promise<void> {
   const log = runtime.createLogger({ name: 'serve', level: options.logLevel });
   const { security, peers } = runtime.loadSecurity(process.env);
   const data = dataConfig(process.env);
+  const transport = runtime.loadTransportLimits(process.env);
   runtime.warnIfExposed(options.host, security, log);
   const modules = modulesOf(options);
   const sources = await loadSources(modules.sources);
@@ -123,6 +124,7 @@ async function serve(options: ServeOptions): Promise<void> {
     httpPort: options.httpPort,
     security,
     peers,
+    ...transport,
   });
   const memoryBytes = data.dataLimits.shardMemoryBytes;
   const run = await open(prepared.catalog, input, { ...shared, sources, memoryBytes }, output);
@@ -138,6 +140,7 @@ async function serve(options: ServeOptions): Promise<void> {
       ...(options.advertise !== undefined && { advertise: options.advertise }),
       port: options.workerPort,
       security,
+      grpc: transport.grpc,
       threads,
       ...modules,
       decoder: options.decoder,
@@ -169,7 +172,7 @@ interface Where {
 function announce(output: Output, { name, digest, info, sampleBytes }: OpenRun, where: Where): void {
   const { host, coordinator, cells, threads } = where;
   const target = `${host}:${coordinator.port}`;
-  const http = `http://${host}:${coordinator.httpPort}`;
+  const http = `${coordinator.httpScheme}://${host}:${coordinator.httpPort}`;
   const workers = cells.addresses().map(({ address }) => address);
   const samples = Number(info.samples);
   const steps = Number(info.stepsPerEpoch);

@@ -19,9 +19,9 @@ export function register(program: Command): void {
 async function worker(options: WorkerOptions): Promise<void> {
   const output = new Output(options);
   const { runWorker } = await import('@cropstream/crop-worker/process');
-  const { cells, host, httpPort, threads, fingerprint } = await runWorker(process.env);
+  const { cells, host, httpPort, httpScheme, threads, fingerprint } = await runWorker(process.env);
   const workers = cells.addresses().map(({ address }) => address);
-  const http = `http://${host}:${httpPort}`;
+  const http = `${httpScheme}://${host}:${httpPort}`;
   output.line(`workers    ${workers.join(', ')} on ${plural(threads, 'thread')}`);
   output.line(`http       ${http}/metrics, /healthz, /readyz`);
   output.json({ workers, http, threads, fingerprint });

@@ -531,11 +531,11 @@ class RouteNotFound(CropstreamError):
 
 
 class RequestTimeout(CropstreamError, TimeoutError):
-    """An HTTP request did not arrive in time."""
+    """A request over HTTP or gRPC did not arrive in time."""
 
     code = "REQUEST_TIMEOUT"
     retryable = True
-    problem_template = "the headers did not arrive within {seconds} s, or the request not within {body} s"
+    problem_template = "the request did not arrive within {seconds} s"
     help_template = "Send it at once, or look at the network."
 
 

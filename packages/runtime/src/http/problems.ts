@@ -45,7 +45,7 @@ export function failureOf(thrown: unknown, contentType: string, limits: HttpLimi
 export function parserFailure({ code }: { readonly code?: string }, limits: HttpLimits): CropstreamError {
   if (code === 'HPE_HEADER_OVERFLOW') return failure('HEADERS_TOO_LARGE', { limit: limits.headerBytes });
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    return failure('REQUEST_TIMEOUT', { seconds: limits.headersMs / 1000, body: limits.requestMs / 1000 });
+    return failure('REQUEST_TIMEOUT', { seconds: limits.requestMs / 1000 });
   }
   return failure('REQUEST_INVALID', { reason: 'it is not HTTP/1.1' });
 }

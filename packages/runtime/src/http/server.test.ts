@@ -10,7 +10,7 @@ import { failure } from '@cropstream/errors';
 import { Registry } from 'prom-client';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { makeCertificates } from '../../../../scripts/certificates.mjs';
-import { type Access, loadSecurity, OPEN, OPEN_ACCESS, type Principal } from '../index.js';
+import { type Access, loadSecurity, OPEN_ACCESS, type Principal, ServerCertificates } from '../index.js';
 import { type HttpServer, type HttpServerOptions, principalOf, startHttpServer } from './server.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'cropstream-http-'));
@@ -38,7 +38,7 @@ afterEach(async () => {
 async function serve(options: Partial<HttpServerOptions> = {}): Promise<number> {
   const server = await startHttpServer({
     ...{ host: '127.0.0.1', port: 0, portFlag: '--http-port', registry: new Registry(), log },
-    ...{ security: OPEN, access: OPEN_ACCESS, ready: async () => true },
+    ...{ certificates: null, access: OPEN_ACCESS, ready: async () => true },
     plugin: async (app) => {
       app.get('/who', async (request) => principalOf(request));
       app.get('/page', { config: { access: 'anyone' } }, async () => 'hello');
@@ -208,12 +208,14 @@ describe('a server with tokens', () => {
 });
 
 describe('a server with TLS and certificates of clients', () => {
-  const security = () =>
-    loadSecurity({
+  const certificates = () => {
+    const { security } = loadSecurity({
       CROPSTREAM_TLS_CERT: file('service.pem'),
       CROPSTREAM_TLS_KEY: file('service.key'),
       CROPSTREAM_TLS_CLIENT_CA: file('ca.pem'),
-    }).security;
+    });
+    return security.tls && new ServerCertificates(security.tls, { info: vi.fn(), error: vi.fn() });
+  };
   const read = (name: string) => readFileSync(file(name));
   const client = (by: string | null) => ({
     ...{ ca: read('ca.pem'), servername: 'localhost' },
@@ -221,7 +223,7 @@ describe('a server with TLS and certificates of clients', () => {
   });
 
   it('answers only probes without a certificate of theirs', async () => {
-    const port = await serve({ security: security() });
+    const port = await serve({ certificates: certificates() });
     for (const by of [null, 'foreign/']) {
       expect(await ask(port, '/healthz', client(by))).toMatchObject({ status: 200 });
       for (const path of ['/who', '/metrics', '/page', '/nowhere']) {
@@ -235,7 +237,7 @@ describe('a server with TLS and certificates of clients', () => {
   });
 
   it('does not speak in clear', async () => {
-    const port = await serve({ security: security() });
+    const port = await serve({ certificates: certificates() });
     await expect(ask(port, '/healthz')).rejects.toThrow();
   });
 });

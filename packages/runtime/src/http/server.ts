@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createServer as createTlsServer, type Server as HttpsServer } from 'node:https';
 import { setTimeout } from 'node:timers/promises';
 import { TLSSocket } from 'node:tls';
 import { type CropstreamError, failure } from '@cropstream/errors';
@@ -8,9 +8,11 @@ import Fastify, { type FastifyInstance, type FastifyRequest, type FastifyServerO
 import { Gauge, type Registry } from 'prom-client';
 import type { Access } from '../access/access.js';
 import type { Principal, Role } from '../access/principal.js';
+import type { ServerCertificates } from '../certificates.js';
+import { boundConnections } from '../connections.js';
 import type { Logger } from '../log.js';
+import { exportLimits } from '../metrics.js';
 import { freePort } from '../ports.js';
-import type { ServerSecurity } from '../security.js';
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from './limits.js';
 import { checkOrigin } from './origin.js';
 import { failureOf, PROBLEM_TYPE, parserFailure, problemOf } from './problems.js';
@@ -44,7 +46,8 @@ export interface HttpServerOptions {
   readonly portFlag: string;
   readonly registry: Registry;
   readonly log: Pick<Logger, 'error'>;
-  readonly security: ServerSecurity;
+  /** Null: without TLS. */
+  readonly certificates: ServerCertificates | null;
   readonly access: Access;
   /** Whether this process does its work now. */
   readonly ready: () => Promise<boolean>;
@@ -56,6 +59,7 @@ export interface HttpServerOptions {
 
 export interface HttpServer {
   readonly port: number;
+  readonly scheme: 'http' | 'https';
   close(): Promise<void>;
 }
 
@@ -80,7 +84,7 @@ export function principalOf({ principal, routeOptions }: FastifyRequest): Princi
  * @throws PORT_IN_USE, naming a free port
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { host, port, security } = options;
+  const { host, port, certificates } = options;
   const limits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
   const servers: Server[] = [];
   const app: FastifyInstance = Fastify({
@@ -88,7 +92,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     forceCloseConnections: true,
     routerOptions: { maxParamLength: PARAMETER_CHARACTERS },
     serverFactory(handler) {
-      const server = serverWith(security, limits, handler);
+      const server = serverWith(certificates, limits, handler);
       servers.push(server);
       return server;
     },
@@ -121,12 +125,13 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const address = app.server.address();
   return {
     port: typeof address === 'object' && address ? address.port : port,
+    scheme: certificates === null ? 'http' : 'https',
     close: () => app.close(),
   };
 }
 
 function serverWith(
-  { tls }: ServerSecurity,
+  certificates: ServerCertificates | null,
   limits: HttpLimits,
   handler: Parameters<typeof createServer>[1],
 ): Server {
@@ -138,51 +143,34 @@ function serverWith(
     connectionsCheckingInterval: LOOK_MS,
   };
   const server =
-    tls === null
+    certificates === null
       ? createServer(common, handler)
       : createTlsServer(
           {
             ...common,
-            cert: tls.cert,
-            key: tls.key,
+            ...certificates.context,
             handshakeTimeout: limits.headersMs,
             // Asked of everybody, and checked at the routes: probes come without.
-            ...(tls.clientCa !== null && { ca: tls.clientCa, requestCert: true, rejectUnauthorized: false }),
+            requestCert: certificates.current.clientCa !== null,
+            rejectUnauthorized: false,
           },
           handler,
         );
-  server.maxConnections = limits.maxConnections;
+  if (certificates !== null) certificates.follow(server as HttpsServer);
+  boundConnections(server, limits.maxConnections);
   server.maxRequestsPerSocket = limits.maxConnectionRequests;
   // Cuts a connection whose reader has stopped in the middle of an answer, too.
   server.setTimeout(limits.stalledMs);
-  shareConnections(server, limits.maxConnections / 2);
   return server;
-}
-
-/** Lets no single address have more than `most` connections. */
-function shareConnections(server: Server, most: number): void {
-  const held = new Map<string, number>();
-  server.prependListener('connection', (socket) => {
-    const { remoteAddress } = socket;
-    if (remoteAddress === undefined) return;
-    const count = (held.get(remoteAddress) ?? 0) + 1;
-    if (count > most) return socket.destroy();
-    held.set(remoteAddress, count);
-    socket.once('close', () => {
-      const left = (held.get(remoteAddress) ?? 1) - 1;
-      if (left > 0) held.set(remoteAddress, left);
-      else held.delete(remoteAddress);
-    });
-  });
 }
 
 /** What holds for every route: headers, errors, and who is let in. */
 async function prepare(
   app: FastifyInstance,
-  { security, access, log }: HttpServerOptions,
+  { certificates, access, log }: HttpServerOptions,
   limits: HttpLimits,
 ): Promise<void> {
-  const wantsCertificate = security.tls?.clientCa != null;
+  const wantsCertificate = certificates?.current.clientCa != null;
   // Text is what other sites' pages can send unasked.
   app.removeContentTypeParser('text/plain');
   app.decorateRequest('principal', null);
@@ -217,7 +205,7 @@ async function prepare(
         frameAncestors: ["'none'"],
       },
     },
-    strictTransportSecurity: security.tls !== null,
+    strictTransportSecurity: certificates !== null,
     referrerPolicy: { policy: 'no-referrer' },
   });
 }
@@ -282,11 +270,5 @@ function observe(registry: Registry, servers: readonly Server[], limits: HttpLim
       this.set((await Promise.all(counts)).reduce((sum, count) => sum + count, 0));
     },
   });
-  const limit = new Gauge({
-    name: 'cropstream_http_limit',
-    help: 'Configured limits of the HTTP port, by name; durations in milliseconds.',
-    labelNames: ['limit'],
-    registers,
-  });
-  for (const [name, value] of Object.entries(limits)) limit.set({ limit: name }, value);
+  exportLimits(registry, 'cropstream_http_limit', 'Configured limits of the HTTP port, by name.', limits);
 }

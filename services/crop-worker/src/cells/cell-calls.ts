@@ -20,6 +20,7 @@ export type CellOptions = Pick<
   | 'decoder'
   | 'limits'
   | 'chunkLimits'
+  | 'grpc'
   | 'dataLimits'
   | 'dataCache'
 >;

@@ -154,6 +154,7 @@ function optionsOf(options: CellsOptions, threads: number, index: number, count:
     ...(sources !== undefined && { sources }),
     ...(decoder !== undefined && { decoder }),
     ...(dataLimits !== undefined && { dataLimits }),
+    ...(options.grpc !== undefined && { grpc: options.grpc }),
     ...(dataCache !== undefined && { dataCache }),
     port: port === 0 ? 0 : port + index,
     ...(portFlag !== undefined && { portFlag }),

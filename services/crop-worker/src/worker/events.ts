@@ -28,6 +28,8 @@ export type WorkerEvent =
     }
   /** What reading data took since the last event of this kind. */
   | { readonly kind: 'storage'; readonly since: StorageCounts }
+  /** gRPC connections, and those cut over a limit since the last event of this kind. */
+  | { readonly kind: 'connections'; readonly open: number; readonly cut: number }
   /** What is kept of shards. */
   | { readonly kind: 'shard-memory'; readonly usedBytes: number; readonly limitBytes: number };
 

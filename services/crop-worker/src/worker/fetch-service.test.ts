@@ -9,7 +9,7 @@ import {
   workerService,
 } from '@cropstream/protocol';
 import { reflectionPackage } from '@cropstream/protocol/reflection';
-import { OPEN, OPEN_ACCESS, systemClock } from '@cropstream/runtime';
+import { OPEN_ACCESS, systemClock } from '@cropstream/runtime';
 import { GrpcServer } from '@cropstream/runtime/grpc';
 import { credentials } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -47,7 +47,7 @@ async function serve(limits: Partial<typeof LIMITS> = {}, bytes = BYTES) {
     port: 0,
     portFlag: '--port',
     channel: SERVER_OPTIONS,
-    security: OPEN,
+    certificates: null,
     access: OPEN_ACCESS,
     toStatus,
     services: {

@@ -41,6 +41,8 @@ export function workerMetrics(registry: Registry): (cell: number) => Emit {
   const outboxBytes = gauge('outbox_bytes', 'Bytes of chunks held, being made and reserved for.');
   const outboxLimit = gauge('outbox_limit_bytes', 'The most bytes that the outbox may hold.');
   const outboxChunks = gauge('outbox_chunks', 'Chunks held.');
+  const connections = gauge('connections', 'Connections to the gRPC port.');
+  const cut = counter('connections_cut_total', 'Connections that were cut because they were over a limit.');
   const shardBytes = gauge('shard_memory_bytes', 'Bytes of tables and contents of shards that are kept.');
   const shardLimit = gauge('shard_memory_limit_bytes', 'The most of them, one larger content excepted.');
 
@@ -83,6 +85,10 @@ export function workerMetrics(registry: Registry): (cell: number) => Emit {
         outboxBytes.set({ cell }, event.usedBytes);
         outboxLimit.set({ cell }, event.limitBytes);
         outboxChunks.set({ cell }, event.chunks);
+        break;
+      case 'connections':
+        connections.set({ cell }, event.open);
+        cut.inc(event.cut);
         break;
       case 'storage':
         for (const name of Object.keys(storage) as (keyof StorageCounts)[]) {

@@ -21,8 +21,10 @@ import { reflectionPackage } from '@cropstream/protocol/reflection';
 import {
   type Access,
   type Clock,
+  type GrpcLimits,
   openAccess,
   type Randomness,
+  ServerCertificates,
   type ServerSecurity,
 } from '@cropstream/runtime';
 import { GrpcServer } from '@cropstream/runtime/grpc';
@@ -70,6 +72,8 @@ export interface CropWorkerServiceOptions extends DataAccessOptions {
   readonly limits?: Partial<WorkerLimits>;
   /** @default DEFAULT_CHUNK_LIMITS */
   readonly chunkLimits?: Partial<ChunkLimits>;
+  /** Limits of the gRPC port. @default DEFAULT_GRPC_LIMITS */
+  readonly grpc?: Partial<GrpcLimits>;
 }
 
 export interface CropWorkerService {
@@ -102,8 +106,9 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
       port: options.port,
       portFlag: options.portFlag ?? '--worker-port',
       channel: SERVER_OPTIONS,
-      security: options.security,
+      certificates: options.security.tls && new ServerCertificates(options.security.tls, options.log),
       access,
+      limits: options.grpc ?? {},
       toStatus,
       healthNames: [workerHealthName(id)],
       services: {
@@ -123,6 +128,7 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
     });
     const address = hostPort(options.advertise ?? advertised(host), grpc.port);
     const admission = new Admission({ ...options, id, address });
+    const reportConnections = connectionsOf(grpc, emit);
     const worker = new CropWorker({
       ...options,
       admitted: () => admission.admitted,
@@ -136,7 +142,10 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
       emit: (event) => {
         emit(event);
         // As often as the outbox is told of.
-        if (event.kind === 'outbox') data.report(emit);
+        if (event.kind === 'outbox') {
+          data.report(emit);
+          reportConnections();
+        }
       },
     });
     service = fetchService({ workerId: id, outbox: worker.outbox, clock, limits, emit });
@@ -149,6 +158,16 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
     await parts.close();
     throw error;
   }
+}
+
+/** Tells of a server's connections whenever it is called. */
+function connectionsOf(grpc: GrpcServer, emit: Emit): () => void {
+  let told = 0;
+  return () => {
+    const { open, cut } = grpc.connections;
+    emit({ kind: 'connections', open, cut: cut - told });
+    told = cut;
+  };
 }
 
 interface Running {
