@@ -16,12 +16,13 @@ from fake_run import FakeRun
 from cropstream import CropstreamError
 from cropstream._core.schedule import Positions
 from cropstream._core.slots import positions_of, to_wire
-from cropstream.errors import ChunkNotFound, RunNotFound, WorkerBusy
+from cropstream.errors import ChunkNotFound, RelayBusy, RunNotFound, WorkerBusy, WorkerUnreachable
 from cropstream.v1 import coordinator_pb2, run_pb2, worker_pb2
 
 Fate = Callable[[Positions, int], str]
 """What befalls the n-th fetch (from 0) of a chunk: ok, cut, damaged, short, not-found, unreachable, silent, other or
-busy."""
+busy. Of one through the coordinator, also: gone, or lost after some bytes, where it cannot have the chunk from the
+worker; full, where it relays enough; old, where it cannot relay. There `unreachable` is the coordinator."""
 
 
 class Session:
@@ -37,9 +38,15 @@ class Session:
 class Fleet:
     """Close it, or use it as a context manager."""
 
-    def __init__(self, run: FakeRun | None = None, fate: Fate = lambda chunk, fetch: "ok") -> None:
+    def __init__(
+        self,
+        run: FakeRun | None = None,
+        fate: Fate = lambda chunk, fetch: "ok",
+        relay: Fate = lambda chunk, fetch: "gone",
+    ) -> None:
         self.run = run or FakeRun()
         self.fate = fate
+        self.relay = relay
         self.knows_run = True
         self.refusal: CropstreamError | None = None
         """Ends every attach."""
@@ -53,17 +60,20 @@ class Fleet:
         self.nacks: list[coordinator_pb2.Nack] = []
         self.opened: list[str] = []
         self.fetches: list[tuple[Positions, int]] = []
-        """Each fetch's chunk and offset."""
+        """Each direct fetch's chunk and offset."""
+        self.relays: list[tuple[Positions, int]] = []
+        """Each relayed one's."""
         self.delivered: list[Positions] = []
         """Fetches that were read to their end."""
         self.sessions: list[Session] = []
         self._attempts: dict[Positions, int] = {}
         self._closing = threading.Event()
-        self._server = grpc.server(futures.ThreadPoolExecutor(32))
-        self._server.add_generic_rpc_handlers((_handlers(self),))
-        self.port = self._server.add_insecure_port("127.0.0.1:0")
+        self._servers = [grpc.server(futures.ThreadPoolExecutor(32)) for _ in range(2)]
+        handlers = (_coordinator(self), _worker(self))
+        self.port, self.worker_port = (
+            _serve(server, routes) for server, routes in zip(self._servers, handlers, strict=True)
+        )
         self.target = f"127.0.0.1:{self.port}"
-        self._server.start()
 
     def __enter__(self) -> Fleet:
         return self
@@ -75,7 +85,8 @@ class Fleet:
         self._closing.set()
         for session in self.sessions:
             session.outbox.put(None)
-        self._server.stop(0).wait()
+        for server in self._servers:
+            server.stop(0).wait()
 
     def kill_streams(self, error: CropstreamError | None = None) -> None:
         """Ends every attach stream, as a dying coordinator does, or with an error of its own."""
@@ -91,7 +102,7 @@ class Fleet:
         ready = coordinator_pb2.ChunkReady(
             chunk=to_wire(chunk),
             attempt=attempt,
-            location=run_pb2.Location(worker_id=f"w{attempt}", address=self.target),
+            location=run_pb2.Location(worker_id=f"w{attempt}", address=f"127.0.0.1:{self.worker_port}"),
             bytes=self.run.chunk(chunk)[0].payload_bytes,
         )
         for _ in range(2 if self.repeats else 1):
@@ -185,17 +196,37 @@ class Fleet:
     # The workers.
 
     def fetch_chunk(self, request: worker_pb2.FetchChunkRequest, context: grpc.ServicerContext) -> Iterator[bytes]:
+        return self._chunk(request, context, self.fate, self.fetches)
+
+    def relay_chunk(self, request: worker_pb2.FetchChunkRequest, context: grpc.ServicerContext) -> Iterator[bytes]:
+        assert request.process == self.attaches[-1].process
+        return self._chunk(request, context, self.relay, self.relays)
+
+    def _chunk(
+        self,
+        request: worker_pb2.FetchChunkRequest,
+        context: grpc.ServicerContext,
+        choose: Fate,
+        fetches: list[tuple[Positions, int]],
+    ) -> Iterator[bytes]:
         chunk = Positions(request.chunk.epoch, request.chunk.first, request.chunk.last)
         with self.lock:
-            number = sum(fetched == chunk for fetched, _ in self.fetches)
-            self.fetches.append((chunk, request.offset))
-        fate = self.fate(chunk, number)
+            number = sum(fetched == chunk for fetched, _ in fetches)
+            fetches.append((chunk, request.offset))
+        fate = choose(chunk, number)
+        gone = WorkerUnreachable(worker=request.worker_id, reason="it is gone")
         if fate == "unreachable":
             context.abort(grpc.StatusCode.UNAVAILABLE, "connection reset")
         if fate == "not-found":
             fail(context, ChunkNotFound(chunk=str(chunk)))
         if fate == "busy":
             fail(context, WorkerBusy(streams=9, limit=9))
+        if fate == "gone":
+            fail(context, gone)
+        if fate == "full":
+            fail(context, RelayBusy(streams=9, waiting=9))
+        if fate == "old":
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "the server does not implement it")
         if fate == "silent":
             self._closing.wait(20)
             return
@@ -207,6 +238,8 @@ class Fleet:
         for piece, at in enumerate(range(request.offset, len(data), size)):
             if piece == 2 and fate == "cut":
                 context.abort(grpc.StatusCode.UNAVAILABLE, "connection reset")
+            if piece == 2 and fate == "lost":
+                fail(context, gone)
             if piece == 2 and fate == "short":
                 return
             frame = worker_pb2.Frame(offset=at, data=bytes(data[at : at + size]))
@@ -226,9 +259,9 @@ def fail(context: grpc.ServicerContext, error: CropstreamError) -> NoReturn:
     raise AssertionError("abort raises")
 
 
-def _handlers(fleet: Fleet) -> grpc.GenericRpcHandler:
+def _coordinator(fleet: Fleet) -> dict[str, Any]:
     messages = coordinator_pb2
-    routes: dict[str, Any] = {
+    return {
         "/cropstream.v1.Coordinator/OpenRun": grpc.unary_unary_rpc_method_handler(
             fleet.open_run, messages.OpenRunRequest.FromString, run_pb2.RunInfo.SerializeToString
         ),
@@ -239,12 +272,27 @@ def _handlers(fleet: Fleet) -> grpc.GenericRpcHandler:
             fleet.attach, messages.AttachRequest.FromString, messages.AttachResponse.SerializeToString
         ),
         "/cropstream.v1.Worker/FetchChunk": grpc.unary_stream_rpc_method_handler(
+            fleet.relay_chunk, worker_pb2.FetchChunkRequest.FromString
+        ),
+    }
+
+
+def _worker(fleet: Fleet) -> dict[str, Any]:
+    return {
+        "/cropstream.v1.Worker/FetchChunk": grpc.unary_stream_rpc_method_handler(
             fleet.fetch_chunk, worker_pb2.FetchChunkRequest.FromString
         ),
     }
+
+
+def _serve(server: grpc.Server, routes: dict[str, Any]) -> int:
+    """Its port."""
 
     class Routes(grpc.GenericRpcHandler):
         def service(self, call: grpc.HandlerCallDetails) -> Any:
             return routes.get(call.method)
 
-    return Routes()
+    server.add_generic_rpc_handlers((Routes(),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    return port

@@ -31,6 +31,7 @@ export async function connect(
   settings: Settings,
   state: LoaderState | null,
   transport: Transport,
+  relaying: (problem: string) => void,
 ): Promise<Connection> {
   const { clock = systemClock, randomness = systemRandomness, signal } = options;
   const random = () => randomness.uniform();
@@ -68,6 +69,8 @@ export async function connect(
     endStep,
     prefetch: prefetchOf(run, settings),
     selection: { params: settings.params, excludeFields },
+    relay: settings.relay,
+    relaying,
     timeoutMs,
   });
   return { run, stream, length, limitMs };

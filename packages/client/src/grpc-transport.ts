@@ -13,6 +13,7 @@ import {
 } from '@cropstream/protocol';
 import { type ClientSecurity, type Clock, systemClock, type Timer } from '@cropstream/runtime';
 import { GrpcAccess } from '@cropstream/runtime/grpc-access';
+import { ChannelPool } from '@cropstream/runtime/grpc-channels';
 import type { ClientReadableStream, ServiceError } from '@grpc/grpc-js';
 import type { AttachHandlers, AttachStream, FetchCall, FetchHandlers, Transport } from './core/transport.js';
 
@@ -20,8 +21,6 @@ import type { AttachHandlers, AttachStream, FetchCall, FetchHandlers, Transport 
 const GET_RUN_MS = 10_000;
 /** Opening a run may index its dataset first: millions of files on slow storage. */
 const OPEN_RUN_MS = 30 * 60_000;
-/** A channel to a worker that was not asked for so long is closed. */
-const IDLE_MS = 30_000;
 /** A stream that we ended is cut when the peer has not ended it by then. */
 const LINGER_MS = 1000;
 
@@ -29,18 +28,12 @@ interface Cancellable {
   cancel(): void;
 }
 
-interface WorkerChannel {
-  /** Its address, and the name that it is verified by. */
-  readonly key: string;
-  readonly client: WorkerClient;
-  calls: number;
-  idle: Timer | null;
-}
-
-/** Calls over gRPC: one channel to the coordinator, and one to each worker while it is used. */
+/** Calls over gRPC: one channel to the coordinator, one more for what it relays, and one to each worker while it is used. */
 export class GrpcTransport implements Transport {
   readonly #coordinator: CoordinatorClient;
-  readonly #workers = new Map<string, WorkerChannel>();
+  readonly #workers: ChannelPool<WorkerClient>;
+  /** To the coordinator, once chunks come through it. */
+  #relay: WorkerClient | null = null;
   /** Streams to the coordinator that have not ended yet. */
   readonly #streams = new Set<Cancellable>();
   /** Other calls under way. */
@@ -59,6 +52,10 @@ export class GrpcTransport implements Transport {
       ...CLIENT_OPTIONS,
       ...this.#access.coordinatorOptions,
     });
+    this.#workers = new ChannelPool(({ address, tlsName }) => {
+      const options = { ...CLIENT_OPTIONS, ...this.#access.options(tlsName) };
+      return new WorkerClient(address, this.#access.credentials, options);
+    }, clock);
   }
 
   openRun(specJson: string): Promise<RunInfo> {
@@ -104,24 +101,18 @@ export class GrpcTransport implements Transport {
   }
 
   fetch(location: Location, request: FetchChunkRequest, handlers: FetchHandlers): FetchCall {
-    const channel = this.#channelTo(location);
-    channel.calls++;
-    const call = channel.client.fetchChunk(request, this.#access.metadata());
-    this.#calls.add(call);
-    const stream = follow<Frame>(call, location.address, {
-      data: (frame) => handlers.frame(frame),
-      ended: (error) => handlers.ended(error),
-      settled: () => {
-        this.#calls.delete(call);
-        this.#leave(channel);
-      },
+    const { client, release } = this.#workers.take(location);
+    return this.#fetch(client, location.address, request, handlers, release);
+  }
+
+  relay(request: FetchChunkRequest, handlers: FetchHandlers): FetchCall {
+    this.#relay ??= new WorkerClient(this.target, this.#access.credentials, {
+      ...CLIENT_OPTIONS,
+      ...this.#access.coordinatorOptions,
+      // A connection of its own: what the coordinator says must not wait behind megabytes.
+      'grpc.use_local_subchannel_pool': 1,
     });
-    return {
-      cancel: () => {
-        stream.open = false;
-        call.cancel();
-      },
-    };
+    return this.#fetch(this.#relay, this.target, request, handlers, () => {});
   }
 
   async close(): Promise<void> {
@@ -137,12 +128,34 @@ export class GrpcTransport implements Transport {
       });
     }
     for (const stream of this.#streams) stream.cancel();
-    for (const { client, idle } of this.#workers.values()) {
-      idle?.cancel();
-      client.close();
-    }
-    this.#workers.clear();
+    this.#workers.close();
+    this.#relay?.close();
     this.#coordinator.close();
+  }
+
+  #fetch(
+    client: WorkerClient,
+    target: string,
+    request: FetchChunkRequest,
+    handlers: FetchHandlers,
+    settled: () => void,
+  ): FetchCall {
+    const call = client.fetchChunk(request, this.#access.metadata());
+    this.#calls.add(call);
+    const stream = follow<Frame>(call, target, {
+      data: (frame) => handlers.frame(frame),
+      ended: (error) => handlers.ended(error),
+      settled: () => {
+        this.#calls.delete(call);
+        settled();
+      },
+    });
+    return {
+      cancel: () => {
+        stream.open = false;
+        call.cancel();
+      },
+    };
   }
 
   #unary<T>(start: (done: (error: ServiceError | null, value: T) => void) => Cancellable): Promise<T> {
@@ -153,29 +166,6 @@ export class GrpcTransport implements Transport {
         else resolve(value);
       });
       this.#calls.add(call);
-    });
-  }
-
-  #channelTo({ address, tlsName }: Location): WorkerChannel {
-    const key = `${address} ${tlsName}`;
-    let channel = this.#workers.get(key);
-    if (channel === undefined) {
-      const options = { ...CLIENT_OPTIONS, ...this.#access.options(tlsName) };
-      const client = new WorkerClient(address, this.#access.credentials, options);
-      channel = { key, client, calls: 0, idle: null };
-      this.#workers.set(key, channel);
-    }
-    channel.idle?.cancel();
-    channel.idle = null;
-    return channel;
-  }
-
-  #leave(channel: WorkerChannel): void {
-    channel.calls--;
-    if (channel.calls > 0 || this.#workers.get(channel.key) !== channel) return;
-    channel.idle = this.clock.timer(IDLE_MS, () => {
-      this.#workers.delete(channel.key);
-      channel.client.close();
     });
   }
 }

@@ -6,6 +6,7 @@ export { CropstreamError } from '@cropstream/errors';
 export { type ClientSecurity, clientSecurity, type TlsOptions } from '@cropstream/runtime';
 export { Batch, type BatchContent, type FieldColumn, type Substitution } from './core/batch.js';
 export { ParamTable } from './core/params.js';
+export type { RelayMode } from './core/routes.js';
 export type { FieldInfo, RunInfo, ViewInfo } from './core/run.js';
 export type { Dtype, Tensor, TensorArrays } from './core/tensor.js';
 export type { AttachHandlers, AttachStream, FetchCall, FetchHandlers, Transport } from './core/transport.js';

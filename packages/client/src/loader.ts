@@ -51,7 +51,9 @@ export class MultiCropLoader implements AsyncIterable<Batch> {
       await own?.close();
     };
     try {
-      const connection = await connect(options, settings, state, transport);
+      const connection = await connect(options, settings, state, transport, (problem) => {
+        if (own !== null) warnOfRelay(settings.target, problem);
+      });
       stream = connection.stream;
       signal?.addEventListener('abort', release);
       if (signal?.aborted) await release();
@@ -122,6 +124,14 @@ export class MultiCropLoader implements AsyncIterable<Batch> {
   async close(): Promise<void> {
     await this.release();
   }
+}
+
+function warnOfRelay(target: string, problem: string): void {
+  process.emitWarning(`${problem}; its batches come through the coordinator at ${target}`, {
+    code: 'CROPSTREAM_RELAYED',
+    detail:
+      'They are the same batches, but one process sends those of all trainers that draw so: docs/fleet.md says what it costs. relay: "always" (CROPSTREAM_RELAY) leaves out the dialling, "never" makes it an error.',
+  });
 }
 
 function grpcTransport({ token, clock }: LoaderOptions, { target, tls }: Settings): GrpcTransport {

@@ -1,6 +1,7 @@
 import { failure } from '@cropstream/errors';
 import type { Clock, Randomness, TlsOptions } from '@cropstream/runtime';
 import { z } from 'zod';
+import type { RelayMode } from './core/routes.js';
 import type { Transport } from './core/transport.js';
 import type { LoaderState } from './state.js';
 import { flag, integer, text, validate } from './validation.js';
@@ -51,6 +52,12 @@ export interface LoaderOptions {
   /** Fields to leave out of batches. @default [] */
   readonly excludeFields?: readonly string[] | undefined;
   /**
+   * How chunks come from the workers: `auto` dials each, and draws through the coordinator what cannot be reached;
+   * `always` draws all through the coordinator, `never` nothing.
+   * @default the environment's CROPSTREAM_RELAY, or `auto`
+   */
+  readonly relay?: RelayMode | undefined;
+  /**
    * TLS to the coordinator and to workers: true for certificates of the well-known authorities, or files of one's own.
    * @default CROPSTREAM_TLS, _CA, _CERT, _KEY and _SERVER_NAME of the environment; without them none
    */
@@ -70,6 +77,9 @@ export interface LoaderOptions {
 }
 
 const path = text().optional();
+
+const RELAY_MODES = ['auto', 'always', 'never'] as const satisfies readonly RelayMode[];
+const relayMode = z.enum(RELAY_MODES, { error: `one of ${RELAY_MODES.join(', ')}` });
 
 const plainOptionsSchema = z.strictObject({
   target: text(),
@@ -97,13 +107,18 @@ const plainOptionsSchema = z.strictObject({
       error: 'true, false, or an object with ca, cert, key and serverName',
     })
     .optional(),
+  relay: relayMode.optional(),
   timeoutMs: integer(1).default(60_000),
 });
 
-export type Settings = Omit<z.output<typeof plainOptionsSchema>, 'rank' | 'worldSize' | 'consumer'> & {
+export type Settings = Omit<
+  z.output<typeof plainOptionsSchema>,
+  'rank' | 'worldSize' | 'consumer' | 'relay'
+> & {
   readonly rank: number;
   readonly worldSize: number;
   readonly consumer: string;
+  readonly relay: RelayMode;
 };
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -134,7 +149,16 @@ export function resolveOptions(options: LoaderOptions, environment: Environment)
   if (rank === null && worldSize > 1) {
     throw invalid('RANK', 'unset', `an integer in [0, ${worldSize}), as the world size is ${worldSize}`);
   }
-  return { ...settings, worldSize, rank: rank ?? 0, consumer: settings.consumer ?? consumerOf(environment) };
+  const consumer = settings.consumer ?? consumerOf(environment);
+  const relay = settings.relay ?? relayOf(environment);
+  return { ...settings, worldSize, rank: rank ?? 0, consumer, relay };
+}
+
+function relayOf({ CROPSTREAM_RELAY: value }: Environment): RelayMode {
+  if (value === undefined || value === '') return 'auto';
+  const mode = RELAY_MODES.find((known) => known === value);
+  if (mode === undefined) throw invalid('CROPSTREAM_RELAY', value, `one of ${RELAY_MODES.join(', ')}`);
+  return mode;
 }
 
 function integerOf(environment: Environment, name: string, min: number): number | null {

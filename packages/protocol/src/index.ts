@@ -34,5 +34,11 @@ export {
 } from './generated/cropstream/v1/worker.js';
 export { CLIENT_OPTIONS, SERVER_OPTIONS } from './options.js';
 export { PARAM_COLUMNS } from './params.js';
-export { WorkerClient, workerHealthName, workerService } from './services.js';
+export {
+  RelayedWorkerClient,
+  relayedWorkerService,
+  WorkerClient,
+  workerHealthName,
+  workerService,
+} from './services.js';
 export { PROTOCOL_VERSION } from './version.js';

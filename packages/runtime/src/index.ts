@@ -60,3 +60,4 @@ export {
   urlVariable,
 } from './variables.js';
 export { VERSION } from './version.js';
+export { Watchdog } from './watchdog.js';

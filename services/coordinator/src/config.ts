@@ -43,6 +43,23 @@ const LIMITS: LimitTable<CoordinatorLimits> = {
     'CROPSTREAM_MAX_UNREACHABLE',
     'Fetches of one chunk that may find its living worker unreachable before the trainer is told',
   ],
+  relayBytes: [
+    'CROPSTREAM_RELAY_BYTES',
+    'Memory for chunks that are relayed: a stream at once for each 7 MiB',
+  ],
+  maxRelays: ['CROPSTREAM_MAX_RELAYS', 'Calls for relayed chunks that may wait for their turn'],
+  relayTurnMs: [
+    'CROPSTREAM_RELAY_TURN',
+    'A relayed chunk whose turn does not come for so long is refused; the client asks again',
+  ],
+  relaySilentMs: [
+    'CROPSTREAM_RELAY_SILENT',
+    'A worker that sends nothing of a relayed chunk for so long is taken for gone',
+  ],
+  relayStalledMs: [
+    'CROPSTREAM_RELAY_STALLED',
+    'A relayed stream whose trainer takes nothing for so long is ended',
+  ],
 };
 
 /** The coordinator's environment. */

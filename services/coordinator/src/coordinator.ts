@@ -85,6 +85,11 @@ export class Coordinator {
     return this.#stopping.signal.aborted;
   }
 
+  /** The workers that it knows of. */
+  get living(): LivingWorkers {
+    return this.#living;
+  }
+
   /** Attachments at this coordinator now. */
   get attachments(): ReadonlySet<Attachment> {
     return this.#attachments;

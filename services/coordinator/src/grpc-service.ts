@@ -12,7 +12,7 @@ import { type Coordinator, requireProtocol } from './coordinator.js';
 import type { RunCatalog } from './runs.js';
 
 /** A service asks nothing of a coordinator by gRPC: workers and coordinators meet in the store. */
-const DRAWING: readonly Role[] = ['trainer', 'operator'];
+export const DRAWING: readonly Role[] = ['trainer', 'operator'];
 
 export const COORDINATOR_ROLES = {
   openRun: DRAWING,

@@ -30,6 +30,16 @@ export interface CoordinatorLimits {
   readonly maxDeaths: number;
   /** Fetches of one chunk that may find its living worker unreachable before the attachment is ended. */
   readonly maxUnreachable: number;
+  /** Memory for chunks on their way from workers to trainers that cannot reach these: so many streams at once. */
+  readonly relayBytes: number;
+  /** Calls for relayed chunks that may wait for their turn. */
+  readonly maxRelays: number;
+  /** A relayed chunk whose turn does not come for so long is refused, and asked for again. */
+  readonly relayTurnMs: number;
+  /** A worker that sends no frame of a relayed chunk for so long is taken for gone. */
+  readonly relaySilentMs: number;
+  /** A relayed stream whose trainer takes nothing for so long is ended. */
+  readonly relayStalledMs: number;
 }
 
 export const DEFAULT_LIMITS: CoordinatorLimits = {
@@ -48,4 +58,9 @@ export const DEFAULT_LIMITS: CoordinatorLimits = {
   hedgePercent: 5,
   maxDeaths: 5,
   maxUnreachable: 3,
+  relayBytes: 256 << 20,
+  maxRelays: 4096,
+  relayTurnMs: 5000,
+  relaySilentMs: 1000,
+  relayStalledMs: 10_000,
 };

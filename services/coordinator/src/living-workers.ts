@@ -34,6 +34,16 @@ export class LivingWorkers {
     return this.#workers;
   }
 
+  /** The worker of that id, as it was last known while the store is away; null: it is gone. */
+  async find(id: string): Promise<WorkerRecord | null> {
+    try {
+      await this.including([id]);
+    } catch (error) {
+      if (!this.#workers.has(id)) throw error;
+    }
+    return this.#workers.get(id) ?? null;
+  }
+
   async #look(): Promise<void> {
     const at = this.clock.now();
     this.#workers = new Map((await this.store.workers()).map((worker) => [worker.id, worker]));

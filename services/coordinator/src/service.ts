@@ -24,6 +24,7 @@ import { COORDINATOR_ROLES, coordinatorHandlers } from './grpc-service.js';
 import { dashboardRoutes } from './http/dashboard.js';
 import { type CoordinatorLimits, DEFAULT_LIMITS } from './limits.js';
 import { observe, observeConnections } from './metrics.js';
+import { openRelay } from './relay/relay.js';
 import { RunCatalog } from './runs.js';
 
 export interface CoordinatorServiceOptions {
@@ -107,6 +108,9 @@ async function listen(
   certificates?.observe(registry);
   const access = openAccess(options.security, { clock, log });
   const coordinator = new Coordinator({ id, catalog, store, broker, clock, limits, observer });
+  const peers = new GrpcAccess(options.peers);
+  const find = (workerId: string) => coordinator.living.find(workerId);
+  const relay = openRelay({ find, peers, clock, limits, registry });
   const grpc = await GrpcServer.listen({
     host,
     port,
@@ -123,6 +127,7 @@ async function listen(
         implementation: coordinatorHandlers(catalog, coordinator),
         roles: COORDINATOR_ROLES,
       },
+      'cropstream.v1.Worker': relay.service,
     },
     reflection: reflectionPackage(),
   }).catch(async (error) => {
@@ -131,7 +136,7 @@ async function listen(
     throw error;
   });
   observeConnections(registry, grpc, options.grpc ?? {});
-  const gate = new Gate({ store, clock, log, dial: dialBy(new GrpcAccess(options.peers)) });
+  const gate = new Gate({ store, clock, log, dial: dialBy(peers) });
   const ready = async () => gate.admitted(await store.workers()).length > 0;
   const closeGrpc = async (graceMs: number) => {
     grpc.notServing();
@@ -139,6 +144,7 @@ async function listen(
     await coordinator.stop();
     await grpc.stop(graceMs);
     access.close();
+    relay.close();
   };
   const http =
     httpPort === null

@@ -1,5 +1,5 @@
-import type { Fleet } from './fleet.js';
-import { FINGERPRINT } from './scenario.js';
+import { type Fleet, RELAY_PLACES } from './fleet.js';
+import { FINGERPRINT, ROW_BYTES } from './scenario.js';
 import type { Job } from './trainers.js';
 
 const EVERY_MS = 250;
@@ -13,12 +13,24 @@ interface Held {
 export function watchMemory(fleet: Fleet, jobs: readonly Job[]): void {
   const { world, server } = fleet;
   const windows = jobs.reduce((sum, job) => sum + job.windowChunks, 0);
+  const chunkBytes = ROW_BYTES * Math.max(...world.scenario.runs.map(({ spec }) => spec.chunk_size));
   const look = () => {
     for (const process of fleet.workers) {
       if (!process) continue;
       const { usedBytes, limitBytes } = process.worker.outbox;
       if (usedBytes > limitBytes) {
         world.violation(`${process.part.name} holds ${usedBytes} bytes in an outbox of ${limitBytes}`);
+      }
+    }
+    for (const process of fleet.coordinators) {
+      if (!process) continue;
+      const { streams, heldBytes } = process.relayed;
+      // Two frames each, of a chunk at most.
+      const most = 2 * RELAY_PLACES * chunkBytes;
+      if (streams > RELAY_PLACES || heldBytes > most) {
+        world.violation(
+          `${process.part.name} relays ${streams} streams and holds ${heldBytes} bytes of ${most}`,
+        );
       }
     }
     for (const { processes } of jobs.flatMap(({ slots }) => slots)) {
@@ -122,6 +134,10 @@ export async function checkNothingLeft(fleet: Fleet): Promise<void> {
   for (const process of fleet.coordinators) {
     if (process && process.coordinator.attachments.size > 0) {
       left.push(`${process.coordinator.attachments.size} attachments of ${process.part.name}`);
+    }
+    const { streams, waiting, heldBytes } = process?.relayed ?? { streams: 0, waiting: 0, heldBytes: 0 };
+    if (streams + waiting + heldBytes > 0) {
+      left.push(`${streams} relayed streams, ${waiting} waiting, ${heldBytes} bytes of them`);
     }
   }
   for (const process of fleet.workers) {

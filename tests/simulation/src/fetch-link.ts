@@ -4,16 +4,20 @@ import type { fetchService } from '@cropstream/crop-worker';
 import type { CropstreamError } from '@cropstream/errors';
 import { type FetchChunkRequest, type Frame, fromStatus } from '@cropstream/protocol';
 import { Lane } from './lane.js';
-import { type Network, unreachable, type WorkerService } from './network.js';
+import { type ChunkServer, type Network, unreachable } from './network.js';
 import type { Part } from './part.js';
 
-export type ChunkService = ReturnType<typeof fetchService>;
-type GrpcCall = Parameters<ChunkService['fetchChunk']>[0];
+type GrpcCall = Parameters<ReturnType<typeof fetchService>['fetchChunk']>[0];
+
+/** A worker's own service, or a coordinator's that relays. */
+export interface ChunkService {
+  fetchChunk(call: GrpcCall): void;
+}
 
 /** What a chunk's memory looks like to a client that reads a frame after it returned. */
 const REUSED = 0xee;
 
-/** One FetchChunk call: the worker's own service at one end, the client's handlers at the other. */
+/** One FetchChunk call: the service of a worker or a relaying coordinator at one end, the client's handlers at the other. */
 export class FetchLink {
   readonly #up: Lane;
   readonly #down: Lane;
@@ -31,7 +35,7 @@ export class FetchLink {
     this.#down = new Lane(network.world.clock);
   }
 
-  open(request: FetchChunkRequest, find: () => WorkerService | null): void {
+  open(request: FetchChunkRequest, find: () => ChunkServer | null): void {
     if (!this.client.alive) return;
     const { log } = this.network.world;
     const { first, last } = request.chunk ?? {};

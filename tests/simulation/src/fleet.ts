@@ -1,15 +1,24 @@
 import { loadTransforms } from '@cropstream/augment';
 import type { RunRecord } from '@cropstream/broker';
-import { Coordinator, type CoordinatorObserver, DEFAULT_LIMITS, RunCatalog } from '@cropstream/coordinator';
+import {
+  Coordinator,
+  type CoordinatorObserver,
+  DEFAULT_LIMITS,
+  RELAY_STREAM_BYTES,
+  type RelayedCall,
+  RunCatalog,
+  relayService,
+} from '@cropstream/coordinator';
 import { CropWorker, DEFAULT_WORKER_LIMITS, fetchService, type Log } from '@cropstream/crop-worker';
 import { FileManifestBuilder, type Manifest } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
+import type { Frame } from '@cropstream/protocol';
 import { runDigest } from '@cropstream/spec';
 import { brokerOf, storeOf, Wakes } from './calls.js';
 import { type Disk, makerOf } from './chunks.js';
 import type { Network } from './network.js';
 import { Part } from './part.js';
-import { FINGERPRINT, ROW_BYTES, type RunScenario } from './scenario.js';
+import { FINGERPRINT, ROW_BYTES, type RunScenario, workerAddress } from './scenario.js';
 import type { Server } from './server.js';
 import type { World } from './world.js';
 
@@ -50,9 +59,14 @@ function manifestOf(samples: number): Manifest {
   return manifest;
 }
 
+/** Chunks that a coordinator relays at once. */
+export const RELAY_PLACES = 3;
+
 export interface CoordinatorProcess {
   readonly part: Part;
   readonly coordinator: Coordinator;
+  /** What it relays now. */
+  readonly relayed: { readonly streams: number; readonly waiting: number; readonly heldBytes: number };
 }
 
 export interface WorkerProcess {
@@ -136,11 +150,35 @@ export class Fleet {
         hedgeWon: () => world.counts.hedgesWon++,
       },
     });
-    const process = { part, coordinator };
+    const relayed = { streams: 0, waiting: 0, heldBytes: 0 };
+    const relays = relayService<Frame, RelayedCall<Frame>>({
+      admit: async ({ request }) => request.process,
+      find: (workerId) => coordinator.living.find(workerId),
+      open: (worker, request) => network.readerOf(part, worker, request),
+      bytesOf: ({ data }) => data.length,
+      clock,
+      // Few places, so that relays wait for their turns.
+      limits: { ...DEFAULT_LIMITS, relayBytes: RELAY_PLACES * RELAY_STREAM_BYTES },
+      observer: {
+        streams(active, waiting) {
+          relayed.streams = active;
+          relayed.waiting = waiting;
+        },
+        held(bytes) {
+          relayed.heldBytes += bytes;
+        },
+        sent() {},
+        ended: (outcome) => {
+          if (outcome === 'whole') world.counts.relayed++;
+        },
+      },
+    });
+    const process = { part, coordinator, relayed };
     this.coordinators[slot] = process;
     network.addCoordinator({
       part,
       connect: (channel) => coordinator.connect(channel),
+      relays,
       getRun: async (name) => (await catalog.byName(name)).info,
       // What RunCatalog.open does, without a folder to index.
       openRun: async (specJson) => {
@@ -168,7 +206,7 @@ export class Fleet {
     const { world, network } = this;
     const { scenario } = world;
     const part = this.#part(`worker-${slot}`);
-    const address = `worker-${slot}:1`;
+    const address = workerAddress(slot);
     const limitsOf = scenario.worker;
     const maxChunkBytes = ROW_BYTES * Math.max(...scenario.runs.map(({ spec }) => spec.chunk_size));
     const limits = {

@@ -1,8 +1,10 @@
+import type { WorkerRecord } from '@cropstream/broker';
 import type { AttachHandlers, AttachStream, FetchCall, FetchHandlers, Transport } from '@cropstream/client';
-import type { AttachChannel, Connection } from '@cropstream/coordinator';
+import type { AttachChannel, Connection, FrameReader } from '@cropstream/coordinator';
 import { type CropstreamError, failure } from '@cropstream/errors';
 import {
   type FetchChunkRequest,
+  type Frame,
   fromStatus,
   type Location,
   type RunInfo,
@@ -11,6 +13,7 @@ import {
 import { AttachLink } from './attach-link.js';
 import { type ChunkService, FetchLink } from './fetch-link.js';
 import type { Part } from './part.js';
+import type { Reach } from './scenario.js';
 import type { World } from './world.js';
 
 /** What a coordinator process serves. */
@@ -19,9 +22,11 @@ export interface CoordinatorService {
   openRun(specJson: string): Promise<RunInfo>;
   getRun(name: string): Promise<RunInfo>;
   connect(channel: AttachChannel): Connection;
+  readonly relays: ChunkService;
 }
 
-export interface WorkerService {
+/** Who serves chunks: a worker, or a coordinator that relays them. */
+export interface ChunkServer {
   readonly part: Part;
   readonly service: ChunkService;
 }
@@ -34,7 +39,7 @@ const UNARY_MS = 10_000;
 export class Network {
   readonly coordinators = new Set<CoordinatorService>();
   /** By address: a worker that restarts comes back at the same one. */
-  readonly workers = new Map<string, WorkerService>();
+  readonly workers = new Map<string, ChunkServer>();
   readonly streams = new Set<AttachLink>();
 
   constructor(readonly world: World) {}
@@ -44,7 +49,7 @@ export class Network {
     service.part.onCrash(() => this.coordinators.delete(service));
   }
 
-  addWorker(address: string, worker: WorkerService): void {
+  addWorker(address: string, worker: ChunkServer): void {
     this.workers.set(address, worker);
     worker.part.onCrash(() => {
       if (this.workers.get(address) === worker) this.workers.delete(address);
@@ -57,13 +62,14 @@ export class Network {
   }
 
   /** What a trainer calls with. */
-  transportOf(part: Part): Transport {
+  transportOf(part: Part, reach: Reach): Transport {
     return {
       target: TARGET,
       openRun: (specJson) => this.#unary(part, (service) => service.openRun(specJson)),
       getRun: (name) => this.#unary(part, (service) => service.getRun(name)),
       attach: (handlers) => this.#attach(part, handlers),
-      fetch: (location, request, handlers) => this.#fetch(part, location, request, handlers),
+      fetch: (location, request, handlers) => this.#fetch(part, reach, location, request, handlers),
+      relay: (request, handlers) => this.#relay(part, request, handlers),
       close: async () => {},
     };
   }
@@ -102,9 +108,61 @@ export class Network {
     return link.stream;
   }
 
-  #fetch(part: Part, { address }: Location, request: FetchChunkRequest, handlers: FetchHandlers): FetchCall {
+  /** What a coordinator reads of a worker to relay it. */
+  readerOf(part: Part, { address }: WorkerRecord, request: FetchChunkRequest): FrameReader<Frame> {
+    const arrived: (Frame | null)[] = [];
+    let failed: CropstreamError | null = null;
+    let waiting: { resolve(frame: Frame | null): void; reject(error: CropstreamError): void } | null = null;
+    const settle = () => {
+      const frame = arrived.shift();
+      if (frame !== undefined) waiting?.resolve(frame);
+      else if (failed !== null) waiting?.reject(failed);
+      else return;
+      waiting = null;
+    };
+    const handlers: FetchHandlers = {
+      frame: (frame) => {
+        arrived.push({ ...frame, data: Buffer.from(frame.data) });
+        if (waiting !== null) settle();
+      },
+      ended: (error) => {
+        if (error === null) arrived.push(null);
+        else failed = error;
+        if (waiting !== null) settle();
+      },
+    };
     const link = new FetchLink(this, part, address, handlers);
     link.open(request, () => this.workers.get(address) ?? null);
+    return {
+      next: () =>
+        new Promise((resolve, reject) => {
+          waiting = { resolve, reject };
+          settle();
+        }),
+      cancel: () => link.cancel(),
+    };
+  }
+
+  #fetch(
+    part: Part,
+    { unreachable: out, refused }: Reach,
+    { address }: Location,
+    request: FetchChunkRequest,
+    handlers: FetchHandlers,
+  ): FetchCall {
+    const link = new FetchLink(this, part, address, handlers);
+    const reached = !out.includes(address);
+    // A dial whose packets are dropped is never answered.
+    if (reached || refused) link.open(request, () => (reached && this.workers.get(address)) || null);
+    return { cancel: () => link.cancel() };
+  }
+
+  #relay(part: Part, request: FetchChunkRequest, handlers: FetchHandlers): FetchCall {
+    const link = new FetchLink(this, part, TARGET, handlers);
+    link.open(request, () => {
+      const service = this.#choose();
+      return service && { part: service.part, service: service.relays };
+    });
     return { cancel: () => link.cancel() };
   }
 }

@@ -8,6 +8,13 @@ export const SAMPLE_BYTES = 12;
 export const ROW_BYTES = SAMPLE_BYTES + 16;
 export const FINGERPRINT = 'f0'.repeat(32);
 
+const MAX_WORKERS = 3;
+
+/** A worker that restarts comes back at the same address. */
+export function workerAddress(slot: number): string {
+  return `worker-${slot}:1`;
+}
+
 export interface RunScenario {
   readonly name: string;
   readonly spec: ResolvedSpec;
@@ -31,6 +38,16 @@ export interface ConsumerScenario {
   /** A state is saved every so many steps. */
   readonly checkpointEvery: number;
   readonly allowUneven: boolean;
+  readonly reach: Reach;
+}
+
+/** By which way a job's trainers draw, and what becomes of the workers' addresses that they dial. */
+export interface Reach {
+  readonly relay: 'auto' | 'always' | 'never';
+  /** Addresses where nothing is reached. */
+  readonly unreachable: readonly string[];
+  /** Whether a dial in vain is answered, or its packets are dropped. */
+  readonly refused: boolean;
 }
 
 /** The chances of one call, message or job to go wrong, and how often whole parts do, while the world is hostile. */
@@ -101,15 +118,15 @@ const base = parseSpec(
 );
 
 /** A short run drawn from a seed: small numbers, so that windows, epochs and outboxes are met at their ends. */
-export function drawScenario(chance: Chance): Scenario {
+export function drawScenario(chance: Chance, reachChance: Chance): Scenario {
   const runs = Array.from({ length: chance.happens(0.25) ? 2 : 1 }, (_, i) => drawRun(chance, `run-${i}`));
   const consumers = Array.from({ length: chance.integer(1, runs.length === 1 ? 2 : 3) }, (_, i) =>
-    drawConsumer(chance, `job-${i}`, runs[i % runs.length] as RunScenario),
+    drawConsumer(chance, `job-${i}`, runs[i % runs.length] as RunScenario, drawReach(reachChance)),
   );
   return {
     runs,
     consumers,
-    workers: chance.integer(1, 3),
+    workers: chance.integer(1, MAX_WORKERS),
     coordinators: chance.integer(1, 2),
     worker: {
       // With fewer than two a run a worker is busier with whose turn it is than with making chunks.
@@ -141,7 +158,18 @@ function drawRun(chance: Chance, name: string): RunScenario {
   return { name, spec, samples };
 }
 
-function drawConsumer(chance: Chance, name: string, run: RunScenario): ConsumerScenario {
+function drawReach(chance: Chance): Reach {
+  const relay = chance.pick(['auto', 'auto', 'always', 'never'] as const);
+  const refused = chance.happens(0.5);
+  const unreachable = relay === 'never' ? 0 : chance.integer(0, MAX_WORKERS);
+  return {
+    relay,
+    refused,
+    unreachable: Array.from({ length: unreachable }, (_, slot) => workerAddress(slot)),
+  };
+}
+
+function drawConsumer(chance: Chance, name: string, run: RunScenario, reach: Reach): ConsumerScenario {
   const globalBatch = run.spec.global_batch_size;
   const allowUneven = !run.spec.drop_last || chance.happens(0.2);
   const worlds = [1, 2, 3, 4].filter((w) => (allowUneven ? w <= globalBatch : globalBatch % w === 0));
@@ -159,6 +187,7 @@ function drawConsumer(chance: Chance, name: string, run: RunScenario): ConsumerS
     stepMs: chance.spread(1, 80),
     checkpointEvery: chance.integer(1, 8),
     allowUneven,
+    reach,
   };
 }
 

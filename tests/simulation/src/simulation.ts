@@ -30,7 +30,7 @@ export interface Outcome {
 export async function simulate(seed: number, log: ((line: string) => void) | null = null): Promise<Outcome> {
   const scenarioChance = new Chance(seed, 0);
   const clock = new VirtualClock();
-  const scenario = drawScenario(scenarioChance);
+  const scenario = drawScenario(scenarioChance, new Chance(seed, 3));
   let violation: string | null = null;
   const timed = log && ((line: string) => log(`${clock.now().toFixed(1).padStart(9)}  ${line}`));
   const world: World = {

@@ -101,9 +101,10 @@ export class RankSlot {
       endless: true,
       takeover,
       timeoutMs: TIMEOUT_MS,
+      relay: scenario.reach.relay,
       clock: part.clock,
       randomness: new SeededRandomness(chance.scenario.word()),
-      transport: job.network.transportOf(part),
+      transport: job.network.transportOf(part, scenario.reach),
     });
     process.loader = loader;
     for await (const batch of loader) {

@@ -24,6 +24,8 @@ export interface Counts {
   jobsRepeated: number;
   damaged: number;
   resumes: number;
+  /** Chunks that came whole through a coordinator. */
+  relayed: number;
 }
 
 export const NO_COUNTS: Counts = {
@@ -42,6 +44,7 @@ export const NO_COUNTS: Counts = {
   jobsRepeated: 0,
   damaged: 0,
   resumes: 0,
+  relayed: 0,
 };
 
 /** What all parts of one simulated run share. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { RelayMode } from '@cropstream/client';
 import { type Command, Option } from 'commander';
 import { given, integer } from '../flags.js';
 import { interruptible } from '../interrupt.js';
@@ -19,6 +20,7 @@ interface PullOptions {
   readonly consumer?: string;
   readonly takeover?: boolean;
   readonly uneven?: boolean;
+  readonly relay?: RelayMode;
   readonly stepMs: number;
   readonly timeout: number;
   readonly digests?: string;
@@ -44,6 +46,12 @@ export function register(program: Command): void {
     .option('--consumer <id>', 'the job id that the ranks of one job share (default: CROPSTREAM_CONSUMER)')
     .option('--takeover', 'end a live attachment of the same rank')
     .option('--uneven', 'accept batches that differ by one sample between ranks')
+    .addOption(
+      new Option(
+        '--relay <when>',
+        'draw through the coordinator (default: CROPSTREAM_RELAY, else auto)',
+      ).choices(['auto', 'always', 'never'] satisfies RelayMode[]),
+    )
     .option('--step-ms <n>', "milliseconds that a step 'trains': a slow trainer", integer(0), 0)
     .option('--timeout <seconds>', 'give up when no batch came for so long', integer(1), 60)
     .option('--digests <file>', "write each batch's step and own digest, a line a batch", given)
@@ -66,6 +74,7 @@ async function pull(options: PullOptions): Promise<void> {
       ...(options.prefetch !== undefined && { prefetch: { steps: options.prefetch } }),
       ...(options.takeover && { takeover: true }),
       ...(options.uneven && { allowUneven: true }),
+      ...(options.relay !== undefined && { relay: options.relay }),
       startStep: options.fromStep,
       // Without --steps the end is known only once the run is: a little is then made ahead for nobody.
       ...(options.steps !== undefined && { endStep: options.fromStep + options.steps }),

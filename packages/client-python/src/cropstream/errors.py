@@ -309,8 +309,29 @@ class WorkerBusy(CropstreamError, ConnectionError):
     help_template = "Nothing to do: the client asks again. With very many trainers, raise maxStreams (limit {limit}) or add workers."
 
 
+class WorkerUnreachable(CropstreamError, ConnectionError):
+    """A coordinator that relays a chunk has no connection to the worker that holds it, or lost it on the
+    way."""
+
+    code = "WORKER_UNREACHABLE"
+    retryable = True
+    problem_template = "the coordinator cannot have the chunk from worker {worker}: {reason}"
+    help_template = "Nothing to do where the worker has died: its chunks are made again. Otherwise open the way from coordinators to workers."
+
+
+class RelayBusy(CropstreamError, ConnectionError):
+    """A coordinator relays as many chunks at once as it may, and it was not the turn of this one for a
+    while."""
+
+    code = "RELAY_BUSY"
+    retryable = True
+    problem_template = "this coordinator relays {streams} chunks, and {waiting} wait"
+    help_template = "Nothing to do: the client asks again. If it persists, raise CROPSTREAM_RELAY_BYTES, add coordinators, or let trainers reach the workers."
+
+
 class FetchStalled(CropstreamError, TimeoutError):
-    """The reader of a chunk took nothing for so long that the worker ended the stream."""
+    """The reader of a chunk took nothing for so long that the worker, or the coordinator that relays it,
+    ended the stream."""
 
     code = "FETCH_STALLED"
     retryable = True
@@ -637,6 +658,8 @@ ERRORS: dict[str, type[CropstreamError]] = {
     "CHUNK_TOO_LARGE": ChunkTooLarge,
     "CHUNK_NOT_FOUND": ChunkNotFound,
     "WORKER_BUSY": WorkerBusy,
+    "WORKER_UNREACHABLE": WorkerUnreachable,
+    "RELAY_BUSY": RelayBusy,
     "FETCH_STALLED": FetchStalled,
     "CHUNK_DAMAGED": ChunkDamaged,
     "CHUNK_FAILED": ChunkFailed,

@@ -12,6 +12,7 @@ from ._core.arrays import choose_framework
 from ._core.connect import Settings, connect
 from ._core.members import resolve_consumer, resolve_member
 from ._core.output import Output, OutputOptions
+from ._core.routes import resolve_relay
 from ._core.run import RunInfo
 from ._core.schedule import MAX_SAFE_INTEGER
 from ._core.security import Security, Tls, resolve_security
@@ -65,6 +66,9 @@ class MultiCropLoader:
         framework: `torch` or `numpy`; by default PyTorch where it is installed.
         allow_uneven: accept slices that differ by one sample between ranks.
         takeover: end a live process that draws as this rank of this job.
+        relay: how chunks come from the workers: `auto` dials each, and draws through the coordinator what cannot be
+            reached; `always` draws all through the coordinator, `never` nothing. By default CROPSTREAM_RELAY, or
+            `auto`.
         tls: TLS to the coordinator and to workers: True for certificates of the authorities that gRPC knows, or a `Tls`
             with files; by default CROPSTREAM_TLS, _CA, _CERT, _KEY and _SERVER_NAME, and without them none.
         token: what services want of their callers; by default CROPSTREAM_TOKEN, or the file CROPSTREAM_TOKEN_FILE.
@@ -105,6 +109,7 @@ class MultiCropLoader:
         framework: str | None = None,
         allow_uneven: bool = False,
         takeover: bool = False,
+        relay: str | None = None,
         tls: bool | Tls | None = None,
         token: str | None = None,
         timeout: float = 60.0,
@@ -131,6 +136,7 @@ class MultiCropLoader:
             takeover=takeover,
             params=return_params,
             exclude_fields=_field_names(exclude_fields),
+            relay=resolve_relay(relay, os.environ),
             timeout=seconds("timeout", timeout),
         )
         arrays = choose_framework(framework, device, pin_memory)

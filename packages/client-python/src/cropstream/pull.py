@@ -71,6 +71,7 @@ def pull(options: argparse.Namespace) -> Pulled:
                 # Without --steps the end is known only once the run is: a little is then made ahead for nobody.
                 end_step=end,
                 endless=True,
+                relay=options.relay,
                 timeout=options.timeout,
                 framework="numpy",
             )
@@ -158,6 +159,12 @@ def _parser() -> argparse.ArgumentParser:
     flag("--consumer", None, "the job id that the ranks of one job share (default: CROPSTREAM_CONSUMER)")
     flag("--takeover", False, "end a live attachment of the same rank", action="store_true")
     flag("--uneven", False, "accept batches that differ by one sample between ranks", action="store_true")
+    flag(
+        "--relay",
+        None,
+        "draw through the coordinator (default: CROPSTREAM_RELAY, else auto)",
+        choices=("auto", "always", "never"),
+    )
     flag("--step-ms", 0, "milliseconds that a step 'trains': a slow trainer", type=integer(0))
     flag("--timeout", 60, "seconds: give up when no batch came for so long", type=integer(1))
     flag("--digests", None, "write each batch's step and own digest to this file, a line a batch")

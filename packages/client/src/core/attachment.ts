@@ -7,10 +7,9 @@ import type {
   ChunkReady,
   ChunkWaiting,
 } from '@cropstream/protocol';
-import type { Clock, Timer } from '@cropstream/runtime';
+import { type Clock, type Timer, Watchdog } from '@cropstream/runtime';
 import { backoffMs } from './backoff.js';
 import type { AttachStream, Transport } from './transport.js';
-import { Watchdog } from './watchdog.js';
 
 /** As long at most as the transport leaves a coordinator alone that it could not reach. */
 const BACKOFF = { firstMs: 100, maxMs: 2000 };

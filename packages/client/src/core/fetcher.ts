@@ -5,6 +5,7 @@ import { BatchBuilder, type Selection } from './assembly.js';
 import { backoffMs } from './backoff.js';
 import type { Batch } from './batch.js';
 import { type Announcement, ChunkFetch, type FetchOutcome } from './fetch.js';
+import type { Routes } from './routes.js';
 import { keyOf, type PositionRange, type Slot, type StepSlots, toWire } from './slots.js';
 import type { Transport } from './transport.js';
 import type { StepWindow } from './window.js';
@@ -27,6 +28,9 @@ export interface FetcherOptions {
   readonly random: () => number;
   readonly window: StepWindow;
   readonly selection: Selection;
+  readonly routes: Routes;
+  /** The trainer's, as in its Attach. */
+  readonly process: string;
 }
 
 export interface FetcherEvents {
@@ -189,7 +193,7 @@ export class Fetcher {
   }
 
   #start(entry: StepSlots, slot: Slot): void {
-    const { transport, clock, window } = this.options;
+    const { window } = this.options;
     const { chunk, row } = slot;
     const announcement = slot.next as Announcement;
     const id = { runDigest: window.run.digest, ...toWire(chunk) };
@@ -197,7 +201,8 @@ export class Fetcher {
     slot.state = 'fetching';
     slot.next = null;
     this.#fetching++;
-    slot.fetch = new ChunkFetch(transport, clock, id, announcement, sink, (outcome) => {
+    const again = slot.failed?.workerId === announcement.location.workerId;
+    slot.fetch = new ChunkFetch(this.options, id, announcement, again, sink, (outcome) => {
       slot.fetch = null;
       this.#fetching--;
       this.#done(slot, announcement, outcome);

@@ -2,7 +2,7 @@ import { VirtualClock } from '@cropstream/runtime/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { expectExact, openStream, outcome } from '../test/checks.js';
-import { FakeFleet, type FetchFate } from '../test/fake-fleet.js';
+import { FakeFleet, type FetchFate, type RelayFate } from '../test/fake-fleet.js';
 import { FakeRun } from '../test/fake-run.js';
 import type { Batch } from './batch.js';
 
@@ -15,6 +15,8 @@ const FATES: readonly FetchFate[] = [
   'silent',
   'other',
 ];
+
+const RELAY_FATES: readonly RelayFate[] = [...FATES, 'gone', 'lost', 'full', 'away'];
 
 /** mulberry32: a stream of fates from one seed, so that fast-check replays and shrinks a failing schedule. */
 function generator(seed: number): () => number {
@@ -36,6 +38,7 @@ const schedule = fc.record({
   worldSize: fc.integer({ min: 1, max: 3 }),
   steps: fc.integer({ min: 1, max: 4 }),
   trouble: fc.constantFrom(0, 0.1, 0.4),
+  relay: fc.constantFrom('auto' as const, 'always' as const, 'never' as const),
 });
 
 describe('BatchStream under any schedule of arrivals, faults and deaths', () => {
@@ -50,12 +53,15 @@ describe('BatchStream under any schedule of arrivals, faults and deaths', () => 
           delay: () => Math.floor(random() * 50),
           make: () => Math.floor(random() * 300),
           fetch: () => (happens() ? (FATES[Math.floor(random() * FATES.length)] as FetchFate) : 'ok'),
+          relay: () =>
+            happens() ? (RELAY_FATES[Math.floor(random() * RELAY_FATES.length)] as RelayFate) : 'ok',
           repeat: happens,
           drop: () => random() < given.trouble / 4,
         });
         const rank = given.seed % given.worldSize;
         const prefetch = { steps: given.steps, bytes: null };
-        const stream = openStream(fleet, clock, { rank, worldSize: given.worldSize, prefetch, random });
+        const { worldSize, relay } = given;
+        const stream = openStream(fleet, clock, { rank, worldSize, prefetch, random, relay });
         await outcome(clock, stream.start(60_000));
         const overhead = (24 + 3 * 8) / 24;
         for (let step = 0; step < 12; step++) {

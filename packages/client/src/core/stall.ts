@@ -22,10 +22,11 @@ export function describeWait(slots: readonly Slot[], waiting: ChunkWaiting | nul
 
 function holderOf(slot: Slot, waiting: ChunkWaiting | null, now: number): string {
   if (slot.fetch !== null) {
-    const { announcement, received, startedAt } = slot.fetch;
+    const { announcement, received, route, startedAt } = slot.fetch;
     const { workerId, address } = announcement.location;
     const age = seconds(now - startedAt);
-    return `is being fetched from worker ${workerId} at ${address} for ${age}, ${received} of ${announcement.bytes} bytes`;
+    const through = route === 'relay' ? ' through the coordinator' : '';
+    return `is being fetched from worker ${workerId} at ${address}${through} for ${age}, ${received} of ${announcement.bytes} bytes`;
   }
   if (slot.next !== null) {
     return `lies ready at worker ${slot.next.location.workerId} (${slot.next.location.address})`;

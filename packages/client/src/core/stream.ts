@@ -7,17 +7,17 @@ import {
   PROTOCOL_VERSION,
   type Progress,
 } from '@cropstream/protocol';
-import type { Clock } from '@cropstream/runtime';
+import { type Clock, Watchdog } from '@cropstream/runtime';
 import type { Selection } from './assembly.js';
 import { Attachment } from './attachment.js';
 import type { Batch } from './batch.js';
 import { Fetcher } from './fetcher.js';
 import { triedFor } from './persist.js';
+import { type RelayMode, Routes } from './routes.js';
 import type { RunInfo } from './run.js';
 import { rangeOf } from './slots.js';
 import { describeWait } from './stall.js';
 import type { Transport } from './transport.js';
-import { Watchdog } from './watchdog.js';
 import type { Prefetch, Rank } from './window.js';
 import { StepWindow } from './window.js';
 
@@ -46,6 +46,9 @@ export interface StreamOptions {
   readonly endStep: number | null;
   readonly prefetch: Prefetch;
   readonly selection: Selection;
+  readonly relay: RelayMode;
+  /** Called once: a worker could not be reached from here, and its chunks come through the coordinator. */
+  readonly relaying: (problem: string) => void;
   /** The longest wait for one batch. */
   readonly timeoutMs: number;
 }
@@ -89,7 +92,11 @@ export class BatchStream {
     this.#takeover = identity.takeover;
     this.#openedAt = clock.now();
     this.#fetcher = new Fetcher(
-      { transport, clock, random, window: this.#window, selection: options.selection },
+      {
+        ...{ transport, clock, random, window: this.#window, selection: options.selection },
+        routes: new Routes(options.relay, clock, options.relaying),
+        process: identity.process,
+      },
       {
         settled: () => this.#settle(),
         nack: (value) => this.#attachment.send({ message: { $case: 'nack', value } }),

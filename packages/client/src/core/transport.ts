@@ -21,7 +21,10 @@ export interface Transport {
   /** The run of that name; the only open one for an empty name. Rejects with a CropstreamError. */
   getRun(name: string): Promise<RunInfo>;
   attach(handlers: AttachHandlers): AttachStream;
+  /** From the worker itself. */
   fetch(location: Location, request: FetchChunkRequest, handlers: FetchHandlers): FetchCall;
+  /** The same through the coordinator, which finds the worker by its id. */
+  relay(request: FetchChunkRequest, handlers: FetchHandlers): FetchCall;
   /** Ends what is still open. */
   close(): Promise<void>;
 }

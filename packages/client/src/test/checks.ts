@@ -48,6 +48,8 @@ export function openStream(
     endStep: null,
     prefetch: { steps: 3, bytes: null },
     selection: { params: false, excludeFields: new Set() },
+    relay: 'auto',
+    relaying() {},
     timeoutMs: 60_000,
     ...rest,
   });

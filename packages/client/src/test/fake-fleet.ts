@@ -27,13 +27,20 @@ export type FetchFate =
   | 'other'
   | 'busy';
 
+/**
+ * What befalls a relayed call: what the worker does, or the coordinator. `gone`: it cannot have the chunk from the worker;
+ * `lost`: nor any more, after some bytes. `full`: it relays enough. `away`: it cannot be reached. `old`: it cannot relay.
+ */
+export type RelayFate = FetchFate | 'gone' | 'lost' | 'full' | 'away' | 'old';
+
 /** What befalls the calls of a trainer; every choice that a network or a fleet might make. */
 export interface Fates {
   /** Milliseconds until a message arrives. */
   delay: () => number;
   /** Milliseconds until a chunk is made. */
   make(range: PositionRange): number;
-  fetch(range: PositionRange, attempt: number): FetchFate;
+  fetch(range: PositionRange, attempt: number, workerId: string): FetchFate;
+  relay(range: PositionRange, attempt: number): RelayFate;
   /** Whether an announcement is said twice. */
   repeat(): boolean;
   /** Whether the coordinator dies instead of handling a message. */
@@ -44,6 +51,8 @@ export const KIND_FATES: Fates = {
   delay: () => 1,
   make: () => 5,
   fetch: () => 'ok',
+  // A worker that cannot be reached is gone.
+  relay: () => 'gone',
   repeat: () => false,
   drop: () => false,
 };
@@ -55,6 +64,12 @@ interface Session {
   open: boolean;
 }
 
+interface Asked {
+  readonly key: string;
+  readonly offset: number;
+  readonly workerId: string;
+}
+
 /** A coordinator and its workers as a script on a clock: the other end of a trainer's transport. */
 export class FakeFleet implements Transport {
   readonly target = 'fake:1';
@@ -62,8 +77,10 @@ export class FakeFleet implements Transport {
   readonly progress: Progress[] = [];
   readonly nacks: Nack[] = [];
   readonly opened: string[] = [];
-  /** Every fetch: chunk and offset. */
-  readonly fetches: { readonly key: string; readonly offset: number; readonly workerId: string }[] = [];
+  /** Every direct fetch: chunk and offset. */
+  readonly fetches: Asked[] = [];
+  /** Every relayed one. */
+  readonly relays: (Asked & { readonly process: string })[] = [];
   /** Fetches whose last byte is still to come, and the most of them at once. */
   fetching = 0;
   maxFetching = 0;
@@ -111,8 +128,23 @@ export class FakeFleet implements Transport {
 
   fetch(location: Location, request: FetchChunkRequest, handlers: FetchHandlers): FetchCall {
     const range = rangeOf(request.chunk!);
-    const offset = Number(request.offset);
-    this.fetches.push({ key: keyOf(range), offset, workerId: location.workerId });
+    this.fetches.push({
+      key: keyOf(range),
+      offset: Number(request.offset),
+      workerId: location.workerId,
+    });
+    return this.#answer(request, this.fates.fetch(range, request.attempt, location.workerId), handlers);
+  }
+
+  relay(request: FetchChunkRequest, handlers: FetchHandlers): FetchCall {
+    const range = rangeOf(request.chunk!);
+    const { workerId, process } = request;
+    this.relays.push({ key: keyOf(range), offset: Number(request.offset), workerId, process });
+    return this.#answer(request, this.fates.relay(range, request.attempt), handlers);
+  }
+
+  #answer(request: FetchChunkRequest, fate: RelayFate, handlers: FetchHandlers): FetchCall {
+    const range = rangeOf(request.chunk!);
     this.fetching++;
     this.maxFetching = Math.max(this.maxFetching, this.fetching);
     let open = true;
@@ -131,7 +163,7 @@ export class FakeFleet implements Transport {
       if (Number(piece.offset) + piece.data.length >= total) over();
       if (open) handlers.frame(piece);
     };
-    this.#later(() => this.#serve(range, request, frame, end));
+    this.#later(() => this.#serve(range, request, fate, frame, end));
     return {
       cancel: () => {
         over();
@@ -253,26 +285,34 @@ export class FakeFleet implements Transport {
   #serve(
     range: PositionRange,
     { attempt, workerId, offset }: FetchChunkRequest,
+    fate: RelayFate,
     frame: (frame: Parameters<FetchHandlers['frame']>[0]) => void,
     end: (error: CropstreamError | null) => void,
   ): void {
-    const fate = this.fates.fetch(range, attempt);
     const { header, payload } = this.run.chunk(
       fate === 'other' ? { ...range, epoch: range.epoch + 1 } : range,
     );
     const unreachable = failure('UNREACHABLE', { target: workerId, reason: 'connection reset' });
-    if (fate === 'unreachable') end(unreachable);
-    if (fate === 'not-found') end(failure('CHUNK_NOT_FOUND', { chunk: keyOf(range) }));
-    if (fate === 'busy') end(failure('WORKER_BUSY', { streams: 9, limit: 9 }));
-    if (fate === 'silent' || fate === 'unreachable' || fate === 'not-found' || fate === 'busy') return;
+    const errors: Partial<Record<RelayFate, CropstreamError>> = {
+      unreachable,
+      'not-found': failure('CHUNK_NOT_FOUND', { chunk: keyOf(range) }),
+      busy: failure('WORKER_BUSY', { streams: 9, limit: 9 }),
+      gone: failure('WORKER_UNREACHABLE', { worker: workerId, reason: 'it is gone' }),
+      full: failure('RELAY_BUSY', { streams: 9, waiting: 9 }),
+      away: failure('UNREACHABLE', { target: this.target, reason: 'connection reset' }),
+      old: failure('PROTOCOL_MISMATCH', { given: `of ${this.target}`, supported: 1 }),
+    };
+    const error = errors[fate];
+    if (error) end(error);
+    if (error || fate === 'silent') return;
     const bytes = Buffer.from(payload);
     if (fate === 'damaged') bytes[bytes.length >> 1]! ^= 0x10;
     const pieces = 3;
     const size = Math.ceil((bytes.length - Number(offset)) / pieces);
     const send = (piece: number, at: number) => {
-      const cut = fate === 'cut' && piece === 2;
+      const cut = (fate === 'cut' || fate === 'lost') && piece === 2;
       if (cut || at >= bytes.length || (fate === 'short' && piece === 2)) {
-        end(cut ? unreachable : null);
+        end(cut ? ((fate === 'cut' ? errors.unreachable : errors.gone) ?? null) : null);
         return;
       }
       const data = bytes.subarray(at, at + size);

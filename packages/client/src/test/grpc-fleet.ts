@@ -19,6 +19,7 @@ import {
   type ServerDuplexStream,
   type ServerWritableStream,
 } from '@grpc/grpc-js';
+import type { FetchCall, FetchHandlers } from '../core/transport.js';
 import type { FakeFleet } from './fake-fleet.js';
 
 export interface GrpcServer {
@@ -27,7 +28,7 @@ export interface GrpcServer {
   kill(): void;
 }
 
-/** A fleet's coordinator on a real port. */
+/** A fleet's coordinator on a real port; it relays. */
 export function serveCoordinator(
   fleet: FakeFleet,
 ): Promise<GrpcServer & { readonly attached: () => number }> {
@@ -68,24 +69,33 @@ export function serveCoordinator(
       });
     },
   });
+  serveChunks(server, (request, handlers) => fleet.relay(request, handlers));
   return listen(server).then((base) => ({ ...base, attached: () => attached }));
 }
 
 /** One of the fleet's workers on a real port. */
 export function serveWorker(fleet: FakeFleet): Promise<GrpcServer> {
   const server = new Server(SERVER_OPTIONS);
+  serveChunks(server, (request, handlers) => {
+    const location = { workerId: request.workerId, address: '', tlsName: '' };
+    return fleet.fetch(location, request, handlers);
+  });
+  return listen(server);
+}
+
+function serveChunks(
+  server: Server,
+  fetch: (request: FetchChunkRequest, handlers: FetchHandlers) => FetchCall,
+): void {
   server.addService(workerService, {
     fetchChunk: (call: ServerWritableStream<FetchChunkRequest, Frame>) => {
-      const { request } = call;
-      const location = { workerId: request.workerId, address: '', tlsName: '' };
-      const fetch = fleet.fetch(location, request, {
+      const fetched = fetch(call.request, {
         frame: (frame) => call.write({ ...frame, data: Buffer.from(frame.data) }),
         ended: (error) => end(call, error),
       });
-      call.on('cancelled', () => fetch.cancel());
+      call.on('cancelled', () => fetched.cancel());
     },
   });
-  return listen(server);
 }
 
 interface Endable {

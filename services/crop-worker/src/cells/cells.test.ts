@@ -28,7 +28,7 @@ function fetchHeader(address: string, workerId: string, digest: string, span: Ch
     let header: ChunkHeader | undefined;
     let bytes = 0;
     client
-      .fetchChunk({ chunk, workerId, attempt: 1, offset: 0n })
+      .fetchChunk({ chunk, workerId, attempt: 1, offset: 0n, process: 'me' })
       .on('data', (frame) => {
         header ??= frame.header;
         bytes += frame.data.length;

@@ -71,6 +71,7 @@ const request = (changes: { workerId?: string; first?: bigint; offset?: number; 
   workerId: changes.workerId ?? 'me',
   attempt: 3,
   offset: BigInt(changes.offset ?? 0),
+  process: 'trainer',
 });
 
 interface Fetched {

@@ -9,6 +9,7 @@ import {
   type WorkerServer,
 } from '@cropstream/protocol';
 import type { Clock } from '@cropstream/runtime';
+import { onceGone, writeMessage } from '@cropstream/runtime/grpc-calls';
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { WorkerLimits } from './config.js';
 import type { Emit, FetchOutcome } from './events.js';
@@ -53,7 +54,6 @@ export function fetchService({ workerId, outbox, clock, limits, emit }: FetchSer
         refuse(call, failure('SPEC_INVALID', { field: 'offset', value: offset, allowed }), 'refused');
         return;
       }
-      // A stream counts until it is gone, not until its last frame is written: so long gRPC holds memory for it.
       streams++;
       onceGone(call, () => streams--);
       const header = headerOf(open.held, call.request, workerId);
@@ -93,7 +93,7 @@ async function send(
   while (first !== undefined || offset < payload.length) {
     const data = payload.subarray(offset, offset + FRAME_BYTES);
     const wait = Math.min(stalledMs, deadline - clock.now());
-    const taken = await write(call, { header: first, offset: BigInt(offset), data }, clock, wait);
+    const taken = await writeMessage(call, { header: first, offset: BigInt(offset), data }, clock, wait);
     if (taken === 'gone')
       return { sent: offset - start, error: failure('CANCELLED', { what: `chunk ${chunk}` }) };
     if (taken === 'late')
@@ -102,32 +102,6 @@ async function send(
     offset += data.length;
   }
   return { sent: offset - start, error: null };
-}
-
-function write(call: Call, frame: Frame, clock: Clock, waitMs: number): Promise<'taken' | 'gone' | 'late'> {
-  if (call.cancelled) return Promise.resolve('gone');
-  if (waitMs <= 0) return Promise.resolve('late');
-  return new Promise((resolve) => {
-    const timer = clock.timer(waitMs, () => end('late'));
-    const gone = () => end('gone');
-    const end = (how: 'taken' | 'gone' | 'late') => {
-      timer.cancel();
-      call.off('cancelled', gone);
-      resolve(how);
-    };
-    call.once('cancelled', gone);
-    call.write(frame, (error?: Error | null) => end(error ? 'gone' : 'taken'));
-  });
-}
-
-function onceGone(call: Call, run: () => void): void {
-  let gone = false;
-  for (const event of ['finish', 'cancelled', 'close']) {
-    call.once(event, () => {
-      if (!gone) run();
-      gone = true;
-    });
-  }
 }
 
 function spanOf({ epoch, first, last }: { epoch: bigint; first: bigint; last: bigint }) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import uuid
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from .arrays import Framework
 from .assembly import Selection
 from .members import Member
 from .persist import persist
+from .routes import RelayMode, Routes
 from .run import RunInfo, describe_run
 from .spec import spec_json
 from .stream import BatchStream, Identity, StreamOptions
@@ -46,6 +48,7 @@ class Settings:
     takeover: bool
     params: bool
     exclude_fields: Sequence[str]
+    relay: RelayMode
     timeout: float
 
     @property
@@ -94,10 +97,20 @@ def connect(settings: Settings, framework: Framework, transport: Transport) -> C
             prefetch=_prefetch(run, settings),
             selection=Selection(settings.params, _known_fields(run, settings.exclude_fields)),
             framework=framework,
+            routes=Routes(settings.relay, lambda problem: _warn_of_relay(transport.target, problem)),
             timeout=settings.timeout,
         )
     )
     return Connection(run, stream, length)
+
+
+def _warn_of_relay(target: str, problem: str) -> None:
+    warnings.warn(
+        f"{problem}; its batches come through the coordinator at {target}. They are the same batches, but one process "
+        'sends those of all trainers that draw so: docs/fleet.md says what it costs. relay="always" (CROPSTREAM_RELAY) '
+        'leaves out the dialling, "never" makes it an error.',
+        stacklevel=2,
+    )
 
 
 def _find_run(transport: Transport, settings: Settings) -> run_pb2.RunInfo:

@@ -14,7 +14,8 @@ from .arrays import Framework
 from .assembly import BatchBuilder, Selection
 from .backoff import Backoff
 from .error import CropstreamError
-from .fetch import ChunkFetch, Outcome, Result
+from .fetch import ChunkFetch, FetchOptions, Outcome, Result
+from .routes import Routes
 from .run import RunInfo
 from .schedule import Positions
 from .slots import Announcement, Failure, Slot, SlotState, StepSlots, to_wire
@@ -38,6 +39,9 @@ class FetcherOptions:
     window: StepWindow
     selection: Selection
     framework: Framework
+    routes: Routes
+    process: str
+    """The trainer's, as in its Attach."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,9 @@ class Fetcher:
 
     def __init__(self, options: FetcherOptions, lock: threading.RLock, events: FetcherEvents) -> None:
         self._options = options
+        self._fetching = FetchOptions(
+            options.transport, options.timers, options.routes, options.run.digest, options.process
+        )
         self._events = events
         self._work = threading.Condition(lock)
         self._steps: dict[int, StepSlots] = {}
@@ -202,7 +209,6 @@ class Fetcher:
 
     def _next(self) -> tuple[StepSlots, Slot, Announcement, ChunkFetch] | None:
         """What to fetch: waits for it. None: nothing any more."""
-        options = self._options
         with self._work:
             while not self._closed:
                 now = time.monotonic()
@@ -216,9 +222,8 @@ class Fetcher:
                             continue
                         announcement, slot.next = slot.next, None
                         slot.state = SlotState.FETCHING
-                        slot.fetch = ChunkFetch(
-                            options.transport, options.timers, options.run.digest, slot.chunk, announcement
-                        )
+                        again = slot.failed is not None and slot.failed.worker_id == announcement.worker_id
+                        slot.fetch = ChunkFetch(self._fetching, slot.chunk, announcement, again)
                         return entry, slot, announcement, slot.fetch
                 self._work.wait(None if soonest is None else soonest - now)
             return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..v1.coordinator_pb2 import ChunkWaiting
+from .routes import Route
 from .slots import Slot, SlotState, positions_of
 
 
@@ -25,8 +26,10 @@ def describe_wait(slots: Sequence[Slot], waiting: ChunkWaiting | None, now: floa
 def _holder(slot: Slot, waiting: ChunkWaiting | None, now: float) -> str:
     if slot.fetch is not None:
         at = slot.fetch.announcement
+        through = " through the coordinator" if slot.fetch.route is Route.RELAY else ""
+        age = now - slot.fetch.started
         return (
-            f"is being fetched from worker {at.worker_id} at {at.address} for {now - slot.fetch.started:.1f} s, "
+            f"is being fetched from worker {at.worker_id} at {at.address}{through} for {age:.1f} s, "
             f"{slot.fetch.received} of {at.bytes} bytes"
         )
     if slot.next is not None:

@@ -20,6 +20,7 @@ from .attachment import Attachment, State
 from .connection import tried_for
 from .error import CropstreamError
 from .fetcher import Fetcher, FetcherEvents, FetcherOptions
+from .routes import Routes
 from .run import PROTOCOL_VERSION, RunInfo
 from .schedule import MAX_SAFE_INTEGER
 from .slots import Announcement, positions_of
@@ -61,6 +62,7 @@ class StreamOptions:
     prefetch: Prefetch
     selection: Selection
     framework: Framework
+    routes: Routes
     timeout: float
     """Seconds: the longest wait for one batch."""
 
@@ -93,7 +95,14 @@ class BatchStream:
         self._waited = 0.0
         self._closed = False
         fetcher_options = FetcherOptions(
-            options.transport, self._timers, options.run, self._window, options.selection, options.framework
+            options.transport,
+            self._timers,
+            options.run,
+            self._window,
+            options.selection,
+            options.framework,
+            options.routes,
+            options.identity.process,
         )
         events = FetcherEvents(
             settled=self._arrived.notify_all,

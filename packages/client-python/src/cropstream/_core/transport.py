@@ -1,4 +1,4 @@
-"""Calls over gRPC: one channel to the coordinator, and one to each worker while it is used."""
+"""Calls over gRPC: one channel to the coordinator, one more for what it relays, one to each worker while it is used."""
 
 from __future__ import annotations
 
@@ -76,6 +76,8 @@ class Transport:
         self._lock = threading.Lock()
         self._workers: dict[tuple[str, str], _WorkerChannel] = {}
         """By address, and the name to verify it by."""
+        self._relay: _WorkerChannel | None = None
+        """To the coordinator, once chunks come through it."""
         self._streams: set[Any] = set()
         self._closed = False
         self._coordinator = security.channel(target, OPTIONS, security.server_name)
@@ -133,6 +135,18 @@ class Transport:
         call.add_callback(lambda: self._leave(worker))
         return call
 
+    def relay(self, request: worker_pb2.FetchChunkRequest) -> Any:
+        """The same through the coordinator, which finds the worker by its id."""
+        with self._lock:
+            if self._closed:
+                raise Cancelled(what="the loader")
+            if self._relay is None:
+                # A connection of its own: what the coordinator says must not wait behind megabytes.
+                channel = self._security.channel(self.target, OPTIONS, self._security.server_name)
+                self._relay = _WorkerChannel(channel)
+            relay = self._relay
+        return relay.fetch_chunk(request, metadata=self._security.metadata)
+
     def close_idle(self) -> None:
         """Closes the channels of workers that were not asked for a while."""
         now = time.monotonic()
@@ -158,6 +172,8 @@ class Transport:
             self._closed = True
             workers = list(self._workers.values())
             self._workers.clear()
+            if self._relay is not None:
+                workers.append(self._relay)
         for worker in workers:
             worker.channel.close()
         self._coordinator.close()

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '@cropstream/runtime';
+import type { Clock, Timer } from './clock.js';
 
 /** A timer this late says that our own event loop was held, not that the peer was silent. */
 const LATE_MS = 250;
