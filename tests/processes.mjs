@@ -164,8 +164,9 @@ export const isReady = async (http) => (await fetch(`${http}/readyz`)).status ==
 export async function metrics(http) {
   const text = await (await fetch(`${http}/metrics`)).text();
   const values = new Map();
-  for (const [, name, value] of text.matchAll(/^(\w+)(?:\{.*\})? (\S+)$/gm)) {
+  for (const [, name, labels = '', value] of text.matchAll(/^(\w+)(\{.*\})? (\S+)$/gm)) {
     values.set(name, (values.get(name) ?? 0) + Number(value));
+    if (labels) values.set(`${name}${labels}`, Number(value));
   }
   return (name) => values.get(name) ?? 0;
 }

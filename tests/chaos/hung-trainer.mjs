@@ -90,7 +90,9 @@ async function measure() {
 /** The part of all outboxes that is taken: by what is made, under way or hung. */
 async function taken() {
   const bytes = await Promise.all(
-    workers.map(({ ready }) => metric(ready.http, 'cropstream_worker_outbox_bytes')),
+    workers.map(({ ready }) =>
+      metric(ready.http, 'cropstream_worker_limit_used_bytes{limit="outbox_bytes"}'),
+    ),
   );
   return bytes.reduce((sum, value) => sum + value) / (WORKERS * OUTBOX_MIB * MIB);
 }

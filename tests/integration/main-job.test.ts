@@ -273,7 +273,7 @@ describe('the service as its operator meets it', () => {
     expect(ready.status).toBe(200);
     const metrics = await (await fetch(`${served.http}/metrics`)).text();
     expect(metrics).toMatch(/cropstream_worker_samples_made_total \d+/);
-    expect(metrics).toMatch(/cropstream_coordinator_limit\{limit="maxWindowChunks"\} 4096/);
+    expect(metrics).toMatch(/cropstream_coordinator_limit\{limit="max_window_chunks"\} 4096/);
   });
 
   test('a folder that does not exist is a clear error', async () => {

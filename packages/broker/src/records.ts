@@ -189,6 +189,10 @@ export interface MadeOfRun {
   readonly samples: number;
   /** Its part of `busySeconds`: a second in which chunks of two runs are made is half a second of each. */
   readonly busySeconds: number;
+  /** Bad samples of it that another stood in for. */
+  readonly substituted: number;
+  /** Attempts at its chunks that failed. */
+  readonly failures: number;
 }
 
 /** Of how many runs a worker's record tells. */

@@ -15,10 +15,11 @@ export {
 export { ServerCertificates } from './certificates.js';
 export { type Clock, sleep, systemClock, type Timer } from './clock.js';
 export { type ConfigSchema, configTable, configVariables, loadConfig, type VariableInfo } from './config.js';
-export { DEFAULT_GRPC_LIMITS, type GrpcLimits } from './grpc-limits.js';
+export { DEFAULT_GRPC_LIMITS, GRPC_LIMITS, type GrpcLimits } from './grpc-limits.js';
 export type { HttpLimits } from './http/limits.js';
+export { LimitMetrics } from './limit-metrics.js';
 export { createLogger, LOG_LEVELS, type Logger, type LogLevel, type LogOptions } from './log.js';
-export { createRegistry, exportLimits } from './metrics.js';
+export { createRegistry, exportRedis } from './metrics.js';
 export { freePort, requireFreePort } from './ports.js';
 export { type Randomness, systemRandomness } from './randomness.js';
 export { redactUrl } from './redact.js';
@@ -37,6 +38,7 @@ export {
   tokenInClear,
   warnIfExposed,
 } from './security.js';
+export { OTHERS, Series, type SeriesOptions } from './series.js';
 export {
   defaultCacheFolder,
   type LimitTable,

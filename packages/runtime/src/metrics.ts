@@ -20,10 +20,14 @@ export function createRegistry(): Registry {
   return registry;
 }
 
-/** Exports configured limits as a gauge `name`, by their names; durations are in milliseconds. */
-export function exportLimits(registry: Registry, name: string, help: string, limits: object): void {
-  const gauge = new Gauge({ name, help, labelNames: ['limit'], registers: [registry] });
-  for (const [limit, value] of Object.entries(limits)) gauge.set({ limit }, value);
+/** Exports whether Redis answers a service, asked at each scrape. */
+export function exportRedis(registry: Registry, isReady: () => boolean): void {
+  const up: Gauge = new Gauge({
+    name: 'cropstream_redis_up',
+    help: 'Whether Redis answers this service: 1 or 0.',
+    registers: [registry],
+    collect: () => up.set(isReady() ? 1 : 0),
+  });
 }
 
 function check(name: string, isCounter: boolean): void {

@@ -2,7 +2,7 @@ import { type AttachmentRecord, type ChunkName, chunkName } from '@cropstream/br
 import { type CropstreamError, failure } from '@cropstream/errors';
 import type { Attach, AttachResponse, Progress } from '@cropstream/protocol';
 import type { Clock } from '@cropstream/runtime';
-import { rankRange, type WantedChunk, wantedChunks } from '@cropstream/schedule';
+import { locate, rankRange, type WantedChunk, wantedChunks } from '@cropstream/schedule';
 import { Demand } from './demand.js';
 import type { OpenRun } from './open-run.js';
 import { type RankShape, stepsOfCredits } from './window.js';
@@ -12,6 +12,14 @@ export interface AttachChannel {
   send(message: AttachResponse): void;
   /** Ends the stream, with the reason if it is an error. */
   end(error?: CropstreamError): void;
+}
+
+/** What a trainer took between two of its reports. */
+export interface Taken {
+  readonly steps: number;
+  readonly samples: number;
+  readonly waitedSeconds: number;
+  readonly elapsedSeconds: number;
 }
 
 /** What a trainer was told of a chunk. */
@@ -56,6 +64,7 @@ export class Attachment {
   #waitedSeconds = 0;
   #elapsedSeconds = 0;
   #reportedAt = 0;
+  readonly #samplesPerStep: number;
   readonly #demand: Demand;
   readonly #options: AttachmentOptions;
 
@@ -70,7 +79,8 @@ export class Attachment {
       });
     }
     const { first, last } = rankRange(run.plan, 0, hello.rank, hello.worldSize);
-    this.#demand = new Demand(last - first, before?.demand);
+    this.#samplesPerStep = last - first;
+    this.#demand = new Demand(this.#samplesPerStep, before?.demand);
     const step = Number(hello.progress.nextStep);
     // Not where it went to another step in between.
     if (before && step >= before.nextStep && step <= before.windowEnd) this.#demand.report(before);
@@ -93,8 +103,18 @@ export class Attachment {
     return this.#nextStep;
   }
 
+  /** Of the next step. */
+  get epoch(): number {
+    return locate(this.run.plan, this.#nextStep).epoch;
+  }
+
   get windowEnd(): number {
     return this.#windowEnd;
+  }
+
+  /** Chunks that its trainer has memory for, as far as they count here. */
+  get credits(): number {
+    return this.#credits;
   }
 
   /** The chunks of the window that the trainer does not hold, in the order it needs them. */
@@ -133,8 +153,8 @@ export class Attachment {
     };
   }
 
-  /** Takes over the trainer's full state. */
-  advance(progress: Progress): void {
+  /** Takes over the trainer's full state; says what it took since the last. */
+  advance(progress: Progress): Taken {
     const { run, hello, maxWindowChunks, clock } = this.#options;
     const nextStep = requireStep(progress.nextStep);
     const end = hello.endStep === undefined ? Number.MAX_SAFE_INTEGER : requireStep(hello.endStep);
@@ -152,6 +172,13 @@ export class Attachment {
     const credits = {
       chunks: Math.min(progress.creditChunks, maxWindowChunks),
       bytes: Number(progress.creditBytes),
+    };
+    const steps = Math.max(0, nextStep - this.#nextStep);
+    const taken: Taken = {
+      steps,
+      samples: steps * this.#samplesPerStep,
+      waitedSeconds: Math.max(0, progress.waitedSeconds - this.#waitedSeconds),
+      elapsedSeconds: Math.max(0, progress.elapsedSeconds - this.#elapsedSeconds),
     };
     this.#nextStep = nextStep;
     this.#credits = credits.chunks;
@@ -173,6 +200,7 @@ export class Attachment {
     for (const name of this.announced.keys()) if (!wanted.has(name)) this.announced.delete(name);
     for (const name of this.unreachable.keys()) if (!wanted.has(name)) this.unreachable.delete(name);
     this.changed = true;
+    return taken;
   }
 
   end(error?: CropstreamError): void {

@@ -9,7 +9,8 @@ import {
 import { z } from 'zod';
 import { type CoordinatorLimits, DEFAULT_LIMITS } from './limits.js';
 
-const LIMITS: LimitTable<CoordinatorLimits> = {
+/** The variable of each limit. */
+export const LIMITS: LimitTable<CoordinatorLimits> = {
   maxRuns: ['CROPSTREAM_MAX_RUNS', 'Runs open at once; idle ones are forgotten after a day'],
   maxOpening: ['CROPSTREAM_MAX_OPENING', 'Runs being indexed at once'],
   maxChunkBytes: ['CROPSTREAM_MAX_CHUNK_BYTES', 'The largest chunk: the same on coordinators and workers'],
@@ -21,6 +22,10 @@ const LIMITS: LimitTable<CoordinatorLimits> = {
   maxPendingMessages: [
     'CROPSTREAM_MAX_PENDING_MESSAGES',
     'Messages of one trainer that may wait while one is handled',
+  ],
+  maxMeteredRuns: [
+    'CROPSTREAM_METERED_RUNS',
+    'Runs with metrics of their own; those beyond share one run, `(others)`',
   ],
   leaseMs: ['CROPSTREAM_ATTACHMENT_LEASE', 'An attachment that no coordinator renews for so long is gone'],
   tickMs: [

@@ -1,4 +1,12 @@
-import { type AttachmentRecord, type Broker, type Store, WAKE_COORDINATORS } from '@cropstream/broker';
+import {
+  type AttachmentRecord,
+  type Broker,
+  type QueueCounts,
+  type RunRecord,
+  type Store,
+  WAKE_COORDINATORS,
+  type WorkerRecord,
+} from '@cropstream/broker';
 import { type CropstreamError, failure, toFailure } from '@cropstream/errors';
 import {
   type Attach,
@@ -9,12 +17,13 @@ import {
 } from '@cropstream/protocol';
 import { type Clock, sleep, type Timer } from '@cropstream/runtime';
 import { checkWorld } from '@cropstream/schedule';
-import { type AttachChannel, Attachment } from './attachment.js';
+import { type AttachChannel, Attachment, type Taken } from './attachment.js';
 import type { CoordinatorLimits } from './limits.js';
 import { LivingWorkers } from './living-workers.js';
 import type { OpenRun } from './open-run.js';
 import { type ReconcileObserver, Reconciler } from './reconcile.js';
 import type { RunCatalog } from './runs.js';
+import { Workload } from './workload.js';
 
 /** How often the runs' shares of the queue are reckoned anew, if nobody attaches. */
 const SHARE_MS = 250;
@@ -27,12 +36,27 @@ const MAX_REST_MS = 100;
 
 /** What the coordinator reports; the log and the metrics implement it. */
 export interface CoordinatorObserver extends ReconcileObserver {
-  attached(record: AttachmentRecord): void;
-  detached(record: AttachmentRecord, error?: CropstreamError): void;
+  attached(attachment: Attachment): void;
+  detached(attachment: Attachment, error?: CropstreamError): void;
   nacked(reason: Nack_Reason): void;
+  /** A trainer has said how far it is. */
+  progressed(attachment: Attachment, taken: Taken): void;
+  passed(seconds: number): void;
   passFailed(error: unknown): void;
-  /** Workers that live and chunks a second they could take at once. */
-  fleet(workers: number, slots: number): void;
+  /** Told some times a second, with what of the limits is in use here. */
+  fleet(fleet: FleetState, used: Partial<CoordinatorLimits>): void;
+  /** Chunk jobs over all queues, told once a second. */
+  queued(counts: QueueCounts): void;
+}
+
+/** All of the fleet, as a coordinator saw it last. */
+export interface FleetState {
+  readonly workers: readonly WorkerRecord[];
+  readonly runs: readonly RunRecord[];
+  /** Of every coordinator, by run digest. */
+  readonly attachments: ReadonlyMap<string, readonly AttachmentRecord[]>;
+  /** Worker processes that the trainers ask for; not a whole number. */
+  readonly desiredWorkers: number;
 }
 
 export interface CoordinatorOptions {
@@ -69,6 +93,8 @@ export class Coordinator {
   /** How many chunks of one run may wait, as of the last look. */
   #share = 1;
   #sharedAt = Number.NEGATIVE_INFINITY;
+  #fleet: FleetState | null = null;
+  readonly #workload = new Workload();
   #tick: Timer | null = null;
   #tickDue = true;
   readonly #stopping = new AbortController();
@@ -95,6 +121,11 @@ export class Coordinator {
     return this.#attachments;
   }
 
+  /** Null before the first look. */
+  get fleet(): FleetState | null {
+    return this.#fleet;
+  }
+
   /** A trainer's stream begins. */
   connect(channel: AttachChannel): Connection {
     const pending: AttachRequest[] = [];
@@ -117,7 +148,8 @@ export class Coordinator {
             attachment = await this.#attach(message.value, channel);
             if (closed) await this.#detach(attachment);
           } else if (message?.$case === 'progress') {
-            attachment.advance(message.value);
+            const taken = attachment.advance(message.value);
+            this.#options.observer.progressed(attachment, taken);
             this.#poke();
           } else if (message?.$case === 'nack') await this.#nack(attachment, message.value);
         }
@@ -203,7 +235,7 @@ export class Coordinator {
     this.#supersede(attachment);
     this.#attachments.add(attachment);
     this.#sharedAt = Number.NEGATIVE_INFINITY;
-    observer.attached(attachment.record);
+    observer.attached(attachment);
     channel.send({
       message: { $case: 'attached', value: { run: run.info, fencing: BigInt(answer.fencing) } },
     });
@@ -225,7 +257,7 @@ export class Coordinator {
   async #detach(attachment: Attachment, error?: CropstreamError): Promise<void> {
     attachment.end(error);
     if (!this.#attachments.delete(attachment)) return;
-    this.#options.observer.detached(attachment.record, error);
+    this.#options.observer.detached(attachment, error);
     await this.#options.store.detach(attachment.record).catch(this.#options.observer.passFailed);
     this.#poke();
   }
@@ -291,6 +323,7 @@ export class Coordinator {
       try {
         await this.#pass(ticked);
         const endedAt = clock.now();
+        this.#options.observer.passed((endedAt - startedAt) / 1000);
         const rest = Math.min(REST_FACTOR * (endedAt - startedAt), MAX_REST_MS);
         this.#nextPassAt = Math.max(this.#nextPassAt, endedAt + rest);
       } catch (error) {
@@ -316,6 +349,7 @@ export class Coordinator {
       await this.#unlessLost(attachments, () => this.#passRun(run, attachments, ticked));
     }
     if (!ticked) return;
+    await this.#tellQueues();
     this.#reconciler.forget(this.#attachments);
     for (const run of await this.#options.catalog.list()) await this.#reconciler.removeUnwanted(run);
   }
@@ -327,7 +361,7 @@ export class Coordinator {
     if (ticked) await this.#reconciler.tellWaiting(run, attachments);
     for (const attachment of attachments) {
       if (attachment.ended && this.#attachments.delete(attachment)) {
-        observer.detached(attachment.record);
+        observer.detached(attachment);
         await store.detach(attachment.record);
       }
     }
@@ -378,6 +412,27 @@ export class Coordinator {
     await this.#detach(attachment, failure('SUPERSEDED', { rank, consumer, host, pid }));
   }
 
+  #used(runs: number): Partial<CoordinatorLimits> {
+    return {
+      maxRuns: runs,
+      maxOpening: this.#options.catalog.opening,
+      maxAttachments: this.#attachments.size,
+      maxWindowChunks: Math.max(0, ...[...this.#attachments].map(({ credits }) => credits)),
+    };
+  }
+
+  async #tellQueues(): Promise<void> {
+    const { broker, observer } = this.#options;
+    const queues = new Set(this.#fleet?.runs.map(({ fingerprint }) => fingerprint));
+    const counts = await Promise.all([...queues].map((queue) => broker.counts(queue)));
+    const sum = { waiting: 0, active: 0 };
+    for (const { waiting, active } of counts) {
+      sum.waiting += waiting;
+      sum.active += active;
+    }
+    observer.queued(sum);
+  }
+
   /**
    * How many chunks of one run may wait in the queue: with A runs active and S compute slots,
    * max(1, ceil(2S / A)). Keeps the workers busy, and no run buries another.
@@ -386,14 +441,21 @@ export class Coordinator {
     const { store, observer, clock } = this.#options;
     const now = clock.now();
     if (now - this.#sharedAt < SHARE_MS) return;
-    const workers = await this.#living.all();
-    const slots = [...workers.values()].reduce((sum, worker) => sum + worker.slots, 0);
-    observer.fleet(workers.size, slots);
-    let active = 0;
-    const working = (await store.runs()).filter(({ state }) => state === 'active');
-    for (const digest of new Set(working.map((run) => run.digest))) {
-      if ((await store.attachments(digest)).length > 0) active += 1;
+    const workers = [...(await this.#living.all()).values()];
+    const slots = workers.reduce((sum, worker) => sum + worker.slots, 0);
+    const runs = await store.runs();
+    const attachments = new Map<string, readonly AttachmentRecord[]>();
+    for (const { digest } of runs) {
+      if (!attachments.has(digest)) attachments.set(digest, await store.attachments(digest));
     }
+    this.#workload.observe(workers, new Set(attachments.keys()));
+    const working = runs.filter(({ state }) => state === 'active');
+    const names = new Set(working.map(({ name }) => name));
+    const drawing = [...attachments.values()].flat().filter(({ runName }) => names.has(runName));
+    const desiredWorkers = this.#workload.desired(drawing);
+    this.#fleet = { workers, runs, attachments, desiredWorkers };
+    observer.fleet(this.#fleet, this.#used(runs.length));
+    const active = new Set(drawing.map(({ runDigest }) => runDigest)).size;
     this.#share = Math.max(1, Math.ceil((2 * slots) / Math.max(1, active)));
     this.#sharedAt = now;
   }

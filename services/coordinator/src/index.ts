@@ -9,6 +9,7 @@ export {
   Coordinator,
   type CoordinatorObserver,
   type CoordinatorOptions,
+  type FleetState,
 } from './coordinator.js';
 export { type CoordinatorLimits, DEFAULT_LIMITS } from './limits.js';
 export { OpenRun } from './open-run.js';

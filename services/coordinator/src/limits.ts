@@ -12,6 +12,8 @@ export interface CoordinatorLimits {
   readonly maxWindowChunks: number;
   /** Messages of one trainer that may wait while one is handled. */
   readonly maxPendingMessages: number;
+  /** Runs that have metrics of their own. */
+  readonly maxMeteredRuns: number;
   /** An attachment not renewed for so long is gone. */
   readonly leaseMs: number;
   /** The reconcile loop's period; wakes only make it sooner. */
@@ -49,6 +51,7 @@ export const DEFAULT_LIMITS: CoordinatorLimits = {
   maxAttachments: 4096,
   maxWindowChunks: 4096,
   maxPendingMessages: 256,
+  maxMeteredRuns: 200,
   leaseMs: 5000,
   tickMs: 1000,
   wakeMs: 20,

@@ -7,6 +7,7 @@ import {
   type Clock,
   createLogger,
   createRegistry,
+  exportRedis,
   peerSecurity,
   redisAccess,
   Shutdown,
@@ -60,13 +61,15 @@ export async function runCoordinator(
     log,
     connectMs: CONNECT_MS,
   });
+  const registry = createRegistry();
+  exportRedis(registry, () => fleet.isReady());
   try {
     const prepared = await prepareCoordinator({
       ...fleet,
       clock,
       randomness: systemRandomness,
       log,
-      registry: createRegistry(),
+      registry,
       transforms,
       sources,
       fingerprint: async () => fingerprint,

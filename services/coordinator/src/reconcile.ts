@@ -25,7 +25,9 @@ import { type Watch, Watches } from './watches.js';
 export interface ReconcileObserver {
   scheduled(chunks: number): void;
   announced(chunks: number): void;
-  workerDied(): void;
+  /** A chunk that was asked for so long ago is ready. */
+  ready(seconds: number): void;
+  workerDied(run: OpenRun, want: Want, claim: OutstandingRecord): void;
   /** A late chunk was given to a second worker. */
   hedged(): void;
   /** The second worker was first. */
@@ -73,7 +75,7 @@ export class Reconciler {
     for (const wanted of wants.values()) {
       let state = states[at++] as ChunkState;
       if (state.state === 'outstanding' && hasGone(state.outstanding, living)) {
-        state = await this.#withoutDead(run, state.outstanding, living);
+        state = await this.#withoutDead(run, wanted.want, state.outstanding, living);
       }
       this.#attendTo(run, wanted, state, todo);
     }
@@ -277,19 +279,21 @@ export class Reconciler {
   /** What is left of a claim without the attempts of workers that are gone. */
   async #withoutDead(
     run: OpenRun,
+    want: Want,
     claim: OutstandingRecord,
     living: ReadonlyMap<string, unknown>,
   ): Promise<ChunkState> {
-    if (isGone(claim.takenBy, living)) return this.#afterDeath(run, claim);
+    if (isGone(claim.takenBy, living)) return this.#afterDeath(run, want, claim);
     const { hedge } = claim;
     if (hedge === null || !isGone(hedge.takenBy, living)) return { state: 'outstanding', outstanding: claim };
     await this.#options.store.release(run.digest, claim.chunk, hedge.attempt, 'death');
     return { state: 'outstanding', outstanding: { ...claim, hedge: null } };
   }
 
-  async #afterDeath(run: OpenRun, { chunk, attempt }: OutstandingRecord): Promise<ChunkState> {
+  async #afterDeath(run: OpenRun, want: Want, claim: OutstandingRecord): Promise<ChunkState> {
+    const { chunk, attempt } = claim;
     const { store, limits, observer } = this.#options;
-    observer.workerDied();
+    observer.workerDied(run, want, claim);
     const { deaths } = await store.release(run.digest, chunk, attempt, 'death');
     if (deaths < limits.maxDeaths) return { state: 'none' };
     const error = failure('CHUNK_FAILED', {
@@ -330,6 +334,7 @@ export class Reconciler {
     const { chunks, pace } = this.#watches.run(run.digest);
     const watch = chunks.get(chunk);
     if (!watch) return;
+    this.#options.observer.ready((this.#options.clock.now() - watch.since) / 1000);
     // From when it was known not to be taken yet: what is usual is rather overrated than a chunk hedged for nothing.
     if (watch.waitedAt !== null) pace.record(this.#options.clock.now() - watch.waitedAt);
     if (watch.hedge === attempt) this.#options.observer.hedgeWon();

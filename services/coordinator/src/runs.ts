@@ -56,6 +56,11 @@ export class RunCatalog {
     this.#options = options;
   }
 
+  /** Runs being opened now. */
+  get opening(): number {
+    return this.#opening.size;
+  }
+
   /**
    * Opens a run from a spec, or finds it open already with the same digest.
    *

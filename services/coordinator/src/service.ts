@@ -6,6 +6,7 @@ import { reflectionPackage } from '@cropstream/protocol/reflection';
 import {
   type ClientSecurity,
   type Clock,
+  DEFAULT_GRPC_LIMITS,
   type GrpcLimits,
   openAccess,
   type Randomness,
@@ -23,7 +24,7 @@ import { dialBy, Gate } from './gate.js';
 import { COORDINATOR_ROLES, coordinatorHandlers } from './grpc-service.js';
 import { dashboardRoutes } from './http/dashboard.js';
 import { type CoordinatorLimits, DEFAULT_LIMITS } from './limits.js';
-import { observe, observeConnections } from './metrics.js';
+import { observe } from './metrics.js';
 import { openRelay } from './relay/relay.js';
 import { RunCatalog } from './runs.js';
 
@@ -101,7 +102,12 @@ async function listen(
   catalog: RunCatalog,
 ): Promise<CoordinatorService> {
   const { store, broker, clock, host, port, httpPort, registry, log } = options;
-  const observer = observe(registry, log, limits);
+  const fingerprint = await options.fingerprint();
+  let grpc: GrpcServer | null = null;
+  const observer = observe({
+    ...{ registry, log, fingerprint, connections: () => grpc?.connections ?? null },
+    limits: { ...limits, ...DEFAULT_GRPC_LIMITS, ...options.grpc },
+  });
   const id = options.randomness.id();
   const { tls } = options.security;
   const certificates = tls === null ? null : new ServerCertificates(tls, log);
@@ -111,7 +117,7 @@ async function listen(
   const peers = new GrpcAccess(options.peers);
   const find = (workerId: string) => coordinator.living.find(workerId);
   const relay = openRelay({ find, peers, clock, limits, registry });
-  const grpc = await GrpcServer.listen({
+  const server = await GrpcServer.listen({
     host,
     port,
     portFlag: flags.port,
@@ -135,14 +141,14 @@ async function listen(
     await coordinator.stop();
     throw error;
   });
-  observeConnections(registry, grpc, options.grpc ?? {});
+  grpc = server;
   const gate = new Gate({ store, clock, log, dial: dialBy(peers) });
   const ready = async () => gate.admitted(await store.workers()).length > 0;
   const closeGrpc = async (graceMs: number) => {
-    grpc.notServing();
+    server.notServing();
     gate.stop();
     await coordinator.stop();
-    await grpc.stop(graceMs);
+    await server.stop(graceMs);
     access.close();
     relay.close();
   };
@@ -159,7 +165,7 @@ async function listen(
           throw error;
         });
   return {
-    port: grpc.port,
+    port: server.port,
     httpPort: http?.port ?? null,
     httpScheme: http?.scheme ?? 'http',
     async close(graceMs) {

@@ -19,6 +19,7 @@ export const SAMPLES = 40;
 export const silent: CoordinatorObserver = {
   scheduled() {},
   announced() {},
+  ready() {},
   workerDied() {},
   hedged() {},
   hedgeWon() {},
@@ -26,6 +27,9 @@ export const silent: CoordinatorObserver = {
   attached() {},
   detached() {},
   nacked() {},
+  progressed() {},
+  passed() {},
+  queued() {},
   passFailed(error) {
     throw error;
   },

@@ -55,8 +55,8 @@ it.each([
   expect(() => workerConfig(env)).toThrow(message);
 });
 
-it("is, with the coordinator's, what docs/operations.md shows", () => {
-  const script = fileURLToPath(new URL('../../../scripts/docs-operations.mjs', import.meta.url));
+it.each(['operations', 'metrics'])("is, with the coordinator's, what docs-%s.mjs writes", (page) => {
+  const script = fileURLToPath(new URL(`../../../scripts/docs-${page}.mjs`, import.meta.url));
   const checked = spawnSync(process.execPath, [script, '--check'], { encoding: 'utf8' });
   expect(checked.stderr).toBe('');
 });

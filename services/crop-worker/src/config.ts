@@ -5,6 +5,7 @@ import {
   choiceVariable,
   defaultCacheFolder,
   defaultThreads,
+  GRPC_LIMITS,
   integerVariable,
   type LimitTable,
   limitsOf,
@@ -17,6 +18,7 @@ import {
 import { z } from 'zod';
 import { DEFAULT_WORKER_LIMITS, type WorkerLimits } from './worker/config.js';
 import { type DataAccessOptions, type DataLimits, DEFAULT_DATA_LIMITS } from './worker/data-access.js';
+import type { Limits } from './worker/events.js';
 
 type Fixed = Omit<WorkerLimits, 'outboxBytes'>;
 
@@ -87,6 +89,20 @@ const DATA_VARIABLES = {
   ...limitVariables(DEFAULT_DATA_LIMITS, DATA_LIMITS),
 };
 
+const OUTBOX = [
+  'CROPSTREAM_OUTBOX_BYTES',
+  'Memory for finished chunks. Unset: a quarter of the memory, 4 GiB at most',
+] as const;
+
+/** The variable of each limit. */
+export const LIMITS: LimitTable<Limits> = {
+  ...WORKER_LIMITS,
+  ...CHUNK_LIMITS,
+  ...DATA_LIMITS,
+  ...GRPC_LIMITS,
+  outboxBytes: OUTBOX,
+};
+
 /** The crop-worker's environment. */
 export const WORKER_VARIABLES = z.object({
   ...serviceVariables({ grpc: 7410, http: 7402 }),
@@ -101,9 +117,7 @@ export const WORKER_VARIABLES = z.object({
     .describe(
       'Event loops that send chunks, each on a port of its own from CROPSTREAM_PORT on. Unset: one for each 8 threads',
     ),
-  CROPSTREAM_OUTBOX_BYTES: bytesVariable()
-    .optional()
-    .describe('Memory for finished chunks. Unset: a quarter of the memory, 4 GiB at most'),
+  CROPSTREAM_OUTBOX_BYTES: bytesVariable().optional().describe(OUTBOX[1]),
   CROPSTREAM_DECODER: choiceVariable(['auto', 'turbojpeg', 'sharp'])
     .default('auto')
     .describe('JPEG decoder; the bytes are the same'),

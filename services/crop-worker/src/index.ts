@@ -9,7 +9,7 @@ export { DEFAULT_WORKER_LIMITS, type WorkerLimits } from './worker/config.js';
 export { CropWorker, type CropWorkerOptions } from './worker/crop-worker.js';
 export { type DataAccessOptions, type DataLimits, DEFAULT_DATA_LIMITS } from './worker/data-access.js';
 export type { Emit, Log, WorkerEvent } from './worker/events.js';
-export { type FetchServiceOptions, fetchService } from './worker/fetch-service.js';
+export { type FetchService, type FetchServiceOptions, fetchService } from './worker/fetch-service.js';
 export type { WorkerIdentity } from './worker/jobs.js';
 export { workerMetrics } from './worker/metrics.js';
 export type { OpenRun, RunMaker } from './worker/run-book.js';

@@ -4,9 +4,8 @@ import { connectFleet } from '@cropstream/broker/redis';
 import {
   createLogger,
   createRegistry,
-  DEFAULT_GRPC_LIMITS,
   defaultCacheFolder,
-  exportLimits,
+  exportRedis,
   type Logger,
   openAccess,
   redisAccess,
@@ -72,13 +71,14 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<WorkerProcess> 
       connectMs: CONNECT_MS,
     });
     opened.push(() => fleet.close());
+    exportRedis(registry, () => fleet.isReady());
     const told = config.CROPSTREAM_ADVERTISE;
     const advertise = await advertisedHost({ advertise: told, host, redis, clock, log });
     const cells = await startCells({
       store: cacheManifests(fleet.store, cache),
       broker: fleet.broker,
       log,
-      emit: workerMetrics(registry),
+      emit: workerMetrics(registry, fingerprint),
       fingerprint,
       host,
       port: config.CROPSTREAM_PORT,
@@ -99,8 +99,6 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<WorkerProcess> 
     opened.push(() => cells.close(0));
     const certificates = security.tls && new ServerCertificates(security.tls, log);
     certificates?.observe(registry);
-    const help = 'Configured limits of the gRPC ports, by name.';
-    exportLimits(registry, 'cropstream_grpc_limit', help, { ...DEFAULT_GRPC_LIMITS, ...config.grpc });
     const access = openAccess(security, { clock, log });
     opened.push(async () => access.close());
     const http = await startHttpServer({

@@ -1,13 +1,13 @@
 import { EventEmitter } from 'node:events';
 import type { FetchHandlers } from '@cropstream/client';
-import type { fetchService } from '@cropstream/crop-worker';
+import type { FetchService } from '@cropstream/crop-worker';
 import type { CropstreamError } from '@cropstream/errors';
 import { type FetchChunkRequest, type Frame, fromStatus } from '@cropstream/protocol';
 import { Lane } from './lane.js';
 import { type ChunkServer, type Network, unreachable } from './network.js';
 import type { Part } from './part.js';
 
-type GrpcCall = Parameters<ReturnType<typeof fetchService>['fetchChunk']>[0];
+type GrpcCall = Parameters<FetchService['server']['fetchChunk']>[0];
 
 /** A worker's own service, or a coordinator's that relays. */
 export interface ChunkService {

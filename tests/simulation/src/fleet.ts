@@ -34,11 +34,15 @@ function logOf(part: Part): Log {
 const unobserved: Omit<CoordinatorObserver, 'hedged' | 'hedgeWon'> = {
   scheduled() {},
   announced() {},
+  ready() {},
   workerDied() {},
   removed() {},
   attached() {},
   detached() {},
   nacked() {},
+  progressed() {},
+  passed() {},
+  queued() {},
   passFailed() {},
   fleet() {},
 };
@@ -233,7 +237,7 @@ export class Fleet {
         return makerOf(world, run, part.clock, disk);
       },
     });
-    const service = fetchService({
+    const { server: service } = fetchService({
       workerId: part.name,
       outbox: worker.outbox,
       clock: part.clock,

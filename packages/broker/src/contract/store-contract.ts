@@ -358,7 +358,9 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
 
     test('keeps what a worker has made, as it was said last', async ({ store }) => {
       await store.beat(exampleWorker(), 60_000);
-      const runs = { ['d'.repeat(64)]: { samples: 2 ** 40, busySeconds: 0.125 } };
+      const runs = {
+        ['d'.repeat(64)]: { samples: 2 ** 40, busySeconds: 0.125, substituted: 1, failures: 0 },
+      };
       const made = { samples: 2 ** 40 + 64, chunks: 2 ** 34, bytes: 2 ** 52, busySeconds: 86_400.5, runs };
       await store.beat(exampleWorker({ made }), 60_000);
       expect(await store.workers()).toEqual([exampleWorker({ made })]);

@@ -8,6 +8,8 @@ import { RedisStore } from './redis-store.js';
 export interface FleetConnection {
   readonly store: Store;
   readonly broker: Broker;
+  /** Whether Redis can be asked now. */
+  isReady(): boolean;
   close(): Promise<void>;
 }
 
@@ -19,6 +21,7 @@ export async function connectFleet(options: RedisOptions): Promise<FleetConnecti
     return {
       store,
       broker,
+      isReady: () => store.isReady,
       async close() {
         await broker.close();
         await store.close();

@@ -134,7 +134,7 @@ async function serve(options: ServeOptions): Promise<void> {
     cells = await startCells({
       ...shared,
       log,
-      emit: workerMetrics(registry),
+      emit: workerMetrics(registry, fingerprint),
       fingerprint,
       host: options.host,
       ...(options.advertise !== undefined && { advertise: options.advertise }),

@@ -98,8 +98,8 @@ describe('an open server', () => {
     expect(await ask(port, '/healthz')).toMatchObject({ status: 200, body: '{"status":"ok"}' });
     expect(await ask(port, '/readyz')).toMatchObject({ status: 200 });
     const { body, headers } = await ask(port, '/metrics');
-    expect(body).toMatch(/^cropstream_http_connections 1$/m);
-    expect(body).toMatch(/^cropstream_http_limit\{limit="bodyBytes"\} 4194304$/m);
+    expect(body).toMatch(/^cropstream_http_limit_used\{limit="http_connections"\} 1$/m);
+    expect(body).toMatch(/^cropstream_http_limit_bytes\{limit="http_body_bytes"\} 4194304$/m);
     expect(headers['content-security-policy']).toMatch(/^default-src 'self'/);
     expect(headers['strict-transport-security']).toBeUndefined();
   });

@@ -5,15 +5,15 @@ import { TLSSocket } from 'node:tls';
 import { type CropstreamError, failure } from '@cropstream/errors';
 import helmet from '@fastify/helmet';
 import Fastify, { type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from 'fastify';
-import { Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import type { Access } from '../access/access.js';
 import type { Principal, Role } from '../access/principal.js';
 import type { ServerCertificates } from '../certificates.js';
 import { boundConnections } from '../connections.js';
+import { LimitMetrics } from '../limit-metrics.js';
 import type { Logger } from '../log.js';
-import { exportLimits } from '../metrics.js';
 import { freePort } from '../ports.js';
-import { DEFAULT_HTTP_LIMITS, type HttpLimits } from './limits.js';
+import { DEFAULT_HTTP_LIMITS, HTTP_LIMITS, type HttpLimits } from './limits.js';
 import { checkOrigin } from './origin.js';
 import { failureOf, PROBLEM_TYPE, parserFailure, problemOf } from './problems.js';
 
@@ -257,18 +257,12 @@ function rawAnswer(error: CropstreamError): string {
 }
 
 function observe(registry: Registry, servers: readonly Server[], limits: HttpLimits): void {
-  const registers = [registry];
-  new Gauge({
-    name: 'cropstream_http_connections',
-    help: 'Connections to the HTTP port.',
-    registers,
-    async collect() {
-      const counts = servers.map(
-        (server) =>
-          new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count ?? 0))),
-      );
-      this.set((await Promise.all(counts)).reduce((sum, count) => sum + count, 0));
-    },
+  const limit = new LimitMetrics(registry, 'http', HTTP_LIMITS);
+  limit.set(limits);
+  limit.watch(async () => {
+    const counts = servers.map(
+      (server) => new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count ?? 0))),
+    );
+    return { maxConnections: (await Promise.all(counts)).reduce((sum, count) => sum + count, 0) };
   });
-  exportLimits(registry, 'cropstream_http_limit', 'Configured limits of the HTTP port, by name.', limits);
 }

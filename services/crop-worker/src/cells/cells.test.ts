@@ -60,7 +60,7 @@ it('makes and serves the same chunks in any cell, PNGs decoded on the main threa
 
   const events: WorkerEvent[] = [];
   const registry = createRegistry();
-  const metrics = workerMetrics(registry);
+  const metrics = workerMetrics(registry, FINGERPRINT);
   const cells = await startCells({
     store,
     broker,

@@ -80,7 +80,7 @@ describe('CropWorker', () => {
     await fleet.clock.advance(1_000);
     const [{ made }] = (await fleet.store.workers()) as [WorkerRecord];
     expect(made).toMatchObject({ samples: 1, chunks: 1, bytes: CHUNK_BYTES, busySeconds: 0.25 });
-    expect(made.runs).toEqual({ [RUN]: { samples: 1, busySeconds: 0.25 } });
+    expect(made.runs).toEqual({ [RUN]: { samples: 1, busySeconds: 0.25, substituted: 0, failures: 0 } });
     await close(fleet);
   });
 

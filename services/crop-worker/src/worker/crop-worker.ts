@@ -217,14 +217,29 @@ export class CropWorker {
   }
 
   async #beat(): Promise<void> {
-    const { emit, log } = this.#options;
-    const { usedBytes, limitBytes, size } = this.outbox;
-    emit({ kind: 'outbox', usedBytes, limitBytes, chunks: size });
+    const { log } = this.#options;
+    this.#tellState();
     try {
       await this.#tellBeat();
     } catch (err) {
       log.warn({ err }, 'a beat was not heard');
     }
+  }
+
+  #tellState(): void {
+    const { busySeconds, runs } = this.#tally.record;
+    this.#options.emit({
+      kind: 'state',
+      used: { outboxBytes: this.outbox.usedBytes, jobs: this.#jobs.active, runs: this.#runs.size },
+      chunks: this.outbox.size,
+      busySeconds,
+      runs: Object.fromEntries(
+        Object.entries(runs).flatMap(([digest, made]) => {
+          const labels = this.#runs.shape(digest)?.labels;
+          return labels ? [[digest, { ...labels, ...made }]] : [];
+        }),
+      ),
+    });
   }
 
   /** Learns who its fellows are, while jobs come of which each prefers some. */

@@ -33,12 +33,19 @@ export interface DataAccessOptions {
   readonly dataCache?: string;
 }
 
+export interface DataAccess {
+  readonly limits: DataLimits;
+  readonly open: Pick<OpenOptions, 'storage' | 'memory'>;
+  /** What of the limits is in use. */
+  used(): Partial<DataLimits>;
+  /** Tells what was read since. */
+  report(emit: Emit): void;
+}
+
 /** How one worker reads data, and its way to tell what that took. */
-export function dataAccess(
-  { dataLimits, dataCache }: DataAccessOptions,
-  log: Log,
-): { open: Pick<OpenOptions, 'storage' | 'memory'>; report: (emit: Emit) => void } {
-  const { cacheBytes, shardMemoryBytes, ...limits } = { ...DEFAULT_DATA_LIMITS, ...dataLimits };
+export function dataAccess({ dataLimits, dataCache }: DataAccessOptions, log: Log): DataAccess {
+  const all = { ...DEFAULT_DATA_LIMITS, ...dataLimits };
+  const { cacheBytes, shardMemoryBytes, ...limits } = all;
   const counts = newStorageCounts();
   const warn = (reason: string) => log.warn({ reason, folder: dataCache }, 'data cannot be kept on disk');
   const cache =
@@ -56,13 +63,11 @@ export function dataAccess(
       );
   };
   let told = { ...counts };
-  let toldBytes = -1;
   return {
+    limits: all,
+    used: () => ({ shardMemoryBytes: memory.usedBytes }),
     open: { storage: { ...limits, counts, cache, tell }, memory },
     report(emit) {
-      const { usedBytes, limitBytes } = memory;
-      if (usedBytes !== toldBytes) emit({ kind: 'shard-memory', usedBytes, limitBytes });
-      toldBytes = usedBytes;
       const names = Object.keys(counts) as (keyof typeof counts)[];
       if (names.every((name) => counts[name] === told[name])) return;
       const since = newStorageCounts();

@@ -35,7 +35,7 @@ async function serve(limits: Partial<typeof LIMITS> = {}, bytes = BYTES) {
   const held = { runDigest: RUN, chunk: '0-0-4', attempt: 3, made };
   (await outbox.reserve(new AbortController().signal)).fill(held);
   const events: WorkerEvent[] = [];
-  const implementation = fetchService({
+  const { server: implementation } = fetchService({
     workerId: 'me',
     outbox,
     clock: systemClock,

@@ -25,8 +25,14 @@ export interface FetchServiceOptions {
   readonly emit: Emit;
 }
 
+export interface FetchService {
+  readonly server: WorkerServer;
+  /** Sent now. */
+  readonly streams: number;
+}
+
 /** Serves held chunks as streams of frames, from any offset. A reader's pace bounds what is buffered for it. */
-export function fetchService({ workerId, outbox, clock, limits, emit }: FetchServiceOptions): WorkerServer {
+export function fetchService({ workerId, outbox, clock, limits, emit }: FetchServiceOptions): FetchService {
   let streams = 0;
 
   const refuse = (call: Call, error: unknown, outcome: FetchOutcome) => {
@@ -34,7 +40,7 @@ export function fetchService({ workerId, outbox, clock, limits, emit }: FetchSer
     call.emit('error', toStatus(error));
   };
 
-  return {
+  const server: WorkerServer = {
     fetchChunk(call) {
       const { chunk: id } = call.request;
       if (streams >= limits.maxStreams) {
@@ -63,6 +69,12 @@ export function fetchService({ workerId, outbox, clock, limits, emit }: FetchSer
         if (error === null) call.end();
         else call.emit('error', toStatus(error));
       });
+    },
+  };
+  return {
+    server,
+    get streams() {
+      return streams;
     },
   };
 }

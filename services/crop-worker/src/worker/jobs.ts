@@ -10,6 +10,7 @@ import {
 import type { MadeChunk } from '@cropstream/chunks';
 import { type CropstreamError, type ErrorCode, failure, toFailure } from '@cropstream/errors';
 import { type Clock, sleep } from '@cropstream/runtime';
+import { globalStep } from '@cropstream/schedule';
 import type { WorkerLimits } from './config.js';
 import type { Emit, Log, SkipReason, WorkerEvent } from './events.js';
 import type { Insist } from './insist.js';
@@ -161,7 +162,7 @@ export class JobRunner {
 
   #unrecorded(job: ChunkJob, err: unknown): void {
     const { closing, log } = this.options;
-    if (!closing.aborted) log.error({ err, job: job.id }, 'a job ended without a record');
+    if (!closing.aborted) log.error({ err, ...this.#namesOf(job) }, 'a job ended without a record');
   }
 
   async #make(job: ChunkJob, reservation: Reservation, signal: AbortSignal): Promise<Ended> {
@@ -218,7 +219,7 @@ export class JobRunner {
     const end = tally.begin(job.runDigest);
     try {
       const made = await maker.make({ epoch: job.epoch, indices: job.indices }, signal);
-      tally.made(job.runDigest, { samples: made.samples, bytes: made.payloadBytes });
+      tally.made(job.runDigest, made);
       emit(madeEvent(made, (clock.now() - start) / 1000));
       this.#logSubstitutions(job, made);
       return made;
@@ -305,10 +306,11 @@ export class JobRunner {
   }
 
   async #failed(job: ChunkJob, error: CropstreamError): Promise<void> {
-    const { emit, log, limits } = this.options;
+    const { emit, log, limits, tally } = this.options;
     const chunk = chunkName(job);
     emit({ kind: 'failed', code: error.code });
-    log.warn({ err: error, run: job.runDigest, chunk, attempt: job.attempt }, 'making a chunk failed');
+    tally.failed(job.runDigest);
+    log.warn({ err: error, ...this.#namesOf(job) }, 'making a chunk failed');
     if (FINAL.has(error.code)) await this.#failChunk(job, error);
     else {
       const { failures } = await this.#release(job, 'failure');
@@ -345,11 +347,20 @@ export class JobRunner {
 
   #logSubstitutions(job: ChunkJob, made: MadeChunk): void {
     for (const substitution of made.substitutions) {
-      this.options.log.warn(
-        { run: job.runDigest, epoch: job.epoch, ...substitution },
-        'a bad sample was substituted',
-      );
+      this.options.log.warn({ ...this.#namesOf(job), ...substitution }, 'a bad sample was substituted');
     }
+  }
+
+  /** What every line on a chunk says. */
+  #namesOf(job: ChunkJob) {
+    const { self, runs } = this.options;
+    const { runDigest, epoch, attempt } = job;
+    const chunk = chunkName(job);
+    const shape = runs.shape(runDigest);
+    if (!shape) return { run: runDigest, epoch, worker: self.id, chunk, attempt };
+    const { plan, labels } = shape;
+    const step = globalStep(plan, { epoch, step: Math.floor(job.first / plan.globalBatchSize) });
+    return { ...labels, epoch, step, worker: self.id, chunk, attempt };
   }
 
   /** A hint: coordinators look every second in any case. */

@@ -1,4 +1,5 @@
 import { MemoryStore } from '@cropstream/broker';
+import { exampleRun } from '@cropstream/broker/contract';
 import { type Parts, sealPart } from '@cropstream/datasets';
 import { VirtualClock } from '@cropstream/runtime/testing';
 import { epochPlan } from '@cropstream/schedule';
@@ -138,7 +139,7 @@ describe('RunBook', () => {
     const { runs, closed } = await book();
     await runs.use('a', '/data', done);
     await runs.use('b', '/data', done);
-    runs.retain(new Set(['b']));
+    runs.retain([exampleRun({ name: 'b', digest: 'b' })]);
     expect(runs.shape('a')).toBeNull();
     expect(runs.shape('b')).not.toBeNull();
     await settled();

@@ -32,6 +32,14 @@ export type OpenRun = (run: RunRecord, data: RunData) => Promise<RunMaker>;
 export interface RunShape {
   readonly plan: EpochPlan;
   readonly chunkSize: number;
+  /** By what people know the run: of the names that are open with its digest, the first. */
+  readonly labels: RunLabels;
+}
+
+/** What logs and metrics call a run. */
+export interface RunLabels {
+  readonly owner: string;
+  readonly run: string;
 }
 
 interface Page {
@@ -57,16 +65,28 @@ export class RunBook {
     return this.#shapes.get(runDigest) ?? null;
   }
 
-  /** Closes and forgets the runs that ended, those in use excepted. */
-  retain(runDigests: ReadonlySet<string>): void {
+  /** Closes and forgets the runs that ended, those in use excepted, and learns the names of those that did not. */
+  retain(open: readonly RunRecord[]): void {
+    const firsts = new Map<string, RunRecord>();
+    for (const run of open) {
+      const first = firsts.get(run.digest);
+      if (!first || run.openedAt < first.openedAt) firsts.set(run.digest, run);
+    }
     for (const [digest, page] of this.#pages) {
-      if (runDigests.has(digest) || page.users > 0) continue;
+      if (firsts.has(digest) || page.users > 0) continue;
       this.#forget(digest, page);
       void closeMaker(page.maker);
     }
-    for (const digest of this.#shapes.keys()) {
-      if (!runDigests.has(digest) && !this.#pages.has(digest)) this.#shapes.delete(digest);
+    for (const [digest, shape] of this.#shapes) {
+      const first = firsts.get(digest);
+      if (first) this.#shapes.set(digest, { ...shape, labels: labelsOf(first) });
+      else if (!this.#pages.has(digest)) this.#shapes.delete(digest);
     }
+  }
+
+  /** Runs that are open here. */
+  get size(): number {
+    return this.#pages.size;
   }
 
   /** Runs `use` with the run's maker, its dataset at `url`; null where the run is open no more. */
@@ -111,7 +131,7 @@ export class RunBook {
     }
     const parts = partsFrom((digest) => this.insist(() => this.store.manifest(digest)));
     const maker = await this.openRun(run, { manifest, parts, url });
-    this.#shapes.set(runDigest, { plan: maker.plan, chunkSize: maker.chunkSize });
+    this.#shapes.set(runDigest, { plan: maker.plan, chunkSize: maker.chunkSize, labels: labelsOf(run) });
     return maker;
   }
 
@@ -127,6 +147,10 @@ export class RunBook {
       void closeMaker(page.maker);
     }
   }
+}
+
+function labelsOf({ name }: RunRecord): RunLabels {
+  return { owner: 'default', run: name };
 }
 
 /** A maker that could not be opened has nothing to close. */

@@ -21,6 +21,7 @@ import { reflectionPackage } from '@cropstream/protocol/reflection';
 import {
   type Access,
   type Clock,
+  DEFAULT_GRPC_LIMITS,
   type GrpcLimits,
   openAccess,
   type Randomness,
@@ -34,7 +35,7 @@ import { DEFAULT_WORKER_LIMITS, type WorkerLimits } from './config.js';
 import { CropWorker } from './crop-worker.js';
 import { type DataAccessOptions, dataAccess } from './data-access.js';
 import type { Emit, Log } from './events.js';
-import { fetchService } from './fetch-service.js';
+import { type FetchService, fetchService } from './fetch-service.js';
 import type { OpenRun } from './run-book.js';
 
 export interface CropWorkerServiceOptions extends DataAccessOptions {
@@ -98,7 +99,7 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
   const data = dataAccess(options, options.log);
   const parts = await createSharedParts({ ...options, limits: options.chunkLimits ?? {} });
   const access = openAccess(options.security, options);
-  let service: WorkerServer | null = null;
+  let fetches: FetchService | null = null;
   let grpc: GrpcServer | null = null;
   try {
     grpc = await GrpcServer.listen({
@@ -116,7 +117,7 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
           definition: workerService,
           implementation: {
             fetchChunk: ((call) => {
-              if (service) service.fetchChunk(call);
+              if (fetches) fetches.server.fetchChunk(call);
               else call.emit('error', toStatus(failure('SHUTTING_DOWN', {})));
             }) satisfies WorkerServer['fetchChunk'],
           },
@@ -128,7 +129,8 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
     });
     const address = hostPort(options.advertise ?? advertised(host), grpc.port);
     const admission = new Admission({ ...options, id, address });
-    const reportConnections = connectionsOf(grpc, emit);
+    const server = grpc;
+    const tellCuts = cutsOf(server, emit);
     const worker = new CropWorker({
       ...options,
       admitted: () => admission.admitted,
@@ -140,15 +142,23 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
       maxChunkBytes: parts.limits.maxChunkBytes,
       openRun: openRunWith(parts, data.open),
       emit: (event) => {
-        emit(event);
-        // As often as the outbox is told of.
-        if (event.kind === 'outbox') {
-          data.report(emit);
-          reportConnections();
-        }
+        if (event.kind !== 'state') return emit(event);
+        emit({
+          ...event,
+          used: {
+            ...{ ...event.used, ...data.used(), ...usedOf(parts) },
+            ...{ maxStreams: fetches?.streams ?? 0, maxConnections: server.connections.open },
+          },
+        });
+        data.report(emit);
+        tellCuts();
       },
     });
-    service = fetchService({ workerId: id, outbox: worker.outbox, clock, limits, emit });
+    fetches = fetchService({ workerId: id, outbox: worker.outbox, clock, limits, emit });
+    emit({
+      kind: 'limits',
+      limits: { ...DEFAULT_GRPC_LIMITS, ...options.grpc, ...limits, ...parts.limits, ...data.limits },
+    });
     await worker.start();
     admission.start();
     return serviceOf(id, address, { grpc, worker, parts, admission, access });
@@ -160,13 +170,22 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
   }
 }
 
-/** Tells of a server's connections whenever it is called. */
-function connectionsOf(grpc: GrpcServer, emit: Emit): () => void {
+/** Tells of connections that a server has cut, whenever it is called. */
+function cutsOf(grpc: GrpcServer, emit: Emit): () => void {
   let told = 0;
   return () => {
-    const { open, cut } = grpc.connections;
-    emit({ kind: 'connections', open, cut: cut - told });
+    const { cut } = grpc.connections;
+    if (cut > told) emit({ kind: 'cut', connections: cut - told });
     told = cut;
+  };
+}
+
+function usedOf({ buffers, budgets }: SharedParts): Partial<ChunkLimits> {
+  return {
+    poolBytes: buffers.freeBytes,
+    readAheadBytes: budgets.encoded.used,
+    readAheadSamples: budgets.samples.used,
+    decodedBytes: budgets.decoded.used,
   };
 }
 

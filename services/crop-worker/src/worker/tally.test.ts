@@ -3,7 +3,7 @@ import { VirtualClock } from '@cropstream/runtime/testing';
 import { expect, it } from 'vitest';
 import { Tally } from './tally.js';
 
-const chunk = { samples: 4, bytes: 100 };
+const chunk = { samples: 4, payloadBytes: 100, substitutions: [] };
 
 it('has made nothing at first', () => {
   expect(new Tally(new VirtualClock()).record).toEqual(NOTHING_MADE);
@@ -21,6 +21,7 @@ it('counts the time in which anything is made once, and shares it out to the run
   endOne();
   endOne();
   await clock.advance(1_000);
+  tally.failed('two');
   endTwo();
   await clock.advance(5_000);
   expect(tally.record).toEqual({
@@ -28,7 +29,10 @@ it('counts the time in which anything is made once, and shares it out to the run
     chunks: 1,
     bytes: 100,
     busySeconds: 4,
-    runs: { one: { samples: 4, busySeconds: 2 }, two: { samples: 0, busySeconds: 2 } },
+    runs: {
+      one: { samples: 4, busySeconds: 2, substituted: 0, failures: 0 },
+      two: { samples: 0, busySeconds: 2, substituted: 0, failures: 1 },
+    },
   });
 });
 

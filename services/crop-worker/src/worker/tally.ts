@@ -1,5 +1,17 @@
 import { MADE_RUNS, type MadeOfRun, type MadeRecord } from '@cropstream/broker';
+import type { MadeChunk } from '@cropstream/chunks';
 import type { Clock } from '@cropstream/runtime';
+
+type Counted = Pick<MadeChunk, 'samples' | 'payloadBytes' | 'substitutions'>;
+
+interface OfRun {
+  samples: number;
+  busyMs: number;
+  substituted: number;
+  failures: number;
+  /** Chunks of it that are being made. */
+  making: number;
+}
 
 /** Counts what a worker makes, and the time that it is at it. */
 export class Tally {
@@ -8,7 +20,7 @@ export class Tally {
   #bytes = 0;
   #busyMs = 0;
   /** In order of last use; those that nobody is at may go. */
-  readonly #runs = new Map<string, { samples: number; busyMs: number; making: number }>();
+  readonly #runs = new Map<string, OfRun>();
   #making = 0;
   #since = 0;
 
@@ -17,7 +29,13 @@ export class Tally {
   /** A chunk of the run is begun; call what is returned when it ended, made or not. */
   begin(runDigest: string): () => void {
     this.#account();
-    const run = this.#runs.get(runDigest) ?? { samples: 0, busyMs: 0, making: 0 };
+    const run = this.#runs.get(runDigest) ?? {
+      samples: 0,
+      busyMs: 0,
+      substituted: 0,
+      failures: 0,
+      making: 0,
+    };
     this.#runs.delete(runDigest);
     this.#runs.set(runDigest, run);
     run.making++;
@@ -34,12 +52,19 @@ export class Tally {
   }
 
   /** Between `begin` and its end. */
-  made(runDigest: string, { samples, bytes }: { readonly samples: number; readonly bytes: number }): void {
+  made(runDigest: string, { samples, payloadBytes, substitutions }: Counted): void {
     this.#chunks++;
     this.#samples += samples;
-    this.#bytes += bytes;
+    this.#bytes += payloadBytes;
     const run = this.#runs.get(runDigest);
-    if (run) run.samples += samples;
+    if (!run) return;
+    run.samples += samples;
+    run.substituted += substitutions.length;
+  }
+
+  failed(runDigest: string): void {
+    const run = this.#runs.get(runDigest);
+    if (run) run.failures++;
   }
 
   get record(): MadeRecord {
@@ -50,9 +75,9 @@ export class Tally {
       bytes: this.#bytes,
       busySeconds: this.#busyMs / 1000,
       runs: Object.fromEntries(
-        [...this.#runs].map(([digest, { samples, busyMs }]): [string, MadeOfRun] => [
+        [...this.#runs].map(([digest, { making: _, busyMs, ...counts }]): [string, MadeOfRun] => [
           digest,
-          { samples, busySeconds: busyMs / 1000 },
+          { ...counts, busySeconds: busyMs / 1000 },
         ]),
       ),
     };

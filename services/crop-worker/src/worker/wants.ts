@@ -38,8 +38,9 @@ export class Wants {
 
   /** Looks at all runs. Costs O(windows), never O(epochs). */
   async refresh(): Promise<void> {
-    const digests = new Set((await this.store.runs()).map(({ digest }) => digest));
-    this.book.retain(digests);
+    const runs = await this.store.runs();
+    const digests = new Set(runs.map(({ digest }) => digest));
+    this.book.retain(runs);
     for (const digest of this.#wanted.keys()) if (!digests.has(digest)) this.#wanted.delete(digest);
     let active = 0;
     for (const digest of digests) if (await this.refreshRun(digest)) active++;
