@@ -15,9 +15,7 @@ export const datasetSchema = z
 export type Dataset = z.output<typeof datasetSchema>;
 
 /** One sample as the manifest has it. */
-export const sampleSchema = z
-  .object({ index: z.number(), path: z.string(), label: z.number() })
-  .meta({ id: 'Sample' });
+export const sampleSchema = z.object({ index: z.number(), path: z.string() }).meta({ id: 'Sample' });
 export type Sample = z.output<typeof sampleSchema>;
 
 /** With a page of its samples, in the manifest's order. */

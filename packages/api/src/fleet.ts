@@ -5,7 +5,8 @@ export const workerSchema = z
     id: z.string().describe('Fresh at every start.'),
     address: z.string().describe('Where trainers fetch from it, host:port.'),
     tls_name: z.string().describe('The name that its certificate is checked against; empty without TLS.'),
-    version: z.string().describe('Of Cropstream; empty where the worker does not say.'),
+    process: z.string().describe('Workers of one process share it.'),
+    version: z.string().describe('Of Cropstream.'),
     fingerprint: z
       .string()
       .describe('Of its pixels: it makes chunks of runs that were opened with the same.'),
@@ -15,10 +16,12 @@ export const workerSchema = z
     samples_total: z.number().describe('Samples made since it started.'),
     chunks_total: z.number(),
     bytes_total: z.number(),
-    busy_seconds_total: z.number().describe('Of its compute threads, summed.'),
+    busy_seconds_total: z.number().describe('In which it was making a chunk or several.'),
     runs: z
       .array(z.object({ run_digest: z.string(), samples_total: z.number() }))
-      .describe('What it made of each run that you may see; runs with one digest share their chunks.'),
+      .describe(
+        'What it made of the runs that you may see, those it made chunks of last; runs of one digest share chunks.',
+      ),
   })
   .meta({ id: 'Worker' });
 export type Worker = z.output<typeof workerSchema>;

@@ -39,6 +39,6 @@ export const pageOf = <S extends z.ZodType>(item: S) =>
   });
 
 export interface Page<T> {
-  readonly items: readonly T[];
+  readonly items: T[];
   readonly next_cursor: string | null;
 }

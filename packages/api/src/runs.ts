@@ -75,12 +75,13 @@ export const rankSchema = z
     epoch: z.number().describe('Of that step.'),
     step_in_epoch: z.number(),
     window_end: z.number().describe('Global steps [next_step, window_end) are wanted.'),
-    credit_chunks: z.number().nullable().describe('Chunks that the trainer has room for; null: not told.'),
-    waited_seconds: z
+    credit_chunks: z.number().describe('Chunks that the trainer has room for, those it holds included.'),
+    waited_seconds: z.number().describe('Waited for data since its process attached first.'),
+    elapsed_seconds: z.number().describe('Since its process attached first.'),
+    demand_samples_per_second: z
       .number()
       .nullable()
-      .describe('Waited for data since it attached first; null: not told.'),
-    elapsed_seconds: z.number().nullable().describe('Since it attached first; null: not told.'),
+      .describe('What it would take if it never waited for data; null until that is known.'),
     trainer: z.string().describe('host:pid'),
     coordinator: z.string().describe('Which holds its stream.'),
   })

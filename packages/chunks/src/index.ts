@@ -15,3 +15,4 @@ export {
   type SharedPartsOptions,
   sharpHere,
 } from './shared-parts.js';
+export { type Attempt, type BadSample, type Delivered, withStandIn } from './stand-in.js';

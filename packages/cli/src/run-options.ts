@@ -4,6 +4,7 @@ import type {
   DatasetConfig,
   IndexDatasetOptions,
   IndexedDataset,
+  KeptParts,
   Manifest,
   SampleReader,
 } from '@cropstream/datasets';
@@ -11,7 +12,6 @@ import { failure } from '@cropstream/errors';
 import type { ResolvedSpec } from '@cropstream/spec';
 import { type Command, Option } from 'commander';
 import { collect, given, integer } from './flags.js';
-import type { KeptParts } from './kept-parts.js';
 import type { Output } from './output.js';
 import { progressCount } from './progress.js';
 
@@ -199,12 +199,11 @@ export interface OpenHow {
 
 /** Reads the flags, indexes the dataset and resolves the spec. */
 export async function openRun(options: RunOptions, output: Output, how: OpenHow): Promise<OpenedRun> {
-  const [{ loadTransforms }, { loadSources, locationOf, openDataset }, { parseSpec }, { partsInMemory }] =
+  const [{ loadTransforms }, { loadSources, locationOf, openDataset, partsInMemory }, { parseSpec }] =
     await Promise.all([
       import('@cropstream/augment'),
       import('@cropstream/datasets'),
       import('@cropstream/spec'),
-      import('./kept-parts.js'),
     ]);
   const { signal, kept = partsInMemory() } = how;
   const modules = modulesOf(options);

@@ -3,3 +3,4 @@
  * batches (./replay), and the statistics of drawn boxes (./statistics). The pixels are the workers' own. No services.
  */
 export { Darkroom, type Developed, type OpenDataset, type SourceFacts } from './darkroom.js';
+export { type LoadedRow, loadRow } from './load-row.js';

@@ -30,6 +30,7 @@ export { Mix } from './manifests/mix.js';
 export { Selection } from './manifests/selection.js';
 export { type Shard, ShardManifest, ShardManifestBuilder } from './manifests/shard-manifest.js';
 export { partsFrom, sealPart } from './parts.js';
+export { type KeptParts, partsInMemory } from './parts-in-memory.js';
 export { compareCodePoints } from './paths.js';
 export { DEFAULT_SHARD_MEMORY_BYTES, ShardMemory } from './shard-memory.js';
 export type {

@@ -1,4 +1,4 @@
-import type { MessagePort } from 'node:worker_threads';
+import type { ChildProcess, Serializable } from 'node:child_process';
 import { CropstreamError, failure, toFailure, type WireError } from '@cropstream/errors';
 import { createBirpc } from 'birpc';
 
@@ -11,7 +11,32 @@ interface Message {
 
 type ArgumentsOf<Method> = Method extends (...args: infer Args) => unknown ? Args : never;
 
-/** The other end of a MessagePort, seen as an object with methods. */
+/** What calls travel over: a MessagePort, or what `processPort` makes. */
+export interface CallPort {
+  postMessage(message: unknown, moved?: ArrayBuffer[]): void;
+  on(event: 'message', listener: (message: Message) => void): unknown;
+  off(event: 'message', listener: (message: Message) => void): unknown;
+  once(event: 'close', listener: () => void): unknown;
+  close(): void;
+}
+
+/** One end of the channel between a process and its child. Nothing is moved over it: memory is copied. */
+export function processPort(end: ChildProcess | NodeJS.Process): CallPort {
+  return {
+    postMessage(message) {
+      // An error of the channel is followed by its end, which fails what is under way.
+      if (end.connected) end.send?.(message as Serializable, undefined, {}, () => undefined);
+    },
+    on: (event, listener) => (end as ChildProcess).on(event, listener as (message: Serializable) => void),
+    off: (event, listener) => end.off(event, listener),
+    once: (_, listener) => (end as ChildProcess).once('disconnect', listener),
+    close: () => {
+      if (end.connected) end.disconnect();
+    },
+  };
+}
+
+/** The other end of a CallPort, seen as an object with methods. */
 export interface Peer<Remote> {
   /** The named methods, each a call. Those under way when the port closes, and later ones, fail with SHUTTING_DOWN. */
   calls<Name extends keyof Remote & string>(names: readonly Name[]): Pick<Remote, Name>;
@@ -33,7 +58,7 @@ export interface PeerOptions {
  * takes.
  */
 export function openPeer<Remote extends object>(
-  port: MessagePort,
+  port: CallPort,
   local: object,
   { onClose, movable }: PeerOptions = {},
 ): Peer<Remote> {

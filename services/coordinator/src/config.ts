@@ -65,6 +65,23 @@ export const LIMITS: LimitTable<CoordinatorLimits> = {
     'CROPSTREAM_RELAY_STALLED',
     'A relayed stream whose trainer takes nothing for so long is ended',
   ],
+  requestsPerMinute: [
+    'CROPSTREAM_API_REQUESTS',
+    'Requests a minute to the HTTP API: of one token, or where there are none of one address',
+  ],
+  eventStreams: ['CROPSTREAM_API_EVENT_STREAMS', 'Readers of the events of the HTTP API at once'],
+  eventBufferBytes: [
+    'CROPSTREAM_API_EVENT_BYTES',
+    'A reader of events that lets more than this wait is dropped',
+  ],
+  previewQueue: [
+    'CROPSTREAM_API_PREVIEWS',
+    'Requests for previews, replayed batches and statistics that may wait for their turn',
+  ],
+  previewMs: ['CROPSTREAM_API_PREVIEW', 'Such a request, its wait included, fails after so long'],
+  previewPixels: ['CROPSTREAM_API_PREVIEW_PIXELS', 'Pixels of all views that one preview shows'],
+  batchBytes: ['CROPSTREAM_API_BATCH_BYTES', "A replayed batch's views"],
+  batchDownloads: ['CROPSTREAM_API_BATCHES', 'Replayed batches whose readers are still taking them'],
 };
 
 /** The coordinator's environment. */

@@ -42,6 +42,22 @@ export interface CoordinatorLimits {
   readonly relaySilentMs: number;
   /** A relayed stream whose trainer takes nothing for so long is ended. */
   readonly relayStalledMs: number;
+  /** Requests of one caller to the HTTP API: of a token, or where there are none of an address. */
+  readonly requestsPerMinute: number;
+  /** Readers of the HTTP API's events at once. */
+  readonly eventStreams: number;
+  /** A reader of events that lets more than this wait is dropped. */
+  readonly eventBufferBytes: number;
+  /** Requests for previews, replayed batches and statistics that may wait for their turn. */
+  readonly previewQueue: number;
+  /** Such a request, its wait included, fails after so long. */
+  readonly previewMs: number;
+  /** Pixels of all views that one preview shows. */
+  readonly previewPixels: number;
+  /** A replayed batch's views. */
+  readonly batchBytes: number;
+  /** Replayed batches whose readers are still taking them. */
+  readonly batchDownloads: number;
 }
 
 export const DEFAULT_LIMITS: CoordinatorLimits = {
@@ -66,4 +82,12 @@ export const DEFAULT_LIMITS: CoordinatorLimits = {
   relayTurnMs: 5000,
   relaySilentMs: 1000,
   relayStalledMs: 10_000,
+  requestsPerMinute: 3000,
+  eventStreams: 64,
+  eventBufferBytes: 4 << 20,
+  previewQueue: 16,
+  previewMs: 30_000,
+  previewPixels: 64 << 20,
+  batchBytes: 128 << 20,
+  batchDownloads: 2,
 };

@@ -26,7 +26,12 @@ export class OpenRun {
   #paused: boolean;
   #latestOrder: { readonly epoch: number; readonly order: Order } | undefined;
 
-  constructor(record: RunRecord, facts: ManifestFacts, transforms: TransformRegistry) {
+  constructor(
+    record: RunRecord,
+    /** Of its dataset. */
+    readonly facts: ManifestFacts,
+    transforms: TransformRegistry,
+  ) {
     this.name = record.name;
     this.digest = record.digest;
     this.spec = JSON.parse(record.specJson);

@@ -52,8 +52,12 @@ export async function runCoordinator(
   const security = serverSecurity(config);
   const peers = peerSecurity(security, config);
   warnIfExposed(host, security, log);
-  const transforms = await loadTransforms((config.CROPSTREAM_TRANSFORMS ?? []).map((path) => resolve(path)));
-  const sources = await loadSources(config.CROPSTREAM_SOURCES ?? []);
+  const modules = {
+    transforms: (config.CROPSTREAM_TRANSFORMS ?? []).map((path) => resolve(path)),
+    sources: config.CROPSTREAM_SOURCES ?? [],
+  };
+  const transforms = await loadTransforms(modules.transforms);
+  const sources = await loadSources(modules.sources);
   const fingerprint = await pixelFingerprint();
   const fleet = await connectFleet({
     ...redisAccess(config),
@@ -72,6 +76,7 @@ export async function runCoordinator(
       registry,
       transforms,
       sources,
+      modules,
       fingerprint: async () => fingerprint,
       host,
       port: config.CROPSTREAM_PORT,

@@ -22,11 +22,14 @@ import type { Registry } from 'prom-client';
 import { Coordinator } from './coordinator.js';
 import { dialBy, Gate } from './gate.js';
 import { COORDINATOR_ROLES, coordinatorHandlers } from './grpc-service.js';
+import { registerApi } from './http/api.js';
+import type { ApiContext } from './http/context.js';
 import { dashboardRoutes } from './http/dashboard.js';
 import { type CoordinatorLimits, DEFAULT_LIMITS } from './limits.js';
 import { observe } from './metrics.js';
 import { openRelay } from './relay/relay.js';
 import { RunCatalog } from './runs.js';
+import { Studio } from './studio/studio.js';
 
 export interface CoordinatorServiceOptions {
   readonly store: Store;
@@ -38,6 +41,8 @@ export interface CoordinatorServiceOptions {
   readonly transforms: TransformRegistry;
   /** @default those built in */
   readonly sources?: SourceRegistry | undefined;
+  /** ES modules that those were loaded from, for the process that makes previews. @default none */
+  readonly modules?: { readonly transforms: readonly string[]; readonly sources: readonly string[] };
   readonly fingerprint: () => Promise<string>;
   readonly host: string;
   readonly port: number;
@@ -152,6 +157,24 @@ async function listen(
     access.close();
     relay.close();
   };
+  const studio = new Studio({
+    settings: {
+      ...{ transforms: [], sources: [], ...options.modules },
+      ...{ maxBatchBytes: limits.batchBytes, maxPixels: limits.previewPixels },
+    },
+    needs: {
+      // The store's are in memory that threads share, which does not cross to another process.
+      manifest: async (digest) => {
+        const bytes = await store.manifest(digest);
+        return bytes && new Uint8Array(bytes);
+      },
+    },
+    ...{ limits, clock, log },
+  });
+  const api: ApiContext = {
+    ...{ id, catalog, store, broker, clock, access, log, registry, limits, studio },
+    ...{ transforms: options.transforms, sources: options.sources, desiredWorkers: () => null },
+  };
   const http =
     httpPort === null
       ? null
@@ -159,8 +182,12 @@ async function listen(
           ...{ host, port: httpPort, portFlag: flags.httpPort },
           ...{ registry, log, certificates, access, ready },
           ...(options.http !== undefined && { limits: options.http }),
-          plugin: async (app) => void (await app.register(dashboardRoutes)),
+          plugin: async (app) => {
+            await registerApi(app, api);
+            await app.register(dashboardRoutes);
+          },
         }).catch(async (error) => {
+          studio.close();
           await closeGrpc(0);
           throw error;
         });
@@ -170,6 +197,7 @@ async function listen(
     httpScheme: http?.scheme ?? 'http',
     async close(graceMs) {
       await closeGrpc(graceMs);
+      studio.close();
       await http?.close();
     },
   };

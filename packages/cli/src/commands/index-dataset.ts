@@ -54,9 +54,10 @@ export function register(program: Command): void {
 const partsOf = (file: string) => `${file}.parts`;
 
 async function index(options: IndexOptions, signal: AbortSignal): Promise<void> {
-  const [{ factsOf }, { partsInFolder, partsInMemory }] = await Promise.all([
+  const [{ factsOf }, { partsInFolder }, { partsInMemory }] = await Promise.all([
     import('../manifest-facts.js'),
     import('../kept-parts.js'),
+    import('@cropstream/datasets'),
   ]);
   const { out } = options;
   const output = new Output(options);

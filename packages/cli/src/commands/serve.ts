@@ -118,6 +118,7 @@ async function serve(options: ServeOptions): Promise<void> {
     registry,
     transforms: await augment.loadTransforms(modules.transforms),
     sources,
+    modules,
     fingerprint: async () => fingerprint,
     host: options.host,
     port: options.port,

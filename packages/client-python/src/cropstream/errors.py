@@ -542,6 +542,42 @@ class RequestInvalid(CropstreamError, ValueError):
     help_template = "Correct what is named; a coordinator describes its routes at /api/docs."
 
 
+class RateLimited(CropstreamError):
+    """A caller of the HTTP API asked more often than it may."""
+
+    code = "RATE_LIMITED"
+    retryable = True
+    problem_template = "more than {limit} requests in a minute"
+    help_template = "Ask again after {seconds} s (retry-after); /api/v1/events tells what changes without being asked."
+
+
+class ApiBusy(CropstreamError):
+    """The HTTP API is at work on as many requests of a kind as it takes at once."""
+
+    code = "API_BUSY"
+    retryable = True
+    problem_template = "there are {limit} {what} already"
+    help_template = "Ask again later; whoever operates the service can set another limit."
+
+
+class PreviewTimeout(CropstreamError, TimeoutError):
+    """A preview, a replayed batch or statistics were not made in time."""
+
+    code = "PREVIEW_TIMEOUT"
+    retryable = True
+    problem_template = "{what} took more than {seconds} s"
+    help_template = "Ask for fewer rows or samples; a dataset that was never indexed is best opened as a run first."
+
+
+class ManifestNotFound(CropstreamError):
+    """No open run draws from a dataset of that digest."""
+
+    code = "MANIFEST_NOT_FOUND"
+    retryable = False
+    problem_template = "no open run has the manifest {digest}"
+    help_template = "GET /api/v1/datasets lists those that there are."
+
+
 class RouteNotFound(CropstreamError):
     """Nothing is served at the path of an HTTP request, or not by its method."""
 
@@ -683,6 +719,10 @@ ERRORS: dict[str, type[CropstreamError]] = {
     "PORT_IN_USE": PortInUse,
     "OUTPUT_UNWRITABLE": OutputUnwritable,
     "REQUEST_INVALID": RequestInvalid,
+    "RATE_LIMITED": RateLimited,
+    "API_BUSY": ApiBusy,
+    "PREVIEW_TIMEOUT": PreviewTimeout,
+    "MANIFEST_NOT_FOUND": ManifestNotFound,
     "ROUTE_NOT_FOUND": RouteNotFound,
     "REQUEST_TIMEOUT": RequestTimeout,
     "REQUEST_TOO_LARGE": RequestTooLarge,

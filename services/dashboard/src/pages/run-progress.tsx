@@ -100,15 +100,13 @@ function RankRow({ rank, stepsPerEpoch }: { rank: Rank; stepsPerEpoch: number })
         {plural(rank.window_end - rank.next_step, 'step')}
       </td>
       <td class="number" data-label="Credits">
-        {rank.credit_chunks === null ? '–' : plural(rank.credit_chunks, 'chunk')}
+        {plural(rank.credit_chunks, 'chunk')}
       </td>
       <td data-label="Data-wait">
         <WaitShare share={waits.shareOf(rank)} />
       </td>
       <td class="number" data-label="Waited in all">
-        {waited === null || elapsed === null
-          ? '–'
-          : `${formatDuration(waited)} of ${formatDuration(elapsed)}`}
+        {formatDuration(waited)} of {formatDuration(elapsed)}
       </td>
       <td data-label="Trainer">{rank.trainer}</td>
       <td data-label="Coordinator">

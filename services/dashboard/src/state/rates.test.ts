@@ -11,6 +11,7 @@ const worker = (
   id,
   address: `${id}:7410`,
   tls_name: '',
+  process: 'p',
   version: '0.1.0',
   fingerprint: 'f',
   slots: 4,

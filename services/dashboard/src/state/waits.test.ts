@@ -2,7 +2,7 @@ import type { Rank } from '@cropstream/api';
 import { expect, test } from 'vitest';
 import { WaitMeter } from './waits.js';
 
-const rank = (waited: number | null, elapsed: number | null, of: Partial<Rank> = {}): Rank => ({
+const rank = (waited: number, elapsed: number, of: Partial<Rank> = {}): Rank => ({
   run: 'r',
   consumer: 'job',
   rank: 0,
@@ -14,6 +14,7 @@ const rank = (waited: number | null, elapsed: number | null, of: Partial<Rank> =
   credit_chunks: 8,
   waited_seconds: waited,
   elapsed_seconds: elapsed,
+  demand_samples_per_second: null,
   trainer: 'host:1',
   coordinator: 'c',
   ...of,
@@ -38,11 +39,4 @@ test('a trainer that started again begins anew, and one that left is forgotten',
   expect(meter.shareOf(rank(0, 0))).toBe(1);
   meter.add('r', []);
   expect(meter.shareOf(rank(0, 0))).toBeNull();
-});
-
-test('a trainer that does not tell has no share', () => {
-  const meter = new WaitMeter();
-  meter.add('r', [rank(null, null)]);
-  meter.add('r', [rank(null, null)]);
-  expect(meter.shareOf(rank(null, null))).toBeNull();
 });

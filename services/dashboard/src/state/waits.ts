@@ -23,7 +23,6 @@ export class WaitMeter {
     }
     for (const rank of ranks) {
       const { waited_seconds: waited, elapsed_seconds: elapsed } = rank;
-      if (waited === null || elapsed === null) continue;
       const kept = this.#told.get(rankKey(rank)) ?? [];
       const last = kept.at(-1);
       // Another process under the same rank begins anew.
