@@ -1,5 +1,10 @@
 import type { EventEmitter } from 'node:events';
+import { constants, type Http2Stream } from 'node:http2';
+import type { StatusObject } from '@grpc/grpc-js';
 import type { Clock } from './clock.js';
+
+/** How long the status of a call waits for a reader that takes nothing. */
+const LINGER_MS = 1_000;
 
 /** What these need of grpc-js's ServerWritableStream. */
 export interface MessageStream<T> extends EventEmitter {
@@ -30,6 +35,23 @@ export function writeMessage<T>(
     call.once('cancelled', gone);
     call.write(message, (error) => end(error ? 'gone' : 'taken'));
   });
+}
+
+/**
+ * Ends a call whose reader takes nothing. Its status waits behind what was not taken, and gRPC would hold both for as long as
+ * the reader likes: its stream is reset a little later.
+ */
+export function endStalled(call: EventEmitter, status: StatusObject, clock: Clock): void {
+  const timer = clock.timer(LINGER_MS, () => streamOf(call)?.close(constants.NGHTTP2_CANCEL));
+  onceGone(call, () => timer.cancel());
+  call.emit('error', status);
+}
+
+/** A call's own HTTP/2 stream, under the interceptors' calls: grpc-js has no way to end it without its reader's help. */
+function streamOf(call: EventEmitter): Http2Stream | undefined {
+  let inner = Reflect.get(call, 'call') as { nextCall?: unknown; stream?: Http2Stream } | undefined;
+  while (inner?.nextCall !== undefined) inner = inner.nextCall as typeof inner;
+  return inner?.stream;
 }
 
 /** Runs `run` once the call is gone, not when its last message is written: so long gRPC holds memory for it. */

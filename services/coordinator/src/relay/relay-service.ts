@@ -2,7 +2,7 @@ import type { WorkerRecord } from '@cropstream/broker';
 import { type CropstreamError, type ErrorCode, failure, toFailure } from '@cropstream/errors';
 import { type FetchChunkRequest, FRAME_BYTES, toStatus } from '@cropstream/protocol';
 import { type Clock, Watchdog } from '@cropstream/runtime';
-import { type MessageStream, onceGone, writeMessage } from '@cropstream/runtime/grpc-calls';
+import { endStalled, type MessageStream, onceGone, writeMessage } from '@cropstream/runtime/grpc-calls';
 import type { CoordinatorLimits } from '../limits.js';
 import { Turns } from './turns.js';
 
@@ -91,7 +91,7 @@ class Relay<F, C extends RelayedCall<F>> {
 
   async run(): Promise<void> {
     const { call } = this;
-    const { admit, observer } = this.options;
+    const { admit, clock, observer } = this.options;
     try {
       await this.#turn(await admit(call));
       await this.#pipe(await this.#worker());
@@ -100,7 +100,7 @@ class Relay<F, C extends RelayedCall<F>> {
     } catch (thrown) {
       const error = toFailure(thrown);
       observer.ended(this.#gone.signal.aborted ? 'cut' : outcomeOf(error));
-      if (!call.cancelled) call.emit('error', toStatus(error));
+      if (!call.cancelled) endStalled(call, toStatus(error), clock);
     }
   }
 

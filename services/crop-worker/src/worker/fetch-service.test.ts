@@ -174,6 +174,17 @@ describe('FetchChunk', () => {
     stream.cancel();
   });
 
+  it('has room for others once it has ended the stream of a reader that takes nothing, not even that', async () => {
+    const { client } = await serve({ stalledMs: 50, maxStreams: 1 }, 64 * FRAME_BYTES);
+    const stream = client.fetchChunk(request());
+    stream.on('error', () => {});
+    stream.once('data', () => stream.pause());
+    let fetched: Fetched | null = null;
+    while (fetched === null) fetched = await fetch(client).catch(() => null);
+    expect(fetched.data.length).toBe(64 * FRAME_BYTES);
+    stream.cancel();
+  });
+
   it('sends so many at once and no more', async () => {
     const { client } = await serve({ maxStreams: 1 }, 64 * FRAME_BYTES);
     const first = client.fetchChunk(request());

@@ -9,7 +9,7 @@ import {
   type WorkerServer,
 } from '@cropstream/protocol';
 import type { Clock } from '@cropstream/runtime';
-import { onceGone, writeMessage } from '@cropstream/runtime/grpc-calls';
+import { endStalled, onceGone, writeMessage } from '@cropstream/runtime/grpc-calls';
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { WorkerLimits } from './config.js';
 import type { Emit, FetchOutcome } from './events.js';
@@ -67,7 +67,7 @@ export function fetchService({ workerId, outbox, clock, limits, emit }: FetchSer
         open.close(error === null);
         emit({ kind: 'fetched', bytes: sent, outcome: error === null ? 'whole' : 'cut' });
         if (error === null) call.end();
-        else call.emit('error', toStatus(error));
+        else endStalled(call, toStatus(error), clock);
       });
     },
   };
