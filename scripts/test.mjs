@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { findHelmTools } from './helm.mjs';
+import { findPrometheus } from './prometheus.mjs';
 import { findPython } from './python.mjs';
 import * as pythonClient from './python-client.mjs';
 import { findDataPython, findLitdataPython } from './python-data.mjs';
@@ -68,6 +69,14 @@ const groups = [
     need() {
       const server = findRedisServer();
       return 'missing' in server ? server : { env: {} };
+    },
+  },
+  {
+    name: 'what operators watch: metrics, alerts, dashboard, traces',
+    paths: ['tests/observability/'],
+    need() {
+      const server = findRedisServer();
+      return 'missing' in server ? server : findPrometheus();
     },
   },
   {
