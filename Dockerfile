@@ -12,6 +12,8 @@ COPY . .
 RUN find . -mindepth 1 -type f ! -name package.json ! -name package-lock.json -delete && find . -type d -empty -delete
 
 FROM base AS build
+# For the native pixel kernels.
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 COPY --from=manifests /app ./
 RUN npm ci --ignore-scripts
 COPY . .

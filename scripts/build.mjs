@@ -14,6 +14,7 @@ function step(command, args, cwd = root) {
 
 step(process.execPath, ['packages/protocol/scripts/generate.mjs']);
 step(process.execPath, ['packages/kernels/scripts/build-wasm.mjs']);
+step(process.execPath, ['packages/kernels/scripts/build-native.mjs']);
 // Everything, or the projects named.
 const named = process.argv.slice(2);
 step(bin('tsc'), ['-b', ...named]);

@@ -1,6 +1,7 @@
 // Pillow's resize in fixed point. A 22-bit coefficient K is split into K >> 11 and K & 2047, both i16; each half is
 // summed by itself, two taps at a time, and (high << 11) + low + 2^21 is Pillow's sum, modulo 2^32 in every step.
-// Taps of an output index: (first input index, number of pairs) as two i32, and for each pair [high, high, low, low].
+// Taps of an output index: (first input index, number of pairs) as two i32, and for each pair [high, high, low, low]; all
+// outputs have as many pairs.
 import { bytes16, interleaveHighBytes, interleaveLowBytes } from './lanes';
 import { bandToRows } from './transpose';
 

@@ -1,4 +1,4 @@
-import { instantiate, type KernelExports } from './wasm-module.js';
+import { type Backend, instantiate, type KernelExports } from './wasm-module.js';
 
 const PAGE = 65536;
 const MAX_PAGES = 65536;
@@ -19,10 +19,15 @@ interface Block {
 
 /** The memory of one instance, given out by first fit. */
 export class Arena {
-  readonly kernels: KernelExports = instantiate();
+  readonly kernels: KernelExports;
   /** Free blocks by address, never adjacent; beyond `#end` all is free. */
   #free: Block[] = [];
-  #end = Math.ceil(this.kernels.heapBase() / 16) * 16;
+  #end: number;
+
+  constructor(backend: Backend) {
+    this.kernels = instantiate(backend);
+    this.#end = Math.ceil(this.kernels.heapBase() / 16) * 16;
+  }
 
   get bytes(): number {
     return this.kernels.memory.buffer.byteLength;

@@ -4,6 +4,8 @@ import { boxWeights } from './reference/gaussian-blur.js';
 import { kernelWeights } from './reference/kernel-blur.js';
 
 const PASSES = 3;
+/** Of scratch, that a pass along the rows takes at most: native kernels take the most. */
+const LINES = 8;
 
 /** The two Gaussian blurs; each needs a second image of the same size. */
 export class Blurs {
@@ -20,17 +22,18 @@ export class Blurs {
     const { kernels } = this.#arena;
     const { width, height } = image;
     const { radius, inner, outer } = boxWeights(sigma);
-    const lines = this.#scratch.reserve(2 * width + 256);
+    const wide = radius === 1 ? 1 : 0;
+    const lines = this.#scratch.reserve(LINES * (width + 128) + 64);
     for (let channel = 0; channel < 3; channel++) {
       let from = image.address + channel * image.plane;
       let to = other.address + channel * other.plane;
       const pass = (w: number, h: number) => {
-        if (radius <= 1) kernels.smallColumns(from, to, w, h, radius === 1, inner, outer);
+        if (radius <= 1) kernels.smallColumns(from, to, w, h, wide, inner, outer);
         else kernels.largeColumns(from, to, w, h, radius, inner, outer);
         [from, to] = [to, from];
       };
       if (radius <= 1) {
-        kernels.smallRows(from, to, width, height, radius === 1, inner, outer, lines);
+        kernels.smallRows(from, to, width, height, wide, inner, outer, lines);
         [from, to] = [to, from];
       } else {
         kernels.transposePlane(from, to, width, height);

@@ -9,7 +9,10 @@ export interface Axis {
   readonly last: number;
 }
 
-/** The taps of an axis in the layout of assembly/resample.ts: bounds (two i32 an output made), then weights. */
+/**
+ * The taps of an axis in the layout of assembly/resample.ts: bounds (two i32 an output made), then weights. Every output has
+ * as many pairs of taps, zeros among them, so that loops over them always end alike.
+ */
 export interface AxisTaps {
   /** The inputs that the taps reach, [from, to); bounds count from `from` on. */
   readonly from: number;
@@ -47,21 +50,22 @@ function compute({ inputs, outputs, first, last }: Axis, interpolation: Interpol
   const from = startOf(centreOf(first));
   const to = endOf(centreOf(last - 1));
   const made = last - first;
-  const bounds = new Int32Array(2 * made);
-  let pairs = 0;
-  for (let index = 0; index < made; index++) {
-    const centre = centreOf(first + index);
-    const start = startOf(centre);
-    const count = (endOf(centre) - start + 1) >> 1;
-    bounds[2 * index] = start - from;
-    bounds[2 * index + 1] = count;
-    pairs += count;
+  let most = 0;
+  for (let out = first; out < last; out++) {
+    most = Math.max(most, endOf(centreOf(out)) - startOf(centreOf(out)));
   }
-  const bytes = new Uint8Array(bounds.byteLength + pairs * 8);
+  const pairs = (most + 1) >> 1;
+  const bounds = new Int32Array(2 * made);
+  for (let index = 0; index < made; index++) {
+    // Near the end taps begin earlier than Pillow's, with zeros, and so reach no input beyond the last, or one at most.
+    const start = Math.max(from, Math.min(startOf(centreOf(first + index)), to - 2 * pairs));
+    bounds[2 * index] = start - from;
+    bounds[2 * index + 1] = pairs;
+  }
+  const bytes = new Uint8Array(bounds.byteLength + made * pairs * 8);
   bytes.set(new Uint8Array(bounds.buffer));
   const split = new Int16Array(bytes.buffer, bounds.byteLength);
   const exact = new Float64Array(2 * Math.ceil(support) + 2);
-  let at = 0;
   for (let index = 0; index < made; index++) {
     const centre = centreOf(first + index);
     const start = startOf(centre);
@@ -75,11 +79,11 @@ function compute({ inputs, outputs, first, last }: Axis, interpolation: Interpol
     for (let i = 0; i < end - start; i++) {
       const scaled = (sum === 0 ? exact[i]! : exact[i]! / sum) * 4194304;
       const fixed = Math.trunc(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
-      const entry = at + (i >> 1) * 4 + (i & 1);
+      const tap = start + i - from - bounds[2 * index]!;
+      const entry = (index * pairs + (tap >> 1)) * 4 + (tap & 1);
       split[entry] = fixed >> 11;
       split[entry + 2] = fixed & 2047;
     }
-    at += bounds[2 * index + 1]! * 4;
   }
   return { from, to, bytes, weights: bounds.byteLength };
 }

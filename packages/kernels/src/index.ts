@@ -7,3 +7,4 @@ export { KernelLimitError, MAX_PIXELS, MAX_SIDE } from './arguments.js';
 export { PixelKernels } from './pixel-kernels.js';
 export * as reference from './reference/index.js';
 export type { Box, Dtype, Interpolation, Layout, Normalization, PackFormat, Pixels } from './types.js';
+export { type Backend, backends } from './wasm-module.js';

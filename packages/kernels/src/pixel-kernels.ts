@@ -16,6 +16,7 @@ import { PlanePair, type Planes } from './planes.js';
 import { hueShift } from './reference/hue.js';
 import { Resampler } from './resampler.js';
 import type { Box, Interpolation, PackFormat, Pixels } from './types.js';
+import { type Backend, backends } from './wasm-module.js';
 
 /** Beyond this a blend of different levels always saturates, so a larger factor gives the same pixels. */
 const MAX_FACTOR = 1024;
@@ -31,8 +32,8 @@ interface Workspace {
   readonly packer: Packer;
 }
 
-function workspace(): Workspace {
-  const arena = new Arena();
+function workspace(backend: Backend): Workspace {
+  const arena = new Arena(backend);
   return {
     arena,
     source: new Region(arena),
@@ -52,15 +53,22 @@ function workspace(): Workspace {
  * KernelMemoryError, after which the instance can be used on; allocate the source anew.
  */
 export class PixelKernels {
-  #space = workspace();
+  #space: Workspace;
   #source = { address: 0, width: 0, height: 0 };
   /** The working image: a box of the source, or planes. */
   #region: Box | null = null;
   #planes: Planes | null = null;
 
-  /** Compiles once a thread, instantiates one memory. */
-  static create(): PixelKernels {
-    return new PixelKernels();
+  private constructor(
+    /** Where its kernels run; no pixel depends on it. */
+    readonly backend: Backend,
+  ) {
+    this.#space = workspace(backend);
+  }
+
+  /** Compiles once a thread, instantiates one memory. @param backend one of `backends()`; @default the fastest */
+  static create(backend: Backend = backends()[0]!): PixelKernels {
+    return new PixelKernels(backend);
   }
 
   /**
@@ -251,7 +259,7 @@ export class PixelKernels {
   /** Lets go of all memory, and of source and working image, if more than `keepBytes` is held. */
   trim(keepBytes: number): void {
     if (this.memoryBytes <= keepBytes) return;
-    this.#space = workspace();
+    this.#space = workspace(this.backend);
     this.#source = { address: 0, width: 0, height: 0 };
     this.#region = null;
     this.#planes = null;

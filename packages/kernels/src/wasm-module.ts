@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { type NativeLevel, nativeLevels, withNative } from './native.js';
 
 /** What is used of WebAssembly: its types come with TypeScript's `dom`, which has no place in a service. */
 declare const WebAssembly: {
@@ -53,7 +54,7 @@ export interface KernelExports {
     to: number,
     width: number,
     height: number,
-    wide: boolean,
+    wide: number,
     inner: number,
     outer: number,
     lines: number,
@@ -63,7 +64,7 @@ export interface KernelExports {
     to: number,
     width: number,
     height: number,
-    wide: boolean,
+    wide: number,
     inner: number,
     outer: number,
   ): void;
@@ -112,14 +113,23 @@ export interface KernelExports {
 
 let compiled: object | undefined;
 
+/** Where kernels run: native ones of a level, or WebAssembly, which is everywhere. */
+export type Backend = NativeLevel | 'wasm';
+
+/** What there is here, the fastest first. */
+export function backends(): readonly Backend[] {
+  return [...nativeLevels(), 'wasm'];
+}
+
 /** A new instance with its own memory; the module is compiled once a thread. */
-export function instantiate(): KernelExports {
+export function instantiate(backend: Backend): KernelExports {
   compiled ??= new WebAssembly.Module(readFileSync(new URL('../dist/kernels.wasm', import.meta.url)));
-  return new WebAssembly.Instance(compiled, {
+  const wasm = new WebAssembly.Instance(compiled, {
     env: {
       abort() {
         throw new Error('The pixel kernels aborted');
       },
     },
   }).exports as KernelExports;
+  return backend === 'wasm' ? wasm : withNative(wasm, backend);
 }

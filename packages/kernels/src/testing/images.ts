@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect } from 'vitest';
 import { PixelKernels } from '../pixel-kernels.js';
 import type { Pixels } from '../types.js';
+import type { Backend } from '../wasm-module.js';
 
 type Style = 'noise' | 'extremes' | 'smooth';
 
@@ -47,7 +48,13 @@ export function factors(): fc.Arbitrary<number> {
   );
 }
 
-export const kernels = PixelKernels.create();
+/** What tests hold to the oracles. */
+export let kernels = PixelKernels.create();
+
+/** Lets the tests of a file hold another backend to them. */
+export function use(backend: Backend): void {
+  kernels = PixelKernels.create(backend);
+}
 
 /** Makes `image` the source; its fourth bytes are noise, which nothing may see. */
 export function load(image: Pixels, into: PixelKernels = kernels): void {

@@ -1,0 +1,70 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import koffi from 'koffi';
+import type { KernelExports } from './wasm-module.js';
+
+/** Instructions that the native kernels were compiled for. */
+export type NativeLevel = 'avx512' | 'avx2';
+
+type Signature = readonly [result: 'void' | 'double', ...parameters: ('uint32_t' | 'int32_t' | 'float')[]];
+
+const u32 = (count: number): 'uint32_t'[] => new Array<'uint32_t'>(count).fill('uint32_t');
+
+/** What native/kernels.c has; all else is WebAssembly's. The memory comes before these parameters. */
+const SIGNATURES = {
+  horizontal: ['void', ...u32(9)],
+  vertical: ['void', ...u32(7)],
+  blendConstant: ['void', ...u32(2), 'int32_t', 'float'],
+  lumaSum: ['double', ...u32(3)],
+  saturation: ['void', ...u32(3), 'float'],
+  hue: ['void', ...u32(3), 'int32_t'],
+  smallRows: ['void', ...u32(4), 'int32_t', ...u32(3)],
+  smallColumns: ['void', ...u32(4), 'int32_t', ...u32(2)],
+} as const satisfies Partial<Record<keyof KernelExports, Signature>>;
+
+type NativeName = keyof typeof SIGNATURES;
+type NativeFunction = (memory: Uint8Array, ...args: number[]) => number;
+
+let loaded:
+  | { readonly library: ReturnType<typeof koffi.load>; readonly levels: readonly NativeLevel[] }
+  | null
+  | undefined;
+
+/** The levels that were built and that this processor runs, the fastest first; none is nothing but slower. */
+export function nativeLevels(): readonly NativeLevel[] {
+  return load()?.levels ?? [];
+}
+
+function load() {
+  if (loaded !== undefined) return loaded;
+  loaded = null;
+  const path = fileURLToPath(new URL('../dist/kernels-native.so', import.meta.url));
+  if (!existsSync(path)) return loaded;
+  try {
+    const library = koffi.load(path);
+    const level: number = library.func('cropstream_level', 'int', [])();
+    const levels = (['avx512', 'avx2'] as const).slice(2 - level);
+    if (levels.length > 0) loaded = { library, levels };
+  } catch {
+    // Of another machine or C library: WebAssembly does without.
+  }
+  return loaded;
+}
+
+/** The native kernels on the memory of `wasm`, in place of those of the same names. */
+export function withNative(wasm: KernelExports, level: NativeLevel): KernelExports {
+  const found = load();
+  if (!found?.levels.includes(level)) throw new Error(`There are no native kernels for ${level} here`);
+  const { memory } = wasm;
+  let bytes = new Uint8Array(memory.buffer);
+  const functions = Object.entries(SIGNATURES).map(([name, [result, ...parameters]]) => {
+    const native: NativeFunction = found.library.func(`${name}_${level}`, result, ['void *', ...parameters]);
+    const kernel = (...args: number[]) => {
+      // Memory that grew has another buffer.
+      if (bytes.buffer !== memory.buffer) bytes = new Uint8Array(memory.buffer);
+      return native(bytes, ...args);
+    };
+    return [name, kernel];
+  });
+  return { ...wasm, ...(Object.fromEntries(functions) as Pick<KernelExports, NativeName>) };
+}
