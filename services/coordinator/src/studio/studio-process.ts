@@ -23,7 +23,7 @@ import { type Session, Sessions } from './sessions.js';
 /** What is sent of a batch at once. */
 const PIECE_BYTES = 1 << 20;
 /** Below the services: a look at a batch is to slow nobody's training down. */
-const PRIORITY = 10;
+const PRIORITY = 5;
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as StudioSettings;
 // Whoever asked has a deadline, and ends this process where it has passed.
