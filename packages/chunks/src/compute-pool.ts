@@ -166,10 +166,13 @@ function bytesOf(source: Source): Uint8Array {
   return source.kind === 'encoded' ? source.bytes : source.raw.data;
 }
 
-/** Bytes that own their buffer are moved to the thread; a part of a larger buffer is copied out of it first. */
+/**
+ * Bytes that own their buffer are moved to the thread; a part of a larger buffer is copied out of it first. A reader that
+ * asks for one byte more than there should be, to see whether a file grew, leaves that one free.
+ */
 function movable(source: Source): Source {
   const bytes = bytesOf(source);
-  if (bytes.byteLength === bytes.buffer.byteLength) return source;
+  if (bytes.byteOffset === 0 && bytes.byteLength >= bytes.buffer.byteLength - 1) return source;
   const data = new Uint8Array(bytes);
   return source.kind === 'encoded'
     ? { kind: 'encoded', bytes: data }

@@ -54,6 +54,9 @@ const SLASH = 0x2f;
 /** A FIFO or a device under a sample's name must not block the thread pool. */
 const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
+/** Bytes asked for in one call: Linux gives two GiB at most. */
+const MOST_AT_ONCE = 1 << 30;
+
 /** Stats in flight for one folder; more than libuv's threads, so that none of them idles. */
 const STAT_LANES = 16;
 
@@ -118,14 +121,14 @@ export class LocalStorage implements Storage {
       try {
         const wanted = length ?? Math.max(0, (await file.stat()).size - offset);
         const bytes = new Uint8Array(new ArrayBuffer(wanted));
+        // The end, or all that one call may give: of a file nothing else is given in part.
         let filled = 0;
-        while (filled < wanted) {
-          const { bytesRead } = await file.read(bytes, filled, wanted - filled, offset + filled);
-          if (bytesRead === 0) return bytes.subarray(0, filled);
-          filled += bytesRead;
-          this.#counts.readBytes += bytesRead;
+        for (let asked = 0, got = 0; filled < wanted && got === asked; filled += got) {
+          asked = Math.min(wanted - filled, MOST_AT_ONCE);
+          got = (await file.read(bytes, filled, asked, offset + filled)).bytesRead;
+          this.#counts.readBytes += got;
         }
-        return bytes;
+        return bytes.subarray(0, filled);
       } finally {
         await file.close();
       }
