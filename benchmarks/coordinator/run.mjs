@@ -29,6 +29,7 @@ export async function openRun({ url, ranks }) {
   const store = await RedisStore.open({ url });
   await store.putManifest(manifest.digest, manifest.encode());
   await store.openRun({
+    owner: 'default',
     name: spec.name,
     digest: runDigest(spec, manifest.digest),
     specJson: JSON.stringify(spec),

@@ -11,6 +11,8 @@ export {
   chunkName,
   jobId,
   parseChunkName,
+  parseRunKey,
+  runKeyOf,
   WAKE_ADMISSION,
   WAKE_COORDINATORS,
 } from './names.js';

@@ -1,4 +1,13 @@
-import type { ChunkJob, ChunkName } from './records.js';
+import type { ChunkJob, ChunkName, RunKey, RunRecord } from './records.js';
+
+export function runKeyOf({ owner, digest }: Pick<RunRecord, 'owner' | 'digest'>): RunKey {
+  return `${owner}.${digest}`;
+}
+
+export function parseRunKey(key: RunKey): Pick<RunRecord, 'owner' | 'digest'> {
+  const [owner = '', digest = ''] = key.split('.');
+  return { owner, digest };
+}
 
 /** A chunk within its run. */
 export interface ChunkSpan {
@@ -18,8 +27,8 @@ export function parseChunkName(name: ChunkName): ChunkSpan {
 }
 
 /** A job's id: the same chunk and attempt always give the same, so that adding a job again changes nothing. */
-export function jobId(runDigest: string, chunk: ChunkName, attempt: number): ChunkJob['id'] {
-  return `${runDigest}-${chunk}-${attempt}`;
+export function jobId(runKey: RunKey, chunk: ChunkName, attempt: number): ChunkJob['id'] {
+  return `${runKey}-${chunk}-${attempt}`;
 }
 
 /** The topic on which workers say that something became ready, failed or was released. */

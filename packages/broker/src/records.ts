@@ -1,10 +1,16 @@
 /** The records that coordinators and workers share. Plain data: each crosses threads and Redis as it is. */
 
+/**
+ * `<owner>.<run digest>`, what chunks, attachments and jobs are kept under. The names of a digest that one owner has open
+ * share them; owners share none, for equal digests do not say that both may read the dataset (docs/decisions/0301).
+ */
+export type RunKey = string;
+
 /** One chunk to make: consecutive positions of an epoch's order and the sample ids at them. */
 export interface ChunkJob {
-  /** `<run digest>-<epoch>-<first>-<last>-<attempt>`: no colon, as BullMQ wants it. */
+  /** `<run key>-<epoch>-<first>-<last>-<attempt>`: no colon, as BullMQ wants it. */
   readonly id: string;
-  readonly runDigest: string;
+  readonly runKey: RunKey;
   readonly epoch: number;
   readonly first: number;
   readonly last: number;
@@ -29,12 +35,14 @@ export type ChunkName = string;
 export type RunState = 'active' | 'paused';
 
 export interface RunRecord {
+  /** Whose it is: a-z, 0-9, - and _. Names are of their owner, so that two may use one. */
+  readonly owner: string;
   readonly name: string;
   readonly digest: string;
   /** The resolved spec, canonical JSON. */
   readonly specJson: string;
   readonly manifestDigest: string;
-  /** Positions a chunk has at most: one for all names of a digest, since they share its chunks. */
+  /** Positions a chunk has at most: one for all of an owner's names of a digest, since they share its chunks. */
   readonly chunkSize: number;
   /** Where the run's jobs are queued: one queue a pixel fingerprint, so that a fleet is upgraded while it works. */
   readonly fingerprint: string;
@@ -45,7 +53,7 @@ export interface RunRecord {
 
 /** One trainer process's stream; leased, so that a dead trainer's wants vanish by themselves. */
 export interface AttachmentRecord {
-  readonly runDigest: string;
+  readonly runKey: RunKey;
   readonly runName: string;
   readonly consumer: string;
   readonly rank: number;
@@ -181,7 +189,7 @@ export interface MadeRecord {
   readonly bytes: number;
   /** Seconds in which it was making a chunk or several: from the first byte read to the checksum. */
   readonly busySeconds: number;
-  /** By run digest, MADE_RUNS at most: those it made chunks of last. One that comes back begins at zero. */
+  /** By run key, MADE_RUNS at most: those it made chunks of last. One that comes back begins at zero. */
   readonly runs: Readonly<Record<string, MadeOfRun>>;
 }
 

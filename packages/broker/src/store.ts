@@ -6,6 +6,7 @@ import type {
   ReadyRecord,
   ReportKind,
   ReportPage,
+  RunKey,
   RunRecord,
   RunReports,
   RunState,
@@ -26,20 +27,22 @@ export const CLOSED_MS = 3_600_000;
 export interface Store {
   // --- runs and manifests
   /**
-   * Opens the run. A name that is open with another digest stays as it is and is returned. Opened again with the same
-   * digest, its spec is replaced, since the dataset may have moved. `chunkSize` and `fingerprint` are those of the runs
-   * that are open with the digest already, whatever their names: they share their chunks. Opening a paused run leaves it paused.
+   * Opens the run. An owner's name that is open with another digest stays as it is and is returned. Opened again with the
+   * same digest, its spec is replaced, since the dataset may have moved. `chunkSize` and `fingerprint` are those of the runs
+   * that the owner has open with the digest already, whatever their names: they share their chunks. Opening a paused
+   * run leaves it paused.
    */
   openRun(run: RunRecord): Promise<{ readonly run: RunRecord; readonly created: boolean }>;
-  runByName(name: string): Promise<RunRecord | null>;
-  runByDigest(digest: string): Promise<RunRecord | null>;
+  runByName(owner: string, name: string): Promise<RunRecord | null>;
+  runByKey(key: RunKey): Promise<RunRecord | null>;
+  /** Of all owners. */
   runs(): Promise<readonly RunRecord[]>;
   /** Ends a run: its attachments, chunks, reports and record are forgotten. Trainers that it had are told for CLOSED_MS. */
-  closeRun(name: string): Promise<void>;
+  closeRun(owner: string, name: string): Promise<void>;
   /** Whether that run was closed within CLOSED_MS and not opened again since: it did not just expire. */
-  wasClosed(name: string, digest: string): Promise<boolean>;
+  wasClosed(runKey: RunKey, name: string): Promise<boolean>;
   /** Pauses a run or lets it go on; its record now, or null where it is not open. */
-  setRunState(name: string, state: RunState): Promise<RunRecord | null>;
+  setRunState(owner: string, name: string, state: RunState): Promise<RunRecord | null>;
   putManifest(digest: string, bytes: Uint8Array): Promise<void>;
   /**
    * Its bytes, in shared memory, or at least the first `most` where it has more; null where it is unknown. What is read is kept:
@@ -67,18 +70,18 @@ export interface Store {
   renew(attachment: AttachmentRecord, leaseMs: number): Promise<boolean>;
   /** Ends the attachment if it is still this one; its cursor is kept as a convenience. */
   detach(attachment: AttachmentRecord): Promise<void>;
-  attachments(runDigest: string): Promise<readonly AttachmentRecord[]>;
+  attachments(runKey: RunKey): Promise<readonly AttachmentRecord[]>;
   /** Where a consumer's rank was last heard to be; the trainer's own state is the truth. */
-  cursor(runName: string, consumer: string, rank: number): Promise<number | null>;
+  cursor(run: Pick<RunRecord, 'owner' | 'name'>, consumer: string, rank: number): Promise<number | null>;
 
   // --- chunks
   /**
    * Claims a chunk that is neither ready, outstanding nor failed, unless the run has `share` chunks waiting
    * in the queue already (outstanding, taken by nobody). The first attempt of a chunk is 1, and a later one is always
-   * larger while the run lives; numbers may be left out. Throws RUN_NOT_FOUND when no run has that digest.
+   * larger while the run lives; numbers may be left out. Throws RUN_NOT_FOUND when no run has that key.
    */
   claim(
-    runDigest: string,
+    runKey: RunKey,
     chunk: ChunkName,
     share: number,
   ): Promise<{ readonly claimed: OutstandingRecord } | { readonly refused: 'share' } | ChunkState>;
@@ -87,19 +90,19 @@ export interface Store {
    * was changed: that attempt is not being made any more, the chunk has two already, or more than `percent` of the run's
    * claims have been hedged. So there is at most one hedge more than that.
    */
-  hedge(runDigest: string, chunk: ChunkName, attempt: number, percent: number): Promise<number | null>;
+  hedge(runKey: RunKey, chunk: ChunkName, attempt: number, percent: number): Promise<number | null>;
   /**
    * A worker begins an attempt; false: ready, failed, unclaimed, superseded or begun by another worker by now, or the
    * hedge of an attempt of its own, so skip it. Beginning again what the same worker began is true.
    */
-  begin(runDigest: string, chunk: ChunkName, attempt: number, workerId: string): Promise<boolean>;
+  begin(runKey: RunKey, chunk: ChunkName, attempt: number, workerId: string): Promise<boolean>;
   /**
    * A worker made the chunk. The first completion wins, of whichever attempt: all have the same bytes. False: another
    * was first (or the chunk is not outstanding any more), so drop the copy. The chunk's counts are forgotten.
    */
-  publish(runDigest: string, ready: ReadyRecord): Promise<boolean>;
+  publish(runKey: RunKey, ready: ReadyRecord): Promise<boolean>;
   /** Forgets a ready record if it is still of that worker and attempt; true if it was. */
-  retract(runDigest: string, chunk: ChunkName, workerId: string, attempt: number): Promise<boolean>;
+  retract(runKey: RunKey, chunk: ChunkName, workerId: string, attempt: number): Promise<boolean>;
   /**
    * An attempt ended without a chunk. `failure` and `death` count; `abandoned` (drained, unwanted) does not, and nothing
    * does of a hedge. Where the chunk has another attempt, that one stands; else it is neither outstanding nor ready, and
@@ -107,27 +110,27 @@ export interface Store {
    * already changes nothing, so each counts once.
    */
   release(
-    runDigest: string,
+    runKey: RunKey,
     chunk: ChunkName,
     attempt: number,
     why: 'failure' | 'death' | 'abandoned',
   ): Promise<{ readonly failures: number; readonly deaths: number }>;
   /** Marks a chunk as failed for good (for a minute: then a trainer that is started again gets another try), and reports it. */
-  failChunk(runDigest: string, chunk: ChunkName, errorJson: string): Promise<void>;
+  failChunk(runKey: RunKey, chunk: ChunkName, errorJson: string): Promise<void>;
   /**
    * The states of chunks, in the order asked. What a gone worker holds is not ready. What it had begun stays
    * outstanding: the coordinator releases it as a death.
    */
-  chunkStates(runDigest: string, chunks: readonly ChunkName[]): Promise<readonly ChunkState[]>;
+  chunkStates(runKey: RunKey, chunks: readonly ChunkName[]): Promise<readonly ChunkState[]>;
   /** All outstanding chunks of a run: for what nobody wants any more. */
-  outstanding(runDigest: string): Promise<readonly OutstandingRecord[]>;
+  outstanding(runKey: RunKey): Promise<readonly OutstandingRecord[]>;
 
   // --- reports: the newest REPORTS_KEPT of each kind, for as long as the run is open
   /** Nothing where the run is not open any more. */
-  reportSubstitutions(runDigest: string, reports: readonly SubstitutionReport[]): Promise<void>;
+  reportSubstitutions(runKey: RunKey, reports: readonly SubstitutionReport[]): Promise<void>;
   /** Those with numbers below `before` (by default all), newest first, `most` at most: 0 for the total alone. */
   reports<Kind extends ReportKind>(
-    runDigest: string,
+    runKey: RunKey,
     kind: Kind,
     page: { readonly before?: number | undefined; readonly most: number },
   ): Promise<ReportPage<RunReports[Kind]>>;

@@ -41,3 +41,9 @@ export const decoderOption = (): Option =>
   new Option('--decoder <name>', 'JPEG decoder; the bytes are the same')
     .choices(['auto', 'turbojpeg', 'sharp'])
     .default('auto');
+
+/** `--owner`: whose run a service is started with. */
+export const ownerOption = (): Option =>
+  new Option('--owner <name>', 'whose run it is, where CROPSTREAM_TOKENS_FILE has owners')
+    .argParser(given)
+    .default('default');

@@ -88,6 +88,14 @@ export const ERROR_TABLE = {
     message: '{field}: {value} is over the limit of {limit}',
     help: 'Stay within it; where it is a limit of the service, whoever operates that can set another.',
   }),
+  QUOTA_EXCEEDED: row({
+    grpc: 'RESOURCE_EXHAUSTED',
+    http: 429,
+    retryable: false,
+    when: 'An owner has as much as its quota allows.',
+    message: '{owner} would have {value} {what}, its quota is {limit}',
+    help: 'End what is not needed, or ask whoever operates the service for more (docs/security.md).',
+  }),
   // --- datasets --------------------------------------------------------------------------------
   DATASET_NOT_FOUND: row({
     grpc: 'NOT_FOUND',

@@ -6,11 +6,13 @@ export { type Access, type AccessOptions, digestOf, OPEN_ACCESS, openAccess } fr
 export {
   ALL_OWNERS,
   DEFAULT_OWNER,
-  mayActFor,
+  EVERYBODY,
   NO_LIMITS,
   type OwnerLimits,
+  ownerFor,
   type Principal,
   type Role,
+  requireOwnerName,
 } from './access/principal.js';
 export { ServerCertificates } from './certificates.js';
 export { type Clock, sleep, systemClock, type Timer } from './clock.js';

@@ -134,7 +134,7 @@ export class Attachment {
     const { hello, coordinator } = this.#options;
     const { consumer, rank, worldSize, process, host, pid } = hello;
     return {
-      runDigest: this.run.digest,
+      runKey: this.run.key,
       runName: this.run.name,
       consumer,
       rank,

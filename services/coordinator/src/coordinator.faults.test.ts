@@ -46,8 +46,8 @@ describe('when something dies', () => {
     const run = await f.current.open('run');
     const worker = f.current.worker('w1');
     await f.current.attach(run);
-    const lost = (await f.current.store.outstanding(run.digest)).map(
-      ({ chunk, attempt }) => `${run.digest}-${chunk}-${attempt}`,
+    const lost = (await f.current.store.outstanding(run.key)).map(
+      ({ chunk, attempt }) => `${run.key}-${chunk}-${attempt}`,
     );
     await f.current.broker.remove(FINGERPRINT, lost);
     await f.current.clock.advance(4000);
@@ -74,9 +74,9 @@ describe('when something dies', () => {
     await worker.makeAll();
     await f.current.clock.advance(0);
     for (const chunk of ['0-0-4', '0-4-8', '0-8-12', '0-12-16']) {
-      await f.current.store.retract(run.digest, chunk, 'w1', 1);
+      await f.current.store.retract(run.key, chunk, 'w1', 1);
       // Without a job, and as many as the share allows.
-      await f.current.store.claim(run.digest, chunk, 4);
+      await f.current.store.claim(run.key, chunk, 4);
     }
     trainer.progress(0, 8);
     for (let i = 0; i < 3; i++) {
@@ -93,7 +93,7 @@ describe('when something dies', () => {
     const trainer = await f.current.attach(run);
     await worker.makeAll();
     await f.current.clock.advance(0);
-    await f.current.store.retract(run.digest, '0-4-8', 'w1', 1);
+    await f.current.store.retract(run.key, '0-4-8', 'w1', 1);
     await f.current.clock.advance(2000);
     expect(await worker.makeAll()).toEqual([]);
     // Another job on the run has not.
@@ -120,7 +120,7 @@ describe('when something dies', () => {
   test('a run that an operator closed ends its trainers for good, those too that come back', async () => {
     const run = await f.current.open('run');
     const trainer = await f.current.attach(run);
-    await f.current.store.closeRun('run');
+    await f.current.store.closeRun('default', 'run');
     await f.current.clock.advance(3000);
     expect(trainer.ended?.error?.code).toBe('RUN_CLOSED');
     expect((await f.current.attach(run)).ended?.error?.code).toBe('RUN_CLOSED');
@@ -132,17 +132,17 @@ describe('when something dies', () => {
     const run = await f.current.open('run');
     const worker = f.current.worker('w1');
     const trainer = await f.current.attach(run);
-    await f.current.store.setRunState('run', 'paused');
+    await f.current.store.setRunState('default', 'run', 'paused');
     await f.current.clock.advance(3000);
     const begun = (await worker.makeAll()).length;
     await f.current.clock.advance(3000);
     expect(trainer.ready).toHaveLength(begun);
-    expect(await f.current.store.outstanding(run.digest)).toEqual([]);
+    expect(await f.current.store.outstanding(run.key)).toEqual([]);
     trainer.progress(2, 8);
     await f.current.clock.advance(3000);
     expect(await worker.makeAll()).toEqual([]);
     expect(trainer.waiting.at(-1)).toMatchObject({ runPaused: true, attempt: 0 });
-    await f.current.store.setRunState('run', 'active');
+    await f.current.store.setRunState('default', 'run', 'active');
     await f.current.clock.advance(3000);
     expect((await worker.makeAll()).length).toBeGreaterThan(0);
     await f.current.clock.advance(3000);
@@ -154,7 +154,7 @@ describe('when something dies', () => {
     const kept = await f.current.open('kept');
     // Its manifest is nowhere.
     const { run } = await store.openRun({
-      ...((await store.runByName('kept')) as RunRecord),
+      ...((await store.runByName('default', 'kept')) as RunRecord),
       ...{ name: 'bad', digest: 'b'.repeat(64), manifestDigest: 'gone' },
     });
     const unusable: string[] = [];
@@ -163,12 +163,14 @@ describe('when something dies', () => {
     f.current.worker('w1');
     const leaver = await f.current.attach(kept, {}, 2);
     leaver.connection.disconnect();
-    expect(await store.outstanding(kept.digest)).toHaveLength(2);
+    expect(await store.outstanding(kept.key)).toHaveLength(2);
     await f.current.clock.advance(3_000);
-    expect(await store.outstanding(kept.digest)).toEqual([]);
+    expect(await store.outstanding(kept.key)).toEqual([]);
     expect(unusable).toEqual(['bad']);
     expect((await f.current.catalog.list()).map(({ name }) => name)).toEqual(['kept']);
-    await expect(f.current.catalog.byName(run.name)).rejects.toMatchObject({ code: 'RUN_NOT_FOUND' });
+    await expect(f.current.catalog.byName(run.owner, run.name)).rejects.toMatchObject({
+      code: 'RUN_NOT_FOUND',
+    });
   });
 
   test('what a dead worker had begun and nobody wants is forgotten', async () => {
@@ -181,7 +183,7 @@ describe('when something dies', () => {
     trainer.connection.disconnect();
     doomed.alive = false;
     await f.current.clock.advance(4000);
-    expect(await f.current.store.outstanding(run.digest)).toEqual([]);
+    expect(await f.current.store.outstanding(run.key)).toEqual([]);
   });
 
   test('a chunk that kills its workers fails after five deaths, and says so', async () => {
@@ -206,7 +208,7 @@ describe('when something dies', () => {
     if (!job) throw new Error('no job');
     await worker.begin(job);
     const error = failure('SAMPLE_UNDECODABLE', { path: 'a/b.jpg', reason: 'the file is truncated' });
-    await f.current.store.failChunk(run.digest, chunkName(job), JSON.stringify(error.toWire()));
+    await f.current.store.failChunk(run.key, chunkName(job), JSON.stringify(error.toWire()));
     await f.current.store.wake('coordinators');
     await f.current.clock.advance(0);
     expect(trainer.ended?.error).toMatchObject({
@@ -221,10 +223,10 @@ describe('when something dies', () => {
     const served = await f.current.attach(run);
     await worker.makeAll();
     await f.current.clock.advance(0);
-    await f.current.store.retract(run.digest, '0-4-8', 'w1', 1);
+    await f.current.store.retract(run.key, '0-4-8', 'w1', 1);
     const waiting = await f.current.attach(run, { consumer: 'other' });
     const error = failure('SAMPLE_UNDECODABLE', { path: 'a/b.jpg', reason: 'the file is truncated' });
-    await f.current.store.failChunk(run.digest, '0-4-8', JSON.stringify(error.toWire()));
+    await f.current.store.failChunk(run.key, '0-4-8', JSON.stringify(error.toWire()));
     // Without a wake: the tick sees it, which looks at what everybody was told of too.
     await f.current.clock.advance(2000);
     expect(waiting.ended?.error?.code).toBe('SAMPLE_UNDECODABLE');

@@ -1,3 +1,4 @@
+import { EVERYBODY } from '@cropstream/runtime';
 import { describe, expect, test } from 'vitest';
 import { spans, useFixture } from '../test-support/fixture.js';
 import { progressOf, Trainer } from '../test-support/parts.js';
@@ -55,7 +56,7 @@ describe('the normal way', () => {
     f.current.worker('w1');
     await f.current.attach(greedy, { consumer: 'a' }, 400);
     const waiting = async (run: OpenRun) =>
-      (await f.current.store.outstanding(run.digest)).filter(({ takenBy }) => takenBy === null).length;
+      (await f.current.store.outstanding(run.key)).filter(({ takenBy }) => takenBy === null).length;
     expect(await waiting(greedy)).toBe(4); // one run, 2 slots: ceil(2 * 2 / 1)
     await f.current.attach(modest, { consumer: 'b' }, 4);
     await f.current.clock.advance(2000);
@@ -140,7 +141,7 @@ describe('who may attach', () => {
 
   test('anything before attach ends the stream', async () => {
     const trainer = new Trainer();
-    trainer.connection = f.current.coordinator.connect(trainer);
+    trainer.connection = f.current.coordinator.connect(trainer, EVERYBODY);
     trainer.progress(0, 4);
     await f.current.clock.advance(0);
     expect(code(trainer)).toBe('SPEC_INVALID');

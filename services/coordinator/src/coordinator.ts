@@ -2,7 +2,9 @@ import {
   type AttachmentRecord,
   type Broker,
   type QueueCounts,
+  type RunKey,
   type RunRecord,
+  runKeyOf,
   type Store,
   WAKE_COORDINATORS,
   type WorkerRecord,
@@ -15,12 +17,20 @@ import {
   Nack_Reason,
   PROTOCOL_VERSION,
 } from '@cropstream/protocol';
-import { type Clock, sleep, type Timer } from '@cropstream/runtime';
+import {
+  type Clock,
+  type OwnerLimits,
+  ownerFor,
+  type Principal,
+  sleep,
+  type Timer,
+} from '@cropstream/runtime';
 import { checkWorld } from '@cropstream/schedule';
 import { type AttachChannel, Attachment, type Taken } from './attachment.js';
 import type { CoordinatorLimits } from './limits.js';
 import { LivingWorkers } from './living-workers.js';
 import type { OpenRun } from './open-run.js';
+import { requireQuota, sharesOf } from './quotas.js';
 import { type ReconcileObserver, Reconciler } from './reconcile.js';
 import type { RunCatalog } from './runs.js';
 import { Workload } from './workload.js';
@@ -53,8 +63,8 @@ export interface CoordinatorObserver extends ReconcileObserver {
 export interface FleetState {
   readonly workers: readonly WorkerRecord[];
   readonly runs: readonly RunRecord[];
-  /** Of every coordinator, by run digest. */
-  readonly attachments: ReadonlyMap<string, readonly AttachmentRecord[]>;
+  /** Of every coordinator, by run key. */
+  readonly attachments: ReadonlyMap<RunKey, readonly AttachmentRecord[]>;
   /** Worker processes that the trainers ask for; not a whole number. */
   readonly desiredWorkers: number;
 }
@@ -66,6 +76,7 @@ export interface CoordinatorOptions {
   readonly broker: Broker;
   readonly clock: Clock;
   readonly limits: CoordinatorLimits;
+  readonly ownerLimits: (owner: string) => OwnerLimits;
   readonly observer: CoordinatorObserver;
 }
 
@@ -90,8 +101,8 @@ export class Coordinator {
   #poked = false;
   #passing: Promise<void> | null = null;
   #nextPassAt = Number.NEGATIVE_INFINITY;
-  /** How many chunks of one run may wait, as of the last look. */
-  #share = 1;
+  /** How many chunks of each run may wait, as of the last look. */
+  #shares: ReadonlyMap<string, number> = new Map();
   #sharedAt = Number.NEGATIVE_INFINITY;
   #fleet: FleetState | null = null;
   readonly #workload = new Workload();
@@ -126,8 +137,8 @@ export class Coordinator {
     return this.#fleet;
   }
 
-  /** A trainer's stream begins. */
-  connect(channel: AttachChannel): Connection {
+  /** A trainer's stream begins, with the token of `principal`. */
+  connect(channel: AttachChannel, principal: Principal): Connection {
     const pending: AttachRequest[] = [];
     let attachment: Attachment | null = null;
     let working = false;
@@ -145,7 +156,7 @@ export class Coordinator {
                 allowed: 'attach first',
               });
             }
-            attachment = await this.#attach(message.value, channel);
+            attachment = await this.#attach(message.value, channel, principal);
             if (closed) await this.#detach(attachment);
           } else if (message?.$case === 'progress') {
             const taken = attachment.advance(message.value);
@@ -199,7 +210,7 @@ export class Coordinator {
     await this.#passing;
   }
 
-  async #attach(hello: Attach, channel: AttachChannel): Promise<Attachment> {
+  async #attach(hello: Attach, channel: AttachChannel, principal: Principal): Promise<Attachment> {
     const { store, limits, catalog, id, observer, clock } = this.#options;
     requireProtocol(hello.protocolVersion);
     if (this.#stopped) throw failure('SHUTTING_DOWN', {});
@@ -210,8 +221,10 @@ export class Coordinator {
         limit: limits.maxAttachments,
       });
     }
-    const run = await catalog.byName(hello.run).catch(async (thrown) => {
-      throw await this.#closedOr({ name: hello.run, digest: hello.runDigest }, toFailure(thrown));
+    const owner = ownerFor(principal);
+    const run = await catalog.byName(owner, hello.run).catch(async (thrown) => {
+      const key = runKeyOf({ owner, digest: hello.runDigest });
+      throw await this.#closedOr({ key, name: hello.run }, toFailure(thrown));
     });
     if (hello.runDigest !== '' && hello.runDigest !== run.digest) {
       throw failure('RUN_CONFLICT', {
@@ -220,7 +233,7 @@ export class Coordinator {
       });
     }
     checkWorld(run.plan, { rank: hello.rank, worldSize: hello.worldSize, allowUneven: hello.allowUneven });
-    const others = await store.attachments(run.digest);
+    const others = await store.attachments(run.key);
     const attachment = new Attachment({
       ...{ run, hello, channel, coordinator: id, maxWindowChunks: limits.maxWindowChunks, clock },
       before: others.find((other) => other.process === hello.process && other.rank === hello.rank),
@@ -232,6 +245,7 @@ export class Coordinator {
       throw failure('RANK_TAKEN', { rank: hello.rank, consumer: hello.consumer, host, pid });
     }
     attachment.fencing = answer.fencing;
+    await this.#checkQuota(attachment);
     this.#supersede(attachment);
     this.#attachments.add(attachment);
     this.#sharedAt = Number.NEGATIVE_INFINITY;
@@ -241,6 +255,21 @@ export class Coordinator {
     });
     this.#poke();
     return attachment;
+  }
+
+  /** Of an attachment that the store knows already: of many that come at once no more stay than the owner may have. */
+  async #checkQuota({ run: { owner }, record }: Attachment): Promise<void> {
+    const { store, ownerLimits } = this.#options;
+    const { maxAttachments } = ownerLimits(owner);
+    if (maxAttachments === null) return;
+    const keys = new Set((await store.runs()).flatMap((run) => (run.owner === owner ? runKeyOf(run) : [])));
+    const attached = await Promise.all([...keys].map((key) => store.attachments(key)));
+    try {
+      requireQuota(owner, 'ranks attached', attached.flat().length, maxAttachments);
+    } catch (error) {
+      await store.detach(record);
+      throw error;
+    }
   }
 
   /** Ends an older attachment of the same rank here; elsewhere, its renewal finds out. */
@@ -285,7 +314,7 @@ export class Coordinator {
         });
       }
     } else {
-      await store.retract(attachment.run.digest, want.name, nack.workerId, nack.attempt);
+      await store.retract(attachment.run.key, want.name, nack.workerId, nack.attempt);
     }
     this.#poke();
   }
@@ -357,7 +386,8 @@ export class Coordinator {
   async #passRun(run: OpenRun, attachments: readonly Attachment[], ticked: boolean): Promise<void> {
     const { store, observer } = this.#options;
     // Of a paused run nothing more is claimed; what is under way is made, and told.
-    await this.#reconciler.run(run, attachments, run.paused ? 0 : this.#share, ticked);
+    const share = run.paused ? 0 : (this.#shares.get(run.key) ?? 1);
+    await this.#reconciler.run(run, attachments, share, ticked);
     if (ticked) await this.#reconciler.tellWaiting(run, attachments);
     for (const attachment of attachments) {
       if (attachment.ended && this.#attachments.delete(attachment)) {
@@ -382,9 +412,9 @@ export class Coordinator {
   }
 
   /** RUN_CLOSED where an operator closed the run, so that its trainers do not open it again; else the error as it is. */
-  async #closedOr(run: { readonly name: string; readonly digest: string }, error: CropstreamError) {
+  async #closedOr(run: Pick<OpenRun, 'key' | 'name'>, error: CropstreamError) {
     if (error.code !== 'RUN_NOT_FOUND') return error;
-    const closed = await this.#options.store.wasClosed(run.name, run.digest);
+    const closed = await this.#options.store.wasClosed(run.key, run.name);
     return closed ? failure('RUN_CLOSED', { run: run.name }) : error;
   }
 
@@ -404,8 +434,8 @@ export class Coordinator {
     attachment.renewedAt = now;
     const renew = () => store.renew(attachment.record, limits.leaseMs);
     if ((await this.#unlessLost([attachment], renew)) !== false) return;
-    const { consumer, rank, runDigest } = attachment.record;
-    const holder = (await store.attachments(runDigest)).find(
+    const { consumer, rank, runKey } = attachment.record;
+    const holder = (await store.attachments(runKey)).find(
       (other) => sameJob(other, attachment.record) && other.rank === rank,
     );
     const { host, pid } = holder ?? { host: 'another process', pid: 0 };
@@ -433,30 +463,25 @@ export class Coordinator {
     observer.queued(sum);
   }
 
-  /**
-   * How many chunks of one run may wait in the queue: with A runs active and S compute slots,
-   * max(1, ceil(2S / A)). Keeps the workers busy, and no run buries another.
-   */
+  /** Looks again at who draws and who makes, and shares the queue out between them. */
   async #shareOut(): Promise<void> {
-    const { store, observer, clock } = this.#options;
+    const { store, observer, clock, ownerLimits } = this.#options;
     const now = clock.now();
     if (now - this.#sharedAt < SHARE_MS) return;
     const workers = [...(await this.#living.all()).values()];
     const slots = workers.reduce((sum, worker) => sum + worker.slots, 0);
     const runs = await store.runs();
-    const attachments = new Map<string, readonly AttachmentRecord[]>();
-    for (const { digest } of runs) {
-      if (!attachments.has(digest)) attachments.set(digest, await store.attachments(digest));
-    }
+    const attachments = new Map<RunKey, readonly AttachmentRecord[]>();
+    for (const key of new Set(runs.map(runKeyOf))) attachments.set(key, await store.attachments(key));
     this.#workload.observe(workers, new Set(attachments.keys()));
     const working = runs.filter(({ state }) => state === 'active');
-    const names = new Set(working.map(({ name }) => name));
-    const drawing = [...attachments.values()].flat().filter(({ runName }) => names.has(runName));
+    const drawing = working.flatMap((run) =>
+      attachments.get(runKeyOf(run))!.filter(({ runName }) => runName === run.name),
+    );
     const desiredWorkers = this.#workload.desired(drawing);
     this.#fleet = { workers, runs, attachments, desiredWorkers };
     observer.fleet(this.#fleet, this.#used(runs.length));
-    const active = new Set(drawing.map(({ runDigest }) => runDigest)).size;
-    this.#share = Math.max(1, Math.ceil((2 * slots) / Math.max(1, active)));
+    this.#shares = sharesOf(slots, new Set(drawing.map(({ runKey }) => runKey)), ownerLimits);
     this.#sharedAt = now;
   }
 }
@@ -483,7 +508,7 @@ function checkWorldSize(record: AttachmentRecord, others: readonly AttachmentRec
 
 /** Ranks of one training job: they share the run's name and the consumer's id. */
 function sameJob(a: AttachmentRecord, b: AttachmentRecord): boolean {
-  return a.runName === b.runName && a.consumer === b.consumer;
+  return a.runKey === b.runKey && a.runName === b.runName && a.consumer === b.consumer;
 }
 
 /** @throws PROTOCOL_MISMATCH */

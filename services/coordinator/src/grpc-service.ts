@@ -5,7 +5,8 @@ import {
   type CoordinatorServer,
   toStatus,
 } from '@cropstream/protocol';
-import type { Role } from '@cropstream/runtime';
+import { ownerFor, type Role } from '@cropstream/runtime';
+import { principalOf } from '@cropstream/runtime/grpc';
 import type { ServerDuplexStream, sendUnaryData } from '@grpc/grpc-js';
 import type { AttachChannel } from './attachment.js';
 import { type Coordinator, requireProtocol } from './coordinator.js';
@@ -27,23 +28,24 @@ export function coordinatorHandlers(catalog: RunCatalog, coordinator: Coordinato
     openRun(call, callback) {
       answer(callback, async () => {
         requireProtocol(call.request.protocolVersion);
-        return (await catalog.open(parseJson(call.request.specJson))).run.info;
+        const owner = ownerFor(principalOf(call));
+        return (await catalog.open(owner, parseJson(call.request.specJson))).run.info;
       });
     },
     getRun(call, callback) {
       answer(callback, async () => {
         requireProtocol(call.request.protocolVersion);
-        return (await catalog.byName(call.request.name)).info;
+        return (await catalog.byName(ownerFor(principalOf(call)), call.request.name)).info;
       });
     },
     listRuns(call, callback) {
       answer(callback, async () => {
         requireProtocol(call.request.protocolVersion);
-        return { runs: (await catalog.list()).map(({ info }) => info) };
+        return { runs: (await catalog.list(principalOf(call).owner)).map(({ info }) => info) };
       });
     },
     attach(call) {
-      const connection = coordinator.connect(channelOf(call));
+      const connection = coordinator.connect(channelOf(call), principalOf(call));
       call.on('data', (message: AttachRequest) => connection.receive(message));
       call.on('end', () => connection.disconnect());
       call.on('cancelled', () => connection.disconnect());

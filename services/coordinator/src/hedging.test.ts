@@ -36,7 +36,7 @@ async function makeOthers(worker: Worker): Promise<void> {
   expect(others.some(({ first }) => first === job.first)).toBe(false);
 }
 
-const hedgeOf = async () => (await f.current.store.outstanding(run.digest))[0]?.hedge ?? null;
+const hedgeOf = async () => (await f.current.store.outstanding(run.key))[0]?.hedge ?? null;
 
 describe('a chunk that is late', () => {
   test('is made by another worker, and whoever is first wins', async () => {
@@ -109,7 +109,7 @@ describe('a chunk that is late', () => {
     await quick.begin(hedge);
     slow.alive = false;
     await f.current.clock.advance(3_000);
-    expect(await f.current.store.outstanding(run.digest)).toMatchObject([
+    expect(await f.current.store.outstanding(run.key)).toMatchObject([
       { attempt: hedge.attempt, takenBy: 'quick', deaths: 1, hedge: null },
     ]);
     expect(await quick.publish(hedge)).toBe(true);
@@ -122,10 +122,10 @@ describe('a chunk that is late', () => {
     await quick.begin((await quick.take()) as ChunkJob);
     quick.alive = false;
     // Enough claims for one more.
-    for (let i = 0; i < 20; i++) await f.current.store.claim(run.digest, `9-${i}-${i + 1}`, 1_000);
+    for (let i = 0; i < 20; i++) await f.current.store.claim(run.key, `9-${i}-${i + 1}`, 1_000);
     const third = f.current.worker('third');
     await f.current.clock.advance(4_000);
-    expect(await f.current.store.outstanding(run.digest)).toContainEqual(
+    expect(await f.current.store.outstanding(run.key)).toContainEqual(
       expect.objectContaining({ takenBy: 'slow', deaths: 0, hedge: expect.anything() }),
     );
     expect(await third.makeAll()).toMatchObject([{ first: job.first, attempt: job.attempt + 2 }]);
@@ -152,7 +152,7 @@ test('where little is known of a run its chunks are given more time', async () =
   await slow.makeAll();
   f.current.worker('quick');
   await f.current.clock.advance(10_000);
-  expect((await f.current.store.outstanding(other.digest))[0]?.hedge).toBeNull();
+  expect((await f.current.store.outstanding(other.key))[0]?.hedge).toBeNull();
   await f.current.clock.advance(8_000);
-  expect((await f.current.store.outstanding(other.digest))[0]?.hedge).not.toBeNull();
+  expect((await f.current.store.outstanding(other.key))[0]?.hedge).not.toBeNull();
 });

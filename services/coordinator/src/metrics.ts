@@ -1,3 +1,4 @@
+import { runKeyOf } from '@cropstream/broker';
 import { Nack_Reason } from '@cropstream/protocol';
 import { GRPC_LIMITS, type GrpcLimits, LimitMetrics, Series, VERSION } from '@cropstream/runtime';
 import type { GrpcServer } from '@cropstream/runtime/grpc';
@@ -14,8 +15,6 @@ const WAIT_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 3
 const READY_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 /** Seconds of a look at all windows: it is to stay far below a tick. */
 const PASS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1];
-
-const OWNER = 'default';
 
 export interface ObserveOptions {
   readonly registry: Registry;
@@ -108,9 +107,11 @@ export function observe(options: ObserveOptions): CoordinatorObserver {
   });
 
   function tellRuns(fleet: FleetState): void {
-    const open = fleet.runs.map(({ name, digest, fingerprint: pinned }) => ({
-      ...{ owner: OWNER, run: name },
-      attached: (fleet.attachments.get(digest) ?? []).filter(({ runName }) => runName === name),
+    const open = fleet.runs.map(({ owner, name, digest, fingerprint: pinned }) => ({
+      ...{ owner, run: name },
+      attached: (fleet.attachments.get(runKeyOf({ owner, digest })) ?? []).filter(
+        ({ runName }) => runName === name,
+      ),
       able: fleet.workers.filter((worker) => worker.fingerprint === pinned).length,
     }));
     run.retain(open);
@@ -133,10 +134,10 @@ export function observe(options: ObserveOptions): CoordinatorObserver {
     hedged: () => hedges.inc(),
     hedgeWon: () => hedgesWon.inc(),
     removed: (count) => removed.inc(count),
-    workerDied({ name }, { epoch, step, name: chunk }, { attempt, takenBy: worker }) {
+    workerDied({ owner, name }, { epoch, step, name: chunk }, { attempt, takenBy: worker }) {
       deaths.inc();
       log.warn(
-        { owner: OWNER, run: name, epoch, step, worker, chunk, attempt },
+        { owner, run: name, epoch, step, worker, chunk, attempt },
         'a worker is gone before it made its chunk: it is made again',
       );
     },
@@ -155,9 +156,9 @@ export function observe(options: ObserveOptions): CoordinatorObserver {
       log.warn({ ...trainer, code: error.code }, `a trainer's stream ended: ${error.problem}`);
     },
     nacked: (reason) => nacks.inc({ reason: Nack_Reason[reason].toLowerCase() }),
-    progressed({ record: { runName } }, { steps, samples, waitedSeconds, elapsedSeconds }) {
+    progressed({ run: { owner, name } }, { steps, samples, waitedSeconds, elapsedSeconds }) {
       if (steps === 0) return;
-      const labels = run.of({ owner: OWNER, run: runName });
+      const labels = run.of({ owner, run: name });
       runSamples.inc(labels, samples);
       runWaited.inc(labels, waitedSeconds);
       runElapsed.inc(labels, elapsedSeconds);
@@ -185,7 +186,7 @@ export function observe(options: ObserveOptions): CoordinatorObserver {
 }
 
 /** What every line on a trainer says. */
-function trainerOf({ record, epoch }: Attachment) {
+function trainerOf({ run: { owner }, record, epoch }: Attachment) {
   const { runName: run, consumer, rank, worldSize, nextStep: step, host, pid } = record;
-  return { owner: OWNER, run, consumer, rank, worldSize, epoch, step, trainer: `${host}:${pid}` };
+  return { owner, run, consumer, rank, worldSize, epoch, step, trainer: `${host}:${pid}` };
 }

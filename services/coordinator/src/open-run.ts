@@ -1,5 +1,5 @@
 import { compileViews, type TransformRegistry } from '@cropstream/augment';
-import { AFFINITIES, type RunRecord } from '@cropstream/broker';
+import { AFFINITIES, type RunKey, type RunRecord, runKeyOf } from '@cropstream/broker';
 import { locationOf, type ManifestFacts } from '@cropstream/datasets';
 import type { RunInfo } from '@cropstream/protocol';
 import { type EpochPlan, mostReadBlock, type Order } from '@cropstream/schedule';
@@ -10,8 +10,11 @@ const UNSHUFFLED_BLOCK = 1024;
 
 /** A run as a coordinator works with it. The manifest itself is left to the store and the workers. */
 export class OpenRun {
+  readonly owner: string;
   readonly name: string;
   readonly digest: string;
+  /** What its chunks and attachments are kept under. */
+  readonly key: RunKey;
   readonly spec: ResolvedSpec;
   readonly plan: EpochPlan;
   /** Positions a chunk has at most. */
@@ -32,8 +35,10 @@ export class OpenRun {
     readonly facts: ManifestFacts,
     transforms: TransformRegistry,
   ) {
+    this.owner = record.owner;
     this.name = record.name;
     this.digest = record.digest;
+    this.key = runKeyOf(record);
     this.spec = JSON.parse(record.specJson);
     this.chunkSize = record.chunkSize;
     this.fingerprint = record.fingerprint;
@@ -44,6 +49,7 @@ export class OpenRun {
     this.#url = locationOf(this.spec.dataset);
     this.#paused = record.state === 'paused';
     this.#info = {
+      owner: record.owner,
       name: record.name,
       digest: record.digest,
       specJson: record.specJson,

@@ -29,6 +29,12 @@ export interface CoordinatorProcess {
   readonly run: OpenedRun | null;
 }
 
+/** The run that it is started with. */
+export interface FirstRun {
+  readonly owner: string;
+  readonly spec: unknown;
+}
+
 /** A start without Redis fails after so long: whoever started it starts it again. */
 const CONNECT_MS = 60_000;
 /** Between tries to open the first run, while Redis is away. */
@@ -37,13 +43,13 @@ const RETRY_MS = 1_000;
 const END_MS = 5_000;
 
 /**
- * A coordinator of a fleet as a process: configured by its environment, ended by SIGTERM or SIGINT. With a spec it
- * opens that run before it listens.
+ * A coordinator of a fleet as a process: configured by its environment, ended by SIGTERM or SIGINT. It opens its first
+ * run, if it has one, before it listens.
  * @throws CONFIG_INVALID, PORT_IN_USE, TRANSFORM_INVALID, SOURCE_INVALID, STORE_UNAVAILABLE, and what opening a run throws
  */
 export async function runCoordinator(
   env: NodeJS.ProcessEnv,
-  spec: unknown = null,
+  first: FirstRun | null = null,
 ): Promise<CoordinatorProcess> {
   const config = coordinatorConfig(env);
   const { CROPSTREAM_HOST: host, CROPSTREAM_GRACE: graceMs } = config;
@@ -88,7 +94,12 @@ export async function runCoordinator(
       security,
       peers,
     });
-    const run = spec === null ? null : await openRun(prepared.catalog, spec, clock);
+    const opening = first && openRun(prepared.catalog, first, clock);
+    const run =
+      (await opening?.catch((error) => {
+        prepared.close();
+        throw error;
+      })) ?? null;
     for (const notice of run?.notices ?? []) log.info({ run: run?.run.name }, notice);
     const service = await prepared.listen();
     const shutdown = new Shutdown({ log, clock, graceMs: graceMs + END_MS });
@@ -104,10 +115,10 @@ export async function runCoordinator(
 }
 
 /** However long Redis is away. */
-async function openRun(catalog: RunCatalog, spec: unknown, clock: Clock): Promise<OpenedRun> {
+async function openRun(catalog: RunCatalog, { owner, spec }: FirstRun, clock: Clock): Promise<OpenedRun> {
   for (;;) {
     try {
-      return await catalog.open(spec);
+      return await catalog.open(owner, spec);
     } catch (error) {
       if (!(error instanceof CropstreamError) || error.code !== 'STORE_UNAVAILABLE') throw error;
       await sleep(clock, RETRY_MS);

@@ -67,7 +67,7 @@ export class Reconciler {
   async run(run: OpenRun, attachments: readonly Attachment[], share: number, told: boolean): Promise<void> {
     const { store, broker, observer } = this.#options;
     const wants = inOrder(attachments, told);
-    const states = await store.chunkStates(run.digest, [...wants.keys()]);
+    const states = await store.chunkStates(run.key, [...wants.keys()]);
     const outstanding = states.flatMap((s) => (s.state === 'outstanding' ? s.outstanding : []));
     const living = await this.#living(outstanding);
     const todo: Todo = { missing: [], unbegun: [], late: [] };
@@ -117,7 +117,7 @@ export class Reconciler {
   async #claim(run: OpenRun, todo: Todo, share: number): Promise<ChunkJob[]> {
     const { store } = this.#options;
     const some = todo.missing.slice(0, share);
-    const claims = await Promise.all(some.map(({ want }) => store.claim(run.digest, want.name, share)));
+    const claims = await Promise.all(some.map(({ want }) => store.claim(run.key, want.name, share)));
     const jobs: ChunkJob[] = [];
     for (const [at, wanted] of some.entries()) {
       const claim = claims[at]!;
@@ -134,7 +134,7 @@ export class Reconciler {
       return want ? [{ attachment, want }] : [];
     });
     const states = await this.#options.store.chunkStates(
-      run.digest,
+      run.key,
       waiting.map(({ want }) => want.name),
     );
     for (const [at, { attachment, want }] of waiting.entries()) {
@@ -158,12 +158,12 @@ export class Reconciler {
   /** Takes back jobs that no attachment of any coordinator wants any more; those that a living worker took run on. */
   async removeUnwanted(run: OpenRun): Promise<void> {
     const { store, broker, observer } = this.#options;
-    const outstanding = await store.outstanding(run.digest);
+    const outstanding = await store.outstanding(run.key);
     const living = await this.#living(outstanding);
     const waiting = outstanding.filter((claim) => claim.takenBy === null || isGone(claim.takenBy, living));
     if (waiting.length === 0) return;
     const wanted = new Set(
-      (await store.attachments(run.digest)).flatMap((attachment) =>
+      (await store.attachments(run.key)).flatMap((attachment) =>
         wantedChunks(run.plan, run.chunkSize, attachment).map(chunkName),
       ),
     );
@@ -171,9 +171,9 @@ export class Reconciler {
     if (unwanted.length === 0) return;
     await broker.remove(
       run.fingerprint,
-      unwanted.map(({ chunk, attempt }) => jobId(run.digest, chunk, attempt)),
+      unwanted.map(({ chunk, attempt }) => jobId(run.key, chunk, attempt)),
     );
-    for (const { chunk, attempt } of unwanted) await store.release(run.digest, chunk, attempt, 'abandoned');
+    for (const { chunk, attempt } of unwanted) await store.release(run.key, chunk, attempt, 'abandoned');
     observer.removed(unwanted.length);
   }
 
@@ -183,7 +183,7 @@ export class Reconciler {
   }
 
   #watch(run: OpenRun, name: ChunkName): Watch {
-    return this.#watches.run(run.digest).of(name, this.#options.clock.now());
+    return this.#watches.run(run.key).of(name, this.#options.clock.now());
   }
 
   /** The workers that live, those who took these chunks among them unless they are gone. */
@@ -226,8 +226,8 @@ export class Reconciler {
       if (isBusy && ++watch.passedOver < BUSY_HEALS) continue;
       watch.passedOver = 0;
       if (watch.healed === claim.attempt && waiting === 0) {
-        await store.release(run.digest, want.name, claim.attempt, 'abandoned');
-        const again = await store.claim(run.digest, want.name, Number.MAX_SAFE_INTEGER);
+        await store.release(run.key, want.name, claim.attempt, 'abandoned');
+        const again = await store.claim(run.key, want.name, Number.MAX_SAFE_INTEGER);
         if ('claimed' in again) {
           jobs.push({ ...this.#jobOf(run, { ...claimed, claim: again.claimed }), urgent: true });
         }
@@ -247,7 +247,7 @@ export class Reconciler {
     if (watch.making?.attempt !== claim.attempt) watch.making = { attempt: claim.attempt, since: now };
     const ageMs = now - watch.making.since;
     if (claim.hedge || ageMs < limits.hedgeAfterMs || now - watch.hedgeAt < limits.tickMs) return false;
-    return ageMs >= limits.hedgeFactor * this.#watches.run(run.digest).pace.usualMs;
+    return ageMs >= limits.hedgeFactor * this.#watches.run(run.key).pace.usualMs;
   }
 
   /** Gives late chunks to a second worker, where one lives: it has nothing else to do. */
@@ -264,7 +264,7 @@ export class Reconciler {
       const watch = this.#watch(run, name);
       watch.hedgeAt = clock.now();
       if (!able.some(({ id }) => id !== claimed.claim.takenBy)) continue;
-      const attempt = await store.hedge(run.digest, name, claimed.claim.attempt, limits.hedgePercent);
+      const attempt = await store.hedge(run.key, name, claimed.claim.attempt, limits.hedgePercent);
       if (attempt === null) continue;
       watch.hedge = attempt;
       watch.queuedAt = clock.now();
@@ -286,7 +286,7 @@ export class Reconciler {
     if (isGone(claim.takenBy, living)) return this.#afterDeath(run, want, claim);
     const { hedge } = claim;
     if (hedge === null || !isGone(hedge.takenBy, living)) return { state: 'outstanding', outstanding: claim };
-    await this.#options.store.release(run.digest, claim.chunk, hedge.attempt, 'death');
+    await this.#options.store.release(run.key, claim.chunk, hedge.attempt, 'death');
     return { state: 'outstanding', outstanding: { ...claim, hedge: null } };
   }
 
@@ -294,7 +294,7 @@ export class Reconciler {
     const { chunk, attempt } = claim;
     const { store, limits, observer } = this.#options;
     observer.workerDied(run, want, claim);
-    const { deaths } = await store.release(run.digest, chunk, attempt, 'death');
+    const { deaths } = await store.release(run.key, chunk, attempt, 'death');
     if (deaths < limits.maxDeaths) return { state: 'none' };
     const error = failure('CHUNK_FAILED', {
       chunk,
@@ -302,7 +302,7 @@ export class Reconciler {
       reason: `the worker died each time, ${deaths} workers in all`,
     });
     const errorJson = JSON.stringify(error.toWire());
-    await store.failChunk(run.digest, chunk, errorJson);
+    await store.failChunk(run.key, chunk, errorJson);
     return { state: 'failed', failed: { chunk, errorJson } };
   }
 
@@ -331,7 +331,7 @@ export class Reconciler {
   }
 
   #seenReady(run: OpenRun, { chunk, attempt }: ReadyRecord): void {
-    const { chunks, pace } = this.#watches.run(run.digest);
+    const { chunks, pace } = this.#watches.run(run.key);
     const watch = chunks.get(chunk);
     if (!watch) return;
     this.#options.observer.ready((this.#options.clock.now() - watch.since) / 1000);
@@ -381,8 +381,8 @@ function jobOf(run: OpenRun, { want, by, claim }: Claimed): ChunkJob {
   const { epoch, first, last } = want;
   const indices = Array.from({ length: last - first }, (_, i) => order.at(first + i));
   return {
-    id: jobId(run.digest, want.name, attempt),
-    runDigest: run.digest,
+    id: jobId(run.key, want.name, attempt),
+    runKey: run.key,
     epoch,
     first,
     last,

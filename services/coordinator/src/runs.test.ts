@@ -7,7 +7,7 @@ const f = useFixture();
 describe('opening runs', () => {
   test('opening again is idempotent; another spec under the name is refused, saying what differs', async () => {
     const run = await f.current.open('run');
-    expect((await f.current.catalog.open(f.current.specOf('run'))).created).toBe(false);
+    expect((await f.current.catalog.open('default', f.current.specOf('run'))).created).toBe(false);
     expect((await f.current.open('run')).digest).toBe(run.digest);
     await expect(f.current.open('run', { seed: 2 })).rejects.toMatchObject({ code: 'RUN_CONFLICT' });
     await expect(f.current.open('run', { seed: 2 })).rejects.toThrow(/seed/);
@@ -15,8 +15,8 @@ describe('opening runs', () => {
 
   test('a run is opened again from the spec that its info carries', async () => {
     const run = await f.current.open('run');
-    await f.current.store.closeRun('run');
-    const again = await f.current.catalog.open(JSON.parse(run.info.specJson));
+    await f.current.store.closeRun('default', 'run');
+    const again = await f.current.catalog.open('default', JSON.parse(run.info.specJson));
     expect(again).toMatchObject({ created: true, run: { digest: run.digest } });
   });
 
@@ -26,7 +26,10 @@ describe('opening runs', () => {
 
   test('two names of one run cut its chunks in one way, and their jobs do not meet', async () => {
     const one = await f.current.open('one', { chunk_size: 4 });
-    const { run: two, notices } = await f.current.catalog.open(f.current.specOf('two', { chunk_size: 8 }));
+    const { run: two, notices } = await f.current.catalog.open(
+      'default',
+      f.current.specOf('two', { chunk_size: 8 }),
+    );
     expect(two.digest).toBe(one.digest);
     expect(two.info.chunkSize).toBe(4);
     expect(notices.join()).toMatch(/chunk_size is 4 instead of 8/);
@@ -48,7 +51,7 @@ describe('opening runs', () => {
     const moved = `${f.current.folder}-moved`;
     renameSync(f.current.folder, moved);
     const dataset = { source: 'image-folder', url: moved };
-    expect(await f.current.catalog.open(f.current.specOf('run', { dataset }))).toMatchObject({
+    expect(await f.current.catalog.open('default', f.current.specOf('run', { dataset }))).toMatchObject({
       created: false,
     });
     const late = await f.current.attach(run, { consumer: 'late' }, 4, 2);
@@ -60,6 +63,7 @@ describe('opening runs', () => {
   test('large views get chunks of fewer samples; a sample that fits none is refused', async () => {
     const views = { view: { size: 2048 }, other: { size: 2048 } };
     const { run, notices } = await f.current.catalog.open(
+      'default',
       f.current.specOf('large', { views, chunk_size: 64 }),
     );
     expect(run.chunkSize).toBe(10); // 256 MiB over 2 x 3 x 2048 x 2048 bytes and some
@@ -81,10 +85,12 @@ describe('opening runs', () => {
   });
 
   test('without a name the only run is found; of several, their names are told', async () => {
-    await expect(f.current.catalog.byName('')).rejects.toMatchObject({ code: 'RUN_NOT_FOUND' });
+    await expect(f.current.catalog.byName('default', '')).rejects.toMatchObject({ code: 'RUN_NOT_FOUND' });
     const run = await f.current.open('run');
-    expect(await f.current.catalog.byName('')).toBe(run);
+    expect(await f.current.catalog.byName('default', '')).toBe(run);
     await f.current.open('other', { seed: 2 });
-    await expect(f.current.catalog.byName('')).rejects.toThrow(/several runs are open: run, other/);
+    await expect(f.current.catalog.byName('default', '')).rejects.toThrow(
+      /several runs are open: run, other/,
+    );
   });
 });

@@ -1,5 +1,5 @@
 import { compileViews, type TransformRegistry } from '@cropstream/augment';
-import type { RunRecord, Store } from '@cropstream/broker';
+import { type RunRecord, runKeyOf, type Store } from '@cropstream/broker';
 import {
   factsOf,
   type IndexProgress,
@@ -11,9 +11,11 @@ import {
   sealPart,
 } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
+import { ALL_OWNERS, type OwnerLimits, requireOwnerName } from '@cropstream/runtime';
 import { digestDifference, parseSpec, planOf, type ResolvedSpec, runDigest } from '@cropstream/spec';
 import type { CoordinatorLimits } from './limits.js';
 import { OpenRun } from './open-run.js';
+import { requireQuota } from './quotas.js';
 
 export interface RunCatalogOptions {
   readonly store: Store;
@@ -23,6 +25,7 @@ export interface RunCatalogOptions {
   /** The pixel fingerprint that new runs are pinned to. */
   readonly fingerprint: () => Promise<string>;
   readonly limits: Pick<CoordinatorLimits, 'maxRuns' | 'maxOpening' | 'maxChunkBytes'>;
+  readonly ownerLimits: (owner: string) => OwnerLimits;
   readonly wall: () => number;
   /** Told once of each open run that `list` has to leave out. @default nobody is */
   readonly unusable?: (run: RunRecord, error: unknown) => void;
@@ -45,12 +48,14 @@ const TAIL_BYTES = 8192;
 /** Opens runs and finds them again. */
 export class RunCatalog {
   readonly #options: RunCatalogOptions;
-  /** By digest and name, in order of use; one context a run. */
+  /** By key and name, in order of use; one context a run. */
   readonly #contexts = new Map<string, OpenRun>();
   /** Runs that the last `list` left out; what lacks more than its manifest is not tried again. */
   #unusable: ReadonlyMap<string, 'no manifest' | 'for good'> = new Map();
-  /** Opens under way, by spec: the ranks of a job all open the same run at once, and index it once. */
-  readonly #opening = new Map<string, Promise<OpenedRun>>();
+  /** Opens under way, by owner and spec: the ranks of a job all open the same run at once, and index it once. */
+  readonly #opening = new Map<string, { readonly owner: string; readonly opened: Promise<OpenedRun> }>();
+  /** Those of them whose name was not open before. */
+  readonly #coming = new Set<{ readonly owner: string }>();
 
   constructor(options: RunCatalogOptions) {
     this.#options = options;
@@ -64,26 +69,49 @@ export class RunCatalog {
   /**
    * Opens a run from a spec, or finds it open already with the same digest.
    *
-   * @throws SPEC_INVALID, DATASET_*, NO_FULL_STEP, CHUNK_TOO_LARGE, RUN_CONFLICT, LIMIT_EXCEEDED
+   * @throws SPEC_INVALID, DATASET_*, NO_FULL_STEP, CHUNK_TOO_LARGE, RUN_CONFLICT, LIMIT_EXCEEDED, QUOTA_EXCEEDED
    */
-  async open(spec: unknown, report?: (progress: IndexProgress) => void): Promise<OpenedRun> {
-    const key = JSON.stringify(spec);
+  async open(owner: string, spec: unknown, report?: (progress: IndexProgress) => void): Promise<OpenedRun> {
+    requireOwnerName(owner);
+    const key = `${owner} ${JSON.stringify(spec)}`;
     const underWay = this.#opening.get(key);
-    if (underWay) return underWay;
-    const limit = this.#options.limits.maxOpening;
-    if (this.#opening.size >= limit) {
-      throw failure('LIMIT_EXCEEDED', { field: 'runs being opened', value: this.#opening.size + 1, limit });
+    if (underWay) return underWay.opened;
+    const { limits, ownerLimits } = this.#options;
+    const openings = this.#opening.size + 1;
+    if (openings > limits.maxOpening) {
+      throw failure('LIMIT_EXCEEDED', {
+        field: 'runs being opened',
+        value: openings,
+        limit: limits.maxOpening,
+      });
     }
-    const opening = this.#open(spec, report).finally(() => this.#opening.delete(key));
-    this.#opening.set(key, opening);
-    return opening;
+    const ofOwner = 1 + countOf(owner, this.#opening.values());
+    requireQuota(owner, 'runs being opened', ofOwner, ownerLimits(owner).maxOpening);
+    const opened = this.#open(owner, spec, report).finally(() => this.#opening.delete(key));
+    this.#opening.set(key, { owner, opened });
+    return opened;
   }
 
-  async #open(input: unknown, report?: (progress: IndexProgress) => void): Promise<OpenedRun> {
-    const { store, transforms, sources, limits } = this.#options;
+  async #open(owner: string, input: unknown, report?: (progress: IndexProgress) => void): Promise<OpenedRun> {
+    const { transforms, sources } = this.#options;
     // Everything else of the spec is checked before the dataset is looked at, which may take long.
     const { name, dataset } = parseSpec(input, { transforms, sources, samples: 1 });
-    await this.#checkRoom(name);
+    const coming = { owner };
+    try {
+      await this.#checkRoom(owner, name, coming);
+      return await this.#index(owner, input, dataset, report);
+    } finally {
+      this.#coming.delete(coming);
+    }
+  }
+
+  async #index(
+    owner: string,
+    input: unknown,
+    dataset: ResolvedSpec['dataset'],
+    report?: (progress: IndexProgress) => void,
+  ): Promise<OpenedRun> {
+    const { store, transforms, sources, limits } = this.#options;
     const { manifest, notices } = await indexDataset(dataset, {
       report,
       sources,
@@ -94,6 +122,7 @@ export class RunCatalog {
     planOf(spec, facts);
     checkFields(spec, manifest);
     const record: RunRecord = {
+      owner,
       name: spec.name,
       digest: runDigest(spec, manifest.digest),
       specJson: JSON.stringify(spec),
@@ -117,24 +146,30 @@ export class RunCatalog {
     return { run: this.#remember(run, facts), created, notices: told, manifest };
   }
 
-  async #checkRoom(name: string): Promise<void> {
-    const { store, limits } = this.#options;
-    if ((await store.runByName(name)) !== null) return;
-    const open = (await store.runs()).length;
-    if (open < limits.maxRuns) return;
-    throw failure('LIMIT_EXCEEDED', { field: 'open runs', value: open + 1, limit: limits.maxRuns });
+  /** Books a place for a name that is not open yet, so that many opened at once count too. */
+  async #checkRoom(owner: string, name: string, coming: { readonly owner: string }): Promise<void> {
+    const { store, limits, ownerLimits } = this.#options;
+    const runs = await store.runs();
+    if (runs.some((run) => run.owner === owner && run.name === name)) return;
+    this.#coming.add(coming);
+    const open = runs.length + this.#coming.size;
+    if (open > limits.maxRuns) {
+      throw failure('LIMIT_EXCEEDED', { field: 'open runs', value: open, limit: limits.maxRuns });
+    }
+    const ofOwner = countOf(owner, runs) + countOf(owner, this.#coming);
+    requireQuota(owner, 'open runs', ofOwner, ownerLimits(owner).maxRuns);
   }
 
   /**
-   * The open run of that name; of an empty name, the only one.
+   * An owner's open run of that name; of an empty name, the only one.
    *
    * @throws RUN_NOT_FOUND, RUN_AMBIGUOUS
    */
-  async byName(name: string): Promise<OpenRun> {
+  async byName(owner: string, name: string): Promise<OpenRun> {
     const { store } = this.#options;
-    let record = name === '' ? null : await store.runByName(name);
+    let record = name === '' ? null : await store.runByName(owner, name);
     if (!record) {
-      const all = await store.runs();
+      const all = (await store.runs()).filter((run) => run.owner === owner);
       const known = all.map((run) => run.name).join(', ') || 'none';
       if (name === '' && all.length > 1) throw failure('RUN_AMBIGUOUS', { known });
       if (name === '') record = all[0] ?? null;
@@ -143,8 +178,8 @@ export class RunCatalog {
     return this.#context(record);
   }
 
-  /** The open runs, without those that this coordinator cannot work with: their manifest expired, or it lacks a transform. */
-  async list(): Promise<OpenRun[]> {
+  /** The open runs of an owner or of all, without those that this coordinator cannot work with: their manifest expired, or it lacks a transform. */
+  async list(owner = ALL_OWNERS): Promise<OpenRun[]> {
     const { store, unusable } = this.#options;
     const runs: OpenRun[] = [];
     const leftOut = new Map<string, 'no manifest' | 'for good'>();
@@ -163,7 +198,7 @@ export class RunCatalog {
       }
     }
     this.#unusable = leftOut;
-    return runs;
+    return owner === ALL_OWNERS ? runs : runs.filter((run) => run.owner === owner);
   }
 
   async #context(record: RunRecord): Promise<OpenRun> {
@@ -228,8 +263,12 @@ function keepParts(store: Store): (bytes: Uint8Array) => Promise<string> {
   };
 }
 
-function cacheKey(run: { readonly name: string; readonly digest: string }): string {
-  return `${run.digest} ${run.name}`;
+function countOf(owner: string, all: Iterable<{ readonly owner: string }>): number {
+  return [...all].filter((each) => each.owner === owner).length;
+}
+
+function cacheKey(run: Pick<RunRecord, 'owner' | 'digest' | 'name'>): string {
+  return `${runKeyOf(run)} ${run.name}`;
 }
 
 /** The chunk size asked for, or what of it a worker can hold: no byte depends on it. */

@@ -4,6 +4,7 @@ import type { SourceRegistry } from '@cropstream/datasets';
 import { CoordinatorService as coordinatorDefinition, SERVER_OPTIONS, toStatus } from '@cropstream/protocol';
 import { reflectionPackage } from '@cropstream/protocol/reflection';
 import {
+  type Access,
   type ClientSecurity,
   type Clock,
   DEFAULT_GRPC_LIMITS,
@@ -74,6 +75,8 @@ export interface CoordinatorService {
 export interface PreparedCoordinator {
   readonly catalog: RunCatalog;
   listen(): Promise<CoordinatorService>;
+  /** Where it is not to listen after all. */
+  close(): void;
 }
 
 /** A coordinator that listens: gRPC for trainers, HTTP for probes and metrics. */
@@ -92,19 +95,30 @@ export async function prepareCoordinator(options: CoordinatorServiceOptions): Pr
   await requireFreePort(host, port, flags.port);
   if (httpPort !== null) await requireFreePort(host, httpPort, flags.httpPort);
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const access = openAccess(options.security, { clock, log });
   const catalog = new RunCatalog({
     ...{ store, transforms, sources, fingerprint, limits },
+    ownerLimits: (owner) => access.limitsOf(owner),
     wall: () => clock.wall(),
     unusable: ({ name: run }, err) => log.error({ err, run }, 'an open run cannot be served here'),
   });
-  return { catalog, listen: () => listen(options, flags, limits, catalog) };
+  return {
+    catalog,
+    listen: () => listen(options, { flags, limits, catalog, access }),
+    close: () => access.close(),
+  };
+}
+
+interface Prepared {
+  readonly flags: typeof FLAGS;
+  readonly limits: CoordinatorLimits;
+  readonly catalog: RunCatalog;
+  readonly access: Access;
 }
 
 async function listen(
   options: CoordinatorServiceOptions,
-  flags: typeof FLAGS,
-  limits: CoordinatorLimits,
-  catalog: RunCatalog,
+  { flags, limits, catalog, access }: Prepared,
 ): Promise<CoordinatorService> {
   const { store, broker, clock, host, port, httpPort, registry, log } = options;
   const fingerprint = await options.fingerprint();
@@ -117,8 +131,8 @@ async function listen(
   const { tls } = options.security;
   const certificates = tls === null ? null : new ServerCertificates(tls, log);
   certificates?.observe(registry);
-  const access = openAccess(options.security, { clock, log });
-  const coordinator = new Coordinator({ id, catalog, store, broker, clock, limits, observer });
+  const ownerLimits = (owner: string) => access.limitsOf(owner);
+  const coordinator = new Coordinator({ id, catalog, store, broker, clock, limits, ownerLimits, observer });
   const peers = new GrpcAccess(options.peers);
   const find = (workerId: string) => coordinator.living.find(workerId);
   const relay = openRelay({ find, peers, clock, limits, registry });

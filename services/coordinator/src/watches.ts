@@ -1,4 +1,4 @@
-import type { ChunkName } from '@cropstream/broker';
+import type { ChunkName, RunKey } from '@cropstream/broker';
 import type { Attachment } from './attachment.js';
 import { Pace } from './pace.js';
 
@@ -22,7 +22,7 @@ export interface Watch {
   hedge: number;
 }
 
-/** What a coordinator saw of one run digest. */
+/** What a coordinator saw of one run key. */
 class RunWatches {
   readonly chunks = new Map<ChunkName, Watch>();
   readonly pace = new Pace();
@@ -51,11 +51,11 @@ class RunWatches {
 export class Watches {
   readonly #runs = new Map<string, RunWatches>();
 
-  run(digest: string): RunWatches {
-    let run = this.#runs.get(digest);
+  run(key: RunKey): RunWatches {
+    let run = this.#runs.get(key);
     if (!run) {
       run = new RunWatches();
-      this.#runs.set(digest, run);
+      this.#runs.set(key, run);
     }
     return run;
   }
@@ -64,13 +64,13 @@ export class Watches {
   forget(attachments: Iterable<Attachment>): void {
     const wanted = new Map<string, Set<ChunkName>>();
     for (const { run, wants } of attachments) {
-      const names = wanted.get(run.digest) ?? new Set();
-      wanted.set(run.digest, names);
+      const names = wanted.get(run.key) ?? new Set();
+      wanted.set(run.key, names);
       for (const { name } of wants) names.add(name);
     }
-    for (const [digest, { chunks }] of this.#runs) {
-      const names = wanted.get(digest);
-      if (!names) this.#runs.delete(digest);
+    for (const [key, { chunks }] of this.#runs) {
+      const names = wanted.get(key);
+      if (!names) this.#runs.delete(key);
       else for (const name of chunks.keys()) if (!names.has(name)) chunks.delete(name);
     }
   }

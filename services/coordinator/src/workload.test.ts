@@ -26,8 +26,8 @@ const worker = (
     made: { ...NOTHING_MADE, runs: { [run]: made(perSecond * seconds, seconds) } },
   });
 
-const attachment = (demand: number | null, runDigest = 'd1'): AttachmentRecord => ({
-  ...exampleAttachment({ demand, runDigest }),
+const attachment = (demand: number | null, runKey = 'd1'): AttachmentRecord => ({
+  ...exampleAttachment({ demand, runKey }),
   fencing: 1,
 });
 

@@ -1,4 +1,4 @@
-import type { AttachmentRecord, WorkerRecord } from '@cropstream/broker';
+import type { AttachmentRecord, RunKey, WorkerRecord } from '@cropstream/broker';
 
 /** What a sample costs is remembered over so many seconds of workers' time: half of it counts after as long again. */
 const MEMORY_SECONDS = 60;
@@ -19,7 +19,7 @@ const none = (): Work => ({ samples: 0, busySeconds: 0 });
  * more. A worker here is a process, whatever its cells, since that is what is started.
  */
 export class Workload {
-  /** By run digest. */
+  /** By run key. */
   #costs = new Map<string, Work>();
   /** What each worker's counters were at the last look. */
   #seen: ReadonlyMap<string, WorkerRecord['made']['runs']> = new Map();
@@ -29,20 +29,20 @@ export class Workload {
   observe(workers: readonly WorkerRecord[], open: ReadonlySet<string>): void {
     const fresh = new Map<string, Work>();
     for (const { id, made } of workers) {
-      for (const [digest, { samples, busySeconds }] of Object.entries(made.runs)) {
-        const before = this.#seen.get(id)?.[digest];
+      for (const [key, { samples, busySeconds }] of Object.entries(made.runs)) {
+        const before = this.#seen.get(id)?.[key];
         // A run that left a worker's record and came back was counted anew.
         const since = before && before.busySeconds <= busySeconds ? before : none();
-        const sum = fresh.get(digest) ?? none();
-        fresh.set(digest, sum);
+        const sum = fresh.get(key) ?? none();
+        fresh.set(key, sum);
         sum.samples += samples - since.samples;
         sum.busySeconds += busySeconds - since.busySeconds;
       }
     }
     this.#seen = new Map(workers.map(({ id, made }) => [id, made.runs]));
-    for (const digest of this.#costs.keys()) if (!open.has(digest)) this.#costs.delete(digest);
-    for (const [digest, work] of fresh) {
-      if (open.has(digest)) this.#costs.set(digest, blend(this.#costs.get(digest) ?? none(), work));
+    for (const key of this.#costs.keys()) if (!open.has(key)) this.#costs.delete(key);
+    for (const [key, work] of fresh) {
+      if (open.has(key)) this.#costs.set(key, blend(this.#costs.get(key) ?? none(), work));
     }
     const processes = new Set(workers.map((worker) => worker.process)).size;
     if (processes > 0) this.#cells = workers.length / processes;
@@ -51,13 +51,13 @@ export class Workload {
   /** Not rounded: the autoscaler's own tolerance keeps it from starting and stopping a worker at every whole number. */
   desired(attachments: Iterable<AttachmentRecord>): number {
     let cells = 0;
-    for (const { runDigest, demand } of attachments) cells += (demand ?? 0) * this.#secondsOf(runDigest);
+    for (const { runKey, demand } of attachments) cells += (demand ?? 0) * this.#secondsOf(runKey);
     return Math.max(FLOOR, cells / this.#cells);
   }
 
   /** Of one sample; of a run that nobody has made yet, those of the others. */
-  #secondsOf(digest: string): number {
-    return cost(this.#costs.get(digest) ?? none()) ?? cost(total(this.#costs.values())) ?? 0;
+  #secondsOf(key: RunKey): number {
+    return cost(this.#costs.get(key) ?? none()) ?? cost(total(this.#costs.values())) ?? 0;
   }
 }
 

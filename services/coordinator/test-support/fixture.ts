@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { loadTransforms } from '@cropstream/augment';
 import { MemoryBroker, MemoryStore } from '@cropstream/broker';
 import { type Attach, type ChunkReady, PROTOCOL_VERSION } from '@cropstream/protocol';
+import { EVERYBODY, NO_LIMITS, type OwnerLimits, type Principal } from '@cropstream/runtime';
 import { VirtualClock } from '@cropstream/runtime/testing';
 import { afterEach, beforeEach } from 'vitest';
 import { Coordinator, type CoordinatorObserver } from '../src/coordinator.js';
@@ -21,11 +22,17 @@ export class Fixture {
   catalog: RunCatalog;
   coordinator: Coordinator;
   observer: CoordinatorObserver = silent;
+  /** What owners may have, where it is not as much as they like. */
+  readonly quotas = new Map<string, Partial<OwnerLimits>>();
 
   constructor(private readonly transforms: Awaited<ReturnType<typeof loadTransforms>>) {
     for (let i = 0; i < SAMPLES; i++) writeFileSync(join(this.folder, `${i}.jpg`), 'x');
     this.catalog = this.newCatalog();
     this.coordinator = this.newCoordinator('c1');
+  }
+
+  limitsOf(owner: string): OwnerLimits {
+    return { ...NO_LIMITS, ...this.quotas.get(owner) };
   }
 
   /** A catalog that remembers nothing, as of a coordinator that has just started. */
@@ -35,6 +42,7 @@ export class Fixture {
       transforms: this.transforms,
       fingerprint: async () => FINGERPRINT,
       limits: { ...DEFAULT_LIMITS, maxRuns: 5 },
+      ownerLimits: (owner) => this.limitsOf(owner),
       wall: () => this.clock.wall(),
       ...more,
     });
@@ -44,7 +52,8 @@ export class Fixture {
     const { catalog, store, broker, clock, observer } = this;
     // Each wake a look of its own, so that nothing need wait in virtual time.
     const limits = { ...DEFAULT_LIMITS, wakeMs: 0 };
-    return new Coordinator({ id, catalog, store, broker, clock, limits, observer });
+    const ownerLimits = (owner: string) => this.limitsOf(owner);
+    return new Coordinator({ id, catalog, store, broker, clock, limits, ownerLimits, observer });
   }
 
   specOf(name: string, more: object = {}) {
@@ -59,13 +68,13 @@ export class Fixture {
     };
   }
 
-  async open(name: string, more: object = {}): Promise<OpenRun> {
-    return (await this.catalog.open(this.specOf(name, more))).run;
+  async open(name: string, more: object = {}, owner = EVERYBODY.owner): Promise<OpenRun> {
+    return (await this.catalog.open(owner, this.specOf(name, more))).run;
   }
 
   /** What an outage or a day without trainers does to a run: nobody closed it. */
   async lose(name: string): Promise<void> {
-    await this.store.closeRun(name);
+    await this.store.closeRun(EVERYBODY.owner, name);
     this.store.wasClosed = async () => false;
   }
 
@@ -74,9 +83,15 @@ export class Fixture {
   }
 
   /** A trainer that attaches with room for `credits` chunks; what came at once has come. */
-  async attach(run: OpenRun, more: Partial<Attach> = {}, credits = 4, nextStep = 0): Promise<Trainer> {
+  async attach(
+    run: OpenRun,
+    more: Partial<Attach> = {},
+    credits = 4,
+    nextStep = 0,
+    principal: Principal = EVERYBODY,
+  ): Promise<Trainer> {
     const trainer = new Trainer();
-    trainer.connection = this.coordinator.connect(trainer);
+    trainer.connection = this.coordinator.connect(trainer, principal);
     const value: Attach = {
       protocolVersion: PROTOCOL_VERSION,
       run: run.name,

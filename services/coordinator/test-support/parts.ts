@@ -116,13 +116,13 @@ export class Worker {
   }
 
   async begin(job: ChunkJob): Promise<boolean> {
-    return this.store.begin(job.runDigest, chunkName(job), job.attempt, this.id);
+    return this.store.begin(job.runKey, chunkName(job), job.attempt, this.id);
   }
 
   async publish(job: ChunkJob): Promise<boolean> {
     const chunk = chunkName(job);
     const place = { workerId: this.id, address: `${this.id}:1`, tlsName: '' };
-    const won = await this.store.publish(job.runDigest, { chunk, attempt: job.attempt, ...place, bytes: 10 });
+    const won = await this.store.publish(job.runKey, { chunk, attempt: job.attempt, ...place, bytes: 10 });
     await this.broker.finish(FINGERPRINT, job.id, this.id);
     await this.store.wake(WAKE_COORDINATORS);
     return won;

@@ -9,7 +9,8 @@ import { CropWorker } from '../src/worker/crop-worker.js';
 import type { Log, WorkerEvent } from '../src/worker/events.js';
 import { fakeChunk } from './chunks.js';
 
-export const RUN = 'd'.repeat(64);
+const DIGEST = 'd'.repeat(64);
+export const RUN = `o1.${DIGEST}`;
 export const CHUNK_BYTES = 100;
 export const FINGERPRINT = 'fp';
 
@@ -60,8 +61,9 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
   let made = 0;
   await store.putManifest('m', new Uint8Array(1));
   const run = {
+    owner: 'o1',
     name: 'run',
-    digest: RUN,
+    digest: DIGEST,
     specJson: '{}',
     manifestDigest: 'm',
     chunkSize: 4,
@@ -104,7 +106,7 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
     made: () => made,
     async want(nextStep, windowEnd) {
       const window = { worldSize: 1, nextStep, windowEnd };
-      const attachment = exampleAttachment({ runDigest: RUN, runName: 'run', ...window });
+      const attachment = exampleAttachment({ runKey: RUN, runName: 'run', ...window });
       await store.attach(attachment, 3_600_000, true);
     },
     async queue(step) {
@@ -113,7 +115,7 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
       const { attempt } = claim.claimed;
       const job = {
         id: jobId(RUN, nameOf(step), attempt),
-        runDigest: RUN,
+        runKey: RUN,
         ...spanOf(step),
         attempt,
         indices: [0, 1, 2, 3],

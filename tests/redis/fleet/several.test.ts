@@ -25,10 +25,10 @@ describe.concurrent('the stores of several processes', () => {
     await one.openRun(exampleRun());
     expect(await two.runs()).toEqual([exampleRun()]);
     await two.openRun(exampleRun({ specJson: '{"seed":42,"moved":true}' }));
-    expect(await one.runByName('one')).toMatchObject({ specJson: '{"seed":42,"moved":true}' });
-    await two.closeRun('one');
+    expect(await one.runByName('o1', 'one')).toMatchObject({ specJson: '{"seed":42,"moved":true}' });
+    await two.closeRun('o1', 'one');
     expect(await one.runs()).toEqual([]);
-    await expect(one.claim('d1', C, 1)).rejects.toMatchObject({ code: 'RUN_NOT_FOUND' });
+    await expect(one.claim('o1.d1', C, 1)).rejects.toMatchObject({ code: 'RUN_NOT_FOUND' });
   });
 
   withTwo('let one of them have a name', async (one, two) => {
@@ -41,16 +41,16 @@ describe.concurrent('the stores of several processes', () => {
   withTwo('see at once the chunk of a worker that has only just come', async (one, two) => {
     await one.openRun(exampleRun());
     await one.workers();
-    await one.claim('d1', C, 9);
+    await one.claim('o1.d1', C, 9);
     await two.beat(exampleWorker(), 60_000);
-    await two.publish('d1', exampleReady(C, 1));
-    expect(await one.chunkStates('d1', [C])).toMatchObject([{ state: 'ready' }]);
+    await two.publish('o1.d1', exampleReady(C, 1));
+    expect(await one.chunkStates('o1.d1', [C])).toMatchObject([{ state: 'ready' }]);
   });
 
   withTwo('claim each chunk once', async (one, two) => {
     await one.openRun(exampleRun());
     const chunks = Array.from({ length: 50 }, (_, i) => chunkName({ epoch: 0, first: i, last: i + 1 }));
-    const claims = [one, two].flatMap((store) => chunks.map((chunk) => store.claim('d1', chunk, 30)));
+    const claims = [one, two].flatMap((store) => chunks.map((chunk) => store.claim('o1.d1', chunk, 30)));
     const claimed = (await Promise.all(claims)).filter((answer) => 'claimed' in answer);
     expect(claimed).toHaveLength(30);
   });
@@ -59,9 +59,9 @@ describe.concurrent('the stores of several processes', () => {
     await one.openRun(exampleRun());
     const claim = async (first: number) => {
       const chunk = chunkName({ epoch: 0, first, last: first + 1 });
-      const answer = await one.claim('d1', chunk, 1_000);
+      const answer = await one.claim('o1.d1', chunk, 1_000);
       if (!('claimed' in answer)) return expect.unreachable(`not claimed: ${JSON.stringify(answer)}`);
-      await one.release('d1', chunk, answer.claimed.attempt, 'abandoned');
+      await one.release('o1.d1', chunk, answer.claimed.attempt, 'abandoned');
       return answer.claimed.attempt;
     };
     expect([await claim(0), await claim(0), await claim(1)]).toEqual([1, 2, 1]);

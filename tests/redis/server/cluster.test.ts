@@ -6,6 +6,7 @@ import { ask, type RedisServer, startRedisCluster } from '../../../scripts/redis
 import { contracts } from '../adapters.js';
 
 const RUN = {
+  owner: 'o1',
   specJson: '{}',
   manifestDigest: 'm',
   chunkSize: 64,
@@ -36,7 +37,7 @@ describe('a fleet on a cluster', () => {
       for (let i = 0; i < 24; i++) {
         const digest = createHash('sha256').update(String(i)).digest('hex');
         await store.openRun({ ...RUN, name: `run-${i}`, digest });
-        expect(await elsewhere.claim(digest, '0-0-64', 1)).toHaveProperty('claimed');
+        expect(await elsewhere.claim(`o1.${digest}`, '0-0-64', 1)).toHaveProperty('claimed');
         expect(await broker.counts(`queue-${i}`)).toEqual({ waiting: 0, active: 0 });
       }
       for (const node of nodes) expect(await ask(node.url, 'DBSIZE')).not.toMatch(/^:[0-9]\r/);

@@ -20,13 +20,13 @@ describe.concurrent('RedisStore', () => {
       await store.renew({ ...exampleAttachment({ process }), fencing: attached.fencing }, 60_000);
       await store.detach({ ...exampleAttachment({ process }), fencing: attached.fencing });
     }
-    for (let i = 0; i < 5; i++) await store.claim('d1', first(i), 9);
-    await store.begin('d1', first(0), 1, 'w1');
-    await store.publish('d1', exampleReady(first(0), 1));
-    await store.release('d1', first(1), 1, 'death');
-    await store.failChunk('d1', first(2), '{}');
-    await store.release('d1', first(3), 1, 'abandoned');
-    await store.outstanding('d1');
+    for (let i = 0; i < 5; i++) await store.claim('o1.d1', first(i), 9);
+    await store.begin('o1.d1', first(0), 1, 'w1');
+    await store.publish('o1.d1', exampleReady(first(0), 1));
+    await store.release('o1.d1', first(1), 1, 'death');
+    await store.failChunk('o1.d1', first(2), '{}');
+    await store.release('o1.d1', first(3), 1, 'abandoned');
+    await store.outstanding('o1.d1');
     expect((await store.manifest('m1'))?.length).toBe(9 * 1024 * 1024);
     const lasting =
       "local keys = redis.call('KEYS', '*') local found = '' for _, key in ipairs(keys) do " +
@@ -40,16 +40,16 @@ describe.concurrent('RedisStore', () => {
     await store.openRun(exampleRun());
     await store.beat(exampleWorker(), 500);
     for (let i = 0; i < 40; i++) {
-      await store.claim('d1', first(i), 99);
-      await store.publish('d1', exampleReady(first(i), 1));
+      await store.claim('o1.d1', first(i), 99);
+      await store.publish('o1.d1', exampleReady(first(i), 1));
     }
     const left = () => ask(own.server.url, `HLEN {${own.prefix}:run:d1}:ready`);
     expect(await left()).toBe(':40\r\n');
-    await store.outstanding('d1');
+    await store.outstanding('o1.d1');
     expect(await left()).toBe(':40\r\n');
     await pass(700);
     await insist(async () => {
-      await store.outstanding('d1');
+      await store.outstanding('o1.d1');
       expect(await left()).toBe(':0\r\n');
     });
   });

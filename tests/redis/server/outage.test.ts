@@ -34,12 +34,12 @@ describe.concurrent('RedisStore', () => {
       await server.kill();
       const before = performance.now();
       await expect(store.runs()).rejects.toMatchObject(unavailable);
-      await expect(store.claim('d1', C, 1)).rejects.toMatchObject(unavailable);
+      await expect(store.claim('o1.d1', C, 1)).rejects.toMatchObject(unavailable);
       await expect(store.wake('t')).rejects.toMatchObject(unavailable);
       expect(performance.now() - before).toBeLessThan(COMMAND_MS);
       await insist(async () => expect(store.isReady).toBe(false));
       await server.start();
-      expect(await insist(() => store.runByName('one'))).toEqual(exampleRun());
+      expect(await insist(() => store.runByName('o1', 'one'))).toEqual(exampleRun());
       expect(store.isReady).toBe(true);
     },
   );
@@ -83,16 +83,16 @@ describe.concurrent('RedisStore', () => {
       const attached = await store.attach(exampleAttachment({ nextStep: 3 }), 60_000, false);
       if (!attached.ok) expect.unreachable();
       await store.beat(exampleWorker(), 60_000);
-      await store.claim('d1', C, 9);
-      await store.publish('d1', exampleReady(C, 1));
-      await store.claim('d1', '0-4-8', 9);
+      await store.claim('o1.d1', C, 9);
+      await store.publish('o1.d1', exampleReady(C, 1));
+      await store.claim('o1.d1', '0-4-8', 9);
       await restart(server, 0);
-      expect(await insist(() => store.chunkStates('d1', [C, '0-4-8']))).toMatchObject([
+      expect(await insist(() => store.chunkStates('o1.d1', [C, '0-4-8']))).toMatchObject([
         { state: 'ready' },
         { state: 'outstanding', outstanding: { attempt: 1 } },
       ]);
       expect(await store.manifest('m1')).toEqual(new Uint8Array([1, 2, 3]));
-      expect(await store.cursor('one', 'job', 0)).toBe(3);
+      expect(await store.cursor(exampleRun(), 'job', 0)).toBe(3);
       const again = await store.attach(exampleAttachment(), 60_000, false);
       expect(again).toMatchObject({ ok: true });
       expect(again.ok && again.fencing).toBeGreaterThan(attached.fencing);
@@ -113,8 +113,8 @@ describe.concurrent('RedisStore', () => {
         ['0-4-8', dead],
       ] as const) {
         await store.beat(worker, lease);
-        await store.claim('d1', chunk, 9);
-        await store.publish('d1', exampleReady(chunk, 1, worker.id));
+        await store.claim('o1.d1', chunk, 9);
+        await store.publish('o1.d1', exampleReady(chunk, 1, worker.id));
       }
       const beats = keepBeating(store, living, beat, lease);
       await pass(500);
@@ -130,9 +130,9 @@ describe.concurrent('RedisStore', () => {
       await pass(2 * lease);
       await server.start();
       const back = performance.now();
-      const states = () => store.chunkStates('d1', [C, '0-4-8']);
+      const states = () => store.chunkStates('o1.d1', [C, '0-4-8']);
       // Whoever looks first, before any worker could beat again: a coordinator that was just started, say.
-      const looks = await insist(() => Promise.all([states(), store.workers(), store.attachments('d1')]));
+      const looks = await insist(() => Promise.all([states(), store.workers(), store.attachments('o1.d1')]));
       expect(performance.now() - back).toBeLessThan(lease);
       expect(looks[0]).toMatchObject([{ state: 'ready' }, { state: 'ready' }]);
       expect(looks[1].map(({ id }) => id).sort()).toEqual(['w1', 'w2']);
@@ -141,7 +141,7 @@ describe.concurrent('RedisStore', () => {
       await pass(lease + 200);
       expect(await states()).toMatchObject([{ state: 'ready' }, { state: 'none' }]);
       expect((await store.workers()).map(({ id }) => id)).toEqual(['w1']);
-      expect(await store.attachments('d1')).toEqual([]);
+      expect(await store.attachments('o1.d1')).toEqual([]);
       beats.stop();
     },
   );

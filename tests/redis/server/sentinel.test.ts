@@ -10,6 +10,7 @@ import { insist } from './with-server.js';
 
 const PASSWORD = 'not-for-the-log';
 const RUN = {
+  owner: 'o1',
   name: 'run',
   digest: 'a'.repeat(64),
   specJson: '{}',

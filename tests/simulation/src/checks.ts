@@ -1,3 +1,4 @@
+import type { RunKey } from '@cropstream/broker';
 import { type Fleet, RELAY_PLACES } from './fleet.js';
 import { FINGERPRINT, ROW_BYTES } from './scenario.js';
 import type { Job } from './trainers.js';
@@ -84,10 +85,10 @@ export function watchMakers(fleet: Fleet): void {
     const able = fleet.workers.filter((process) => process?.part.running).length;
     const { waiting } = await server.broker.counts(FINGERPRINT);
     for (const run of world.hostile ? [] : world.scenario.runs) {
-      const digest = fleet.digestOf(run);
-      const awaited = awaitedOf(fleet, digest);
-      const mayHedge = waiting === 0 && able > 1 && server.affordsHedge(digest);
-      for (const { chunk, attempt, takenBy, hedge } of await server.store.outstanding(digest)) {
+      const runKey = fleet.keyOf(run);
+      const awaited = awaitedOf(fleet, runKey);
+      const mayHedge = waiting === 0 && able > 1 && server.affordsHedge(runKey);
+      for (const { chunk, attempt, takenBy, hedge } of await server.store.outstanding(runKey)) {
         if (takenBy === null || !awaited.has(chunk)) continue;
         const isDead = !living.has(takenBy);
         if (!isDead && (!mayHedge || (hedge && hedge.takenBy !== takenBy))) continue;
@@ -106,13 +107,13 @@ export function watchMakers(fleet: Fleet): void {
 }
 
 /** Chunks of a run that a trainer waits to be told of. */
-function awaitedOf(fleet: Fleet, digest: string): ReadonlySet<string> {
+function awaitedOf(fleet: Fleet, key: RunKey): ReadonlySet<string> {
   const attachments = fleet.coordinators.flatMap((process) =>
     process?.part.running ? [...process.coordinator.attachments] : [],
   );
   return new Set(
     attachments
-      .filter(({ run }) => run.digest === digest)
+      .filter(({ run }) => run.key === key)
       .flatMap((attachment) => attachment.wants.filter(({ name }) => attachment.awaits(name)))
       .map(({ name }) => name),
   );
@@ -125,10 +126,10 @@ export async function checkNothingLeft(fleet: Fleet): Promise<void> {
   const { waiting, active } = await server.broker.counts(FINGERPRINT);
   if (waiting + active > 0) left.push(`${waiting} waiting jobs, ${active} taken`);
   for (const run of world.scenario.runs) {
-    const digest = fleet.digestOf(run);
-    const outstanding = await server.store.outstanding(digest);
+    const key = fleet.keyOf(run);
+    const outstanding = await server.store.outstanding(key);
     if (outstanding.length > 0) left.push(`outstanding ${outstanding.map(({ chunk }) => chunk).join(' ')}`);
-    const attachments = await server.store.attachments(digest);
+    const attachments = await server.store.attachments(key);
     for (const { consumer, rank } of attachments) left.push(`the attachment of ${consumer}/${rank}`);
   }
   for (const process of fleet.coordinators) {

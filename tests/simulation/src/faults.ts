@@ -1,3 +1,4 @@
+import { DEFAULT_OWNER } from '@cropstream/runtime';
 import type { Fleet } from './fleet.js';
 import type { FaultKind } from './scenario.js';
 import type { Job, RankSlot } from './trainers.js';
@@ -113,7 +114,7 @@ export class Faults {
       case 'lose run': {
         const { name } = dice.pick(scenario.runs);
         world.log?.(`the server forgets ${name}`);
-        void server.run('closeRun', [name]);
+        void server.run('closeRun', [DEFAULT_OWNER, name]);
         break;
       }
       case 'restart job': {

@@ -1,5 +1,5 @@
 import { loadTransforms } from '@cropstream/augment';
-import type { RunRecord } from '@cropstream/broker';
+import { type RunKey, type RunRecord, runKeyOf } from '@cropstream/broker';
 import {
   Coordinator,
   type CoordinatorObserver,
@@ -13,6 +13,7 @@ import { CropWorker, DEFAULT_WORKER_LIMITS, fetchService, type Log } from '@crop
 import { FileManifestBuilder, type Manifest } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
 import type { Frame } from '@cropstream/protocol';
+import { DEFAULT_OWNER, EVERYBODY, NO_LIMITS } from '@cropstream/runtime';
 import { runDigest } from '@cropstream/spec';
 import { brokerOf, storeOf, Wakes } from './calls.js';
 import { type Disk, makerOf } from './chunks.js';
@@ -98,6 +99,7 @@ export class Fleet {
       scenario.runs.map((run) => {
         const manifest = manifestOf(run.samples);
         const record = {
+          owner: DEFAULT_OWNER,
           name: run.name,
           digest: runDigest(run.spec, manifest.digest),
           specJson: JSON.stringify(run.spec),
@@ -123,8 +125,8 @@ export class Fleet {
     return JSON.stringify(run.spec);
   }
 
-  digestOf(run: RunScenario): string {
-    return this.#records.get(this.specJsonOf(run))?.digest ?? '';
+  keyOf(run: RunScenario): RunKey {
+    return runKeyOf(this.#records.get(this.specJsonOf(run))!);
   }
 
   startCoordinator(slot: number): void {
@@ -139,6 +141,7 @@ export class Fleet {
       transforms,
       fingerprint,
       limits: DEFAULT_LIMITS,
+      ownerLimits: () => NO_LIMITS,
       wall: () => clock.wall(),
     });
     const coordinator = new Coordinator({
@@ -148,6 +151,7 @@ export class Fleet {
       broker,
       clock,
       limits: DEFAULT_LIMITS,
+      ownerLimits: () => NO_LIMITS,
       observer: {
         ...unobserved,
         hedged: () => world.counts.hedges++,
@@ -158,7 +162,7 @@ export class Fleet {
     const relays = relayService<Frame, RelayedCall<Frame>>({
       admit: async ({ request }) => request.process,
       find: (workerId) => coordinator.living.find(workerId),
-      open: (worker, request) => network.readerOf(part, worker, request),
+      open: (worker, { request }) => network.readerOf(part, worker, request),
       bytesOf: ({ data }) => data.length,
       clock,
       // Few places, so that relays wait for their turns.
@@ -181,9 +185,9 @@ export class Fleet {
     this.coordinators[slot] = process;
     network.addCoordinator({
       part,
-      connect: (channel) => coordinator.connect(channel),
+      connect: (channel) => coordinator.connect(channel, EVERYBODY),
       relays,
-      getRun: async (name) => (await catalog.byName(name)).info,
+      getRun: async (name) => (await catalog.byName(DEFAULT_OWNER, name)).info,
       // What RunCatalog.open does, without a folder to index.
       openRun: async (specJson) => {
         const record = this.#records.get(specJson);
@@ -196,7 +200,7 @@ export class Fleet {
         const { run, ...asked } = record;
         await store.putManifest(asked.manifestDigest, manifestOf(run.samples).encode());
         await store.openRun(asked);
-        return (await catalog.byName(asked.name)).info;
+        return (await catalog.byName(asked.owner, asked.name)).info;
       },
     });
     this.#restart(part, () => {
@@ -243,6 +247,7 @@ export class Fleet {
       clock: part.clock,
       limits,
       emit: () => {},
+      principalOf: () => EVERYBODY,
     });
     this.workers[slot] = { part, worker, disk };
     network.addWorker(address, { part, service });

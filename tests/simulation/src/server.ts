@@ -1,4 +1,4 @@
-import { type Broker, MemoryBroker, MemoryStore, type Store } from '@cropstream/broker';
+import { type Broker, MemoryBroker, MemoryStore, type RunKey, type Store } from '@cropstream/broker';
 import { DEFAULT_LIMITS } from '@cropstream/coordinator';
 import { failure } from '@cropstream/errors';
 import type { Clock } from '@cropstream/runtime';
@@ -11,7 +11,7 @@ type Attached = Awaited<ReturnType<Store['attach']>>;
 /** Methods that write nothing: all others are in the log that a restart replays. */
 const READS: ReadonlySet<string> = new Set<Method>([
   'runByName',
-  'runByDigest',
+  'runByKey',
   'runs',
   'manifest',
   'attachments',
@@ -48,7 +48,7 @@ export class Server {
   #writes: Write[] = [];
   /** The newest fencing number that was ever given, by rank: a restart takes none of them back. */
   readonly #fencing = new Map<string, number>();
-  /** By run digest, as of the writes. */
+  /** By run key, as of the writes. */
   readonly #tallies = new Map<string, Tally>();
   #down = false;
   /** World time less server time. */
@@ -77,8 +77,8 @@ export class Server {
   }
 
   /** Whether another chunk of the run may be hedged. */
-  affordsHedge(digest: string): boolean {
-    const tally = this.#tally(digest);
+  affordsHedge(key: RunKey): boolean {
+    const tally = this.#tally(key);
     // Whether closing a run has forgotten its claims depends on the run's other names.
     return [tally, tally.sinceClosed].every(
       ({ claims, hedges }) => 100 * hedges <= DEFAULT_LIMITS.hedgePercent * claims,
@@ -177,14 +177,14 @@ export class Server {
     this.#fencing.set(key, attached.fencing);
   }
 
-  #tally(digest: string): Tally {
-    const tally = this.#tallies.get(digest) ?? {
+  #tally(key: RunKey): Tally {
+    const tally = this.#tallies.get(key) ?? {
       closed: 0,
       claims: 0,
       hedges: 0,
       sinceClosed: { claims: 0, hedges: 0 },
     };
-    this.#tallies.set(digest, tally);
+    this.#tallies.set(key, tally);
     return tally;
   }
 

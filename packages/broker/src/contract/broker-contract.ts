@@ -21,7 +21,7 @@ export interface BrokerUnderTest {
 
 export const exampleJob = (first: number, more: Partial<ChunkJob> = {}): ChunkJob => ({
   id: jobId('ab12', `0-${first}-${first + 2}`, more.attempt ?? 1),
-  runDigest: 'ab12',
+  runKey: 'ab12',
   epoch: 0,
   first,
   last: first + 2,

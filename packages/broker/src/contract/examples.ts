@@ -21,6 +21,7 @@ export interface StoreUnderTest {
 }
 
 export const exampleRun = (more: Partial<RunRecord> = {}): RunRecord => ({
+  owner: 'o1',
   name: 'one',
   digest: 'd1',
   specJson: '{"seed":42}',
@@ -35,7 +36,7 @@ export const exampleRun = (more: Partial<RunRecord> = {}): RunRecord => ({
 export const exampleAttachment = (
   more: Partial<AttachmentRecord> = {},
 ): Omit<AttachmentRecord, 'fencing'> => ({
-  runDigest: 'd1',
+  runKey: 'o1.d1',
   runName: 'one',
   consumer: 'job',
   rank: 0,

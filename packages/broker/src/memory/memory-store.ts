@@ -1,5 +1,6 @@
 import { failure } from '@cropstream/errors';
 import type { Clock } from '@cropstream/runtime';
+import { parseRunKey, runKeyOf } from '../names.js';
 import type {
   AttachmentRecord,
   ChunkName,
@@ -8,6 +9,7 @@ import type {
   ReadyRecord,
   ReportKind,
   ReportPage,
+  RunKey,
   RunRecord,
   RunReports,
   RunState,
@@ -30,8 +32,8 @@ interface Leased<T> {
   readonly expiresAt: number;
 }
 
-/** What is known of one run digest. Two names may be open with one digest: they share chunks. */
-interface DigestState {
+/** What is known of one run key. Two names may be open with it: they share chunks. */
+interface KeyState {
   readonly chunks: ChunkTable;
   readonly attachments: Map<string, Leased<AttachmentRecord>>;
   /** By rank: the last step and the last fencing number. */
@@ -48,18 +50,20 @@ export interface MemoryStoreOptions {
   readonly idleMs?: number;
 }
 
+const nameKey = (owner: string, name: string) => `${owner}/${name}`;
+
 /** Two names of one digest are two runs: their jobs do not meet. */
 const rankKey = (runName: string, consumer: string, rank: number) =>
   JSON.stringify([runName, rank, consumer]);
 
-const closedKey = (name: string, digest: string) => `${digest} ${name}`;
+const closedKey = (runKey: RunKey, name: string) => `${runKey} ${name}`;
 
 /** The store of a single process: nothing outlives it. Every method runs to its end in one turn, so each is atomic. */
 export class MemoryStore implements Store {
   readonly #clock: Clock;
   readonly #idleMs: number;
   readonly #runs = new Map<string, Leased<RunRecord>>();
-  readonly #states = new Map<string, DigestState>();
+  readonly #states = new Map<string, KeyState>();
   readonly #manifests = new Map<string, Leased<Uint8Array>>();
   readonly #workers = new Map<string, Leased<WorkerRecord>>();
   readonly #verdicts = new Map<string, Leased<Verdict>>();
@@ -78,21 +82,23 @@ export class MemoryStore implements Store {
 
   async openRun(run: RunRecord): Promise<{ readonly run: RunRecord; readonly created: boolean }> {
     this.#sweep();
-    const open = this.#run(run.name);
-    const expired = this.#runs.get(run.name);
+    const { owner, name } = run;
+    const open = this.#run(owner, name);
+    const expired = this.#runs.get(nameKey(owner, name));
     if (open === undefined && expired !== undefined) this.#forgetRun(expired.value);
     if (open !== undefined && open.digest !== run.digest) {
       this.#touch(open, 0);
       return { run: open, created: false };
     }
-    const sibling = this.#ofDigest(run.digest) ?? run;
+    const key = runKeyOf(run);
+    const sibling = this.#ofKey(key) ?? run;
     const { chunkSize, fingerprint } = sibling;
     const { openedAt, state } = open ?? run;
     const record = { ...run, chunkSize, fingerprint, openedAt, state };
-    this.#closed.delete(closedKey(run.name, run.digest));
+    this.#closed.delete(closedKey(key, run.name));
     this.#touch(record, 0);
-    if (!this.#states.has(record.digest)) {
-      this.#states.set(record.digest, {
+    if (!this.#states.has(key)) {
+      this.#states.set(key, {
         chunks: new ChunkTable(this.#clock, (id) => this.#live(this.#workers, id) !== undefined),
         attachments: new Map(),
         cursors: new Map(),
@@ -102,32 +108,32 @@ export class MemoryStore implements Store {
     return { run: record, created: open === undefined };
   }
 
-  async runByName(name: string): Promise<RunRecord | null> {
-    return this.#run(name) ?? null;
+  async runByName(owner: string, name: string): Promise<RunRecord | null> {
+    return this.#run(owner, name) ?? null;
   }
 
-  async runByDigest(digest: string): Promise<RunRecord | null> {
-    return this.#ofDigest(digest) ?? null;
+  async runByKey(key: RunKey): Promise<RunRecord | null> {
+    return this.#ofKey(key) ?? null;
   }
 
   async runs(): Promise<readonly RunRecord[]> {
     return this.#openRuns();
   }
 
-  async closeRun(name: string): Promise<void> {
-    const run = this.#run(name);
+  async closeRun(owner: string, name: string): Promise<void> {
+    const run = this.#run(owner, name);
     if (run === undefined) return;
     this.#forgetRun(run);
-    const key = closedKey(name, run.digest);
+    const key = closedKey(runKeyOf(run), name);
     this.#closed.set(key, { value: true, expiresAt: this.#clock.now() + CLOSED_MS });
   }
 
-  async wasClosed(name: string, digest: string): Promise<boolean> {
-    return this.#live(this.#closed, closedKey(name, digest)) ?? false;
+  async wasClosed(runKey: RunKey, name: string): Promise<boolean> {
+    return this.#live(this.#closed, closedKey(runKey, name)) ?? false;
   }
 
-  async setRunState(name: string, state: RunState): Promise<RunRecord | null> {
-    const run = this.#run(name);
+  async setRunState(owner: string, name: string, state: RunState): Promise<RunRecord | null> {
+    const run = this.#run(owner, name);
     if (run === undefined) return null;
     const record = { ...run, state };
     this.#touch(record, 0);
@@ -162,7 +168,7 @@ export class MemoryStore implements Store {
     | { readonly ok: false; readonly holder: AttachmentRecord }
   > {
     this.#sweep();
-    const state = this.#stateOf(attachment.runName, attachment.runDigest);
+    const state = this.#stateOf(attachment);
     const key = rankKey(attachment.runName, attachment.consumer, attachment.rank);
     const holder = this.#live(state.attachments, key);
     if (holder !== undefined && holder.process !== attachment.process && !takeover) {
@@ -177,7 +183,7 @@ export class MemoryStore implements Store {
 
   async renew(attachment: AttachmentRecord, leaseMs: number): Promise<boolean> {
     this.#sweep();
-    const state = this.#stateOf(attachment.runName, attachment.runDigest);
+    const state = this.#stateOf(attachment);
     const key = rankKey(attachment.runName, attachment.consumer, attachment.rank);
     const newest = state.cursors.get(key)?.fencing ?? 0;
     if (newest > attachment.fencing) return false;
@@ -187,92 +193,96 @@ export class MemoryStore implements Store {
   }
 
   async detach(attachment: AttachmentRecord): Promise<void> {
-    const state = this.#states.get(attachment.runDigest);
+    const state = this.#states.get(attachment.runKey);
     const key = rankKey(attachment.runName, attachment.consumer, attachment.rank);
     if (state?.attachments.get(key)?.value.fencing !== attachment.fencing) return;
     state.attachments.delete(key);
     this.#setCursor(state, key, attachment);
   }
 
-  async attachments(runDigest: string): Promise<readonly AttachmentRecord[]> {
-    const state = this.#states.get(runDigest);
+  async attachments(runKey: RunKey): Promise<readonly AttachmentRecord[]> {
+    const state = this.#states.get(runKey);
     return state === undefined ? [] : this.#allLive(state.attachments);
   }
 
-  async cursor(runName: string, consumer: string, rank: number): Promise<number | null> {
-    const run = this.#run(runName);
-    const state = run && this.#states.get(run.digest);
-    return state?.cursors.get(rankKey(runName, consumer, rank))?.step ?? null;
+  async cursor(
+    { owner, name }: Pick<RunRecord, 'owner' | 'name'>,
+    consumer: string,
+    rank: number,
+  ): Promise<number | null> {
+    const run = this.#run(owner, name);
+    const state = run && this.#states.get(runKeyOf(run));
+    return state?.cursors.get(rankKey(name, consumer, rank))?.step ?? null;
   }
 
   // --- chunks
 
   async claim(
-    runDigest: string,
+    runKey: RunKey,
     chunk: ChunkName,
     share: number,
   ): Promise<{ readonly claimed: OutstandingRecord } | { readonly refused: 'share' } | ChunkState> {
     this.#sweep();
-    const state = this.#states.get(runDigest);
-    if (state === undefined) throw this.#notOpen(runDigest);
+    const state = this.#states.get(runKey);
+    if (state === undefined) throw this.#notOpen(runKey, runKey);
     return state.chunks.claim(chunk, share);
   }
 
-  async hedge(runDigest: string, chunk: ChunkName, attempt: number, percent: number): Promise<number | null> {
-    return this.#states.get(runDigest)?.chunks.hedge(chunk, attempt, percent) ?? null;
+  async hedge(runKey: RunKey, chunk: ChunkName, attempt: number, percent: number): Promise<number | null> {
+    return this.#states.get(runKey)?.chunks.hedge(chunk, attempt, percent) ?? null;
   }
 
-  async begin(runDigest: string, chunk: ChunkName, attempt: number, workerId: string): Promise<boolean> {
-    return this.#states.get(runDigest)?.chunks.begin(chunk, attempt, workerId) ?? false;
+  async begin(runKey: RunKey, chunk: ChunkName, attempt: number, workerId: string): Promise<boolean> {
+    return this.#states.get(runKey)?.chunks.begin(chunk, attempt, workerId) ?? false;
   }
 
-  async publish(runDigest: string, ready: ReadyRecord): Promise<boolean> {
-    return this.#states.get(runDigest)?.chunks.publish(ready) ?? false;
+  async publish(runKey: RunKey, ready: ReadyRecord): Promise<boolean> {
+    return this.#states.get(runKey)?.chunks.publish(ready) ?? false;
   }
 
-  async retract(runDigest: string, chunk: ChunkName, workerId: string, attempt: number): Promise<boolean> {
-    return this.#states.get(runDigest)?.chunks.retract(chunk, workerId, attempt) ?? false;
+  async retract(runKey: RunKey, chunk: ChunkName, workerId: string, attempt: number): Promise<boolean> {
+    return this.#states.get(runKey)?.chunks.retract(chunk, workerId, attempt) ?? false;
   }
 
   async release(
-    runDigest: string,
+    runKey: RunKey,
     chunk: ChunkName,
     attempt: number,
     why: 'failure' | 'death' | 'abandoned',
   ): Promise<{ readonly failures: number; readonly deaths: number }> {
-    const state = this.#states.get(runDigest);
+    const state = this.#states.get(runKey);
     return state?.chunks.release(chunk, attempt, why) ?? { failures: 0, deaths: 0 };
   }
 
-  async failChunk(runDigest: string, chunk: ChunkName, errorJson: string): Promise<void> {
-    const state = this.#states.get(runDigest);
+  async failChunk(runKey: RunKey, chunk: ChunkName, errorJson: string): Promise<void> {
+    const state = this.#states.get(runKey);
     if (state?.chunks.fail(chunk, errorJson)) {
       state.reports.add('failures', [{ chunk, errorJson, at: this.#clock.wall() }]);
     }
   }
 
-  async chunkStates(runDigest: string, chunks: readonly ChunkName[]): Promise<readonly ChunkState[]> {
+  async chunkStates(runKey: RunKey, chunks: readonly ChunkName[]): Promise<readonly ChunkState[]> {
     this.#sweep();
-    const state = this.#states.get(runDigest);
+    const state = this.#states.get(runKey);
     return chunks.map((chunk) => state?.chunks.state(chunk) ?? { state: 'none' });
   }
 
-  async outstanding(runDigest: string): Promise<readonly OutstandingRecord[]> {
-    return this.#states.get(runDigest)?.chunks.outstanding() ?? [];
+  async outstanding(runKey: RunKey): Promise<readonly OutstandingRecord[]> {
+    return this.#states.get(runKey)?.chunks.outstanding() ?? [];
   }
 
   // --- reports
 
-  async reportSubstitutions(runDigest: string, reports: readonly SubstitutionReport[]): Promise<void> {
-    this.#states.get(runDigest)?.reports.add('substitutions', reports);
+  async reportSubstitutions(runKey: RunKey, reports: readonly SubstitutionReport[]): Promise<void> {
+    this.#states.get(runKey)?.reports.add('substitutions', reports);
   }
 
   async reports<Kind extends ReportKind>(
-    runDigest: string,
+    runKey: RunKey,
     kind: Kind,
     page: { readonly before?: number | undefined; readonly most: number },
   ): Promise<ReportPage<RunReports[Kind]>> {
-    return this.#states.get(runDigest)?.reports.page(kind, page) ?? { total: 0, reports: [] };
+    return this.#states.get(runKey)?.reports.page(kind, page) ?? { total: 0, reports: [] };
   }
 
   // --- workers
@@ -340,12 +350,12 @@ export class MemoryStore implements Store {
     return [...records.values()].filter(({ expiresAt }) => expiresAt > now).map(({ value }) => value);
   }
 
-  #run(name: string): RunRecord | undefined {
-    return this.#live(this.#runs, name);
+  #run(owner: string, name: string): RunRecord | undefined {
+    return this.#live(this.#runs, nameKey(owner, name));
   }
 
-  #ofDigest(digest: string): RunRecord | undefined {
-    return this.#openRuns().find((run) => run.digest === digest);
+  #ofKey(key: RunKey): RunRecord | undefined {
+    return this.#openRuns().find((run) => runKeyOf(run) === key);
   }
 
   #openRuns(): RunRecord[] {
@@ -354,47 +364,49 @@ export class MemoryStore implements Store {
 
   #touch(run: RunRecord, leaseMs: number): void {
     const now = this.#clock.now();
-    const expiresAt = Math.max(
-      this.#runs.get(run.name)?.expiresAt ?? 0,
-      now + Math.max(this.#idleMs, leaseMs),
-    );
-    this.#runs.set(run.name, { value: run, expiresAt });
+    const key = nameKey(run.owner, run.name);
+    const expiresAt = Math.max(this.#runs.get(key)?.expiresAt ?? 0, now + Math.max(this.#idleMs, leaseMs));
+    this.#runs.set(key, { value: run, expiresAt });
   }
 
-  #stateOf(name: string, digest: string): DigestState {
-    const run = this.#run(name);
-    const state = this.#states.get(digest);
-    if (run?.digest !== digest || state === undefined) throw this.#notOpen(name);
+  #stateOf({ runKey, runName }: Pick<AttachmentRecord, 'runKey' | 'runName'>): KeyState {
+    const { owner, digest } = parseRunKey(runKey);
+    const run = this.#run(owner, runName);
+    const state = this.#states.get(runKey);
+    if (run?.digest !== digest || state === undefined) throw this.#notOpen(runKey, runName);
     return state;
   }
 
-  #notOpen(run: string) {
-    const known = this.#openRuns().map(({ name }) => name);
+  /** With the names that there are, of the same owner: those of others are none of its business. */
+  #notOpen(runKey: RunKey, run: string) {
+    const { owner } = parseRunKey(runKey);
+    const known = this.#openRuns().flatMap((open) => (open.owner === owner ? open.name : []));
     return failure('RUN_NOT_FOUND', { run, known: known.join(', ') || 'none' });
   }
 
-  #hold(state: DigestState, attachment: AttachmentRecord, leaseMs: number): void {
+  #hold(state: KeyState, attachment: AttachmentRecord, leaseMs: number): void {
     const key = rankKey(attachment.runName, attachment.consumer, attachment.rank);
     state.attachments.set(key, { value: attachment, expiresAt: this.#clock.now() + leaseMs });
     this.#setCursor(state, key, attachment);
-    const run = this.#run(attachment.runName);
+    const run = this.#run(parseRunKey(attachment.runKey).owner, attachment.runName);
     if (run !== undefined) this.#touch(run, leaseMs);
   }
 
-  #setCursor({ cursors }: DigestState, key: string, { nextStep, fencing }: AttachmentRecord): void {
+  #setCursor({ cursors }: KeyState, key: string, { nextStep, fencing }: AttachmentRecord): void {
     cursors.delete(key);
     cursors.set(key, { step: nextStep, fencing });
     if (cursors.size > MAX_CURSORS) for (const oldest of cursors.keys()) return void cursors.delete(oldest);
   }
 
   #forgetRun(run: RunRecord): void {
-    this.#runs.delete(run.name);
-    const state = this.#states.get(run.digest);
+    this.#runs.delete(nameKey(run.owner, run.name));
+    const key = runKeyOf(run);
+    const state = this.#states.get(key);
     if (state === undefined) return;
-    for (const [key, { value }] of state.attachments) {
-      if (value.runName === run.name) state.attachments.delete(key);
+    for (const [rank, { value }] of state.attachments) {
+      if (value.runName === run.name) state.attachments.delete(rank);
     }
-    if (!this.#openRuns().some(({ digest }) => digest === run.digest)) this.#states.delete(run.digest);
+    if (this.#ofKey(key) === undefined) this.#states.delete(key);
   }
 
   #sweep(): void {

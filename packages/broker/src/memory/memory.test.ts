@@ -48,14 +48,14 @@ describe('MemoryStore', () => {
     const clock = new VirtualClock();
     const store = new MemoryStore({ clock });
     await store.openRun(exampleRun());
-    await store.failChunk('d1', '0-0-4', '{}');
-    await store.claim('d1', '0-4-8', 9);
-    await store.release('d1', '0-4-8', 1, 'death');
+    await store.failChunk('o1.d1', '0-0-4', '{}');
+    await store.claim('o1.d1', '0-4-8', 9);
+    await store.release('o1.d1', '0-4-8', 1, 'death');
     await clock.advance(59_000);
-    expect(await store.chunkStates('d1', ['0-0-4'])).toMatchObject([{ state: 'failed' }]);
+    expect(await store.chunkStates('o1.d1', ['0-0-4'])).toMatchObject([{ state: 'failed' }]);
     await clock.advance(2_000);
-    expect(await store.claim('d1', '0-0-4', 9)).toHaveProperty('claimed');
-    expect(await store.claim('d1', '0-4-8', 9)).toMatchObject({ claimed: { deaths: 0 } });
+    expect(await store.claim('o1.d1', '0-0-4', 9)).toHaveProperty('claimed');
+    expect(await store.claim('o1.d1', '0-4-8', 9)).toMatchObject({ claimed: { deaths: 0 } });
   });
 
   it('merges the wakes of one turn', async () => {

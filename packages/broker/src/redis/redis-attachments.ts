@@ -1,4 +1,5 @@
-import type { AttachmentRecord } from '../records.js';
+import { runKeyOf } from '../names.js';
+import type { AttachmentRecord, RunKey, RunRecord } from '../records.js';
 import type { Keys } from './keys.js';
 import type { RedisLink } from './link.js';
 import { ATTACH, ATTACHMENTS, CURSOR, DETACH, RENEW } from './lua/attachments.js';
@@ -34,58 +35,62 @@ export class RedisAttachments {
     | { readonly ok: true; readonly fencing: number }
     | { readonly ok: false; readonly holder: AttachmentRecord }
   > {
-    const { runName, runDigest, process, nextStep } = attachment;
+    const { runName, runKey, process, nextStep } = attachment;
     const args = [runName, rankOf(attachment), process, nextStep, JSON.stringify(attachment)];
-    const answer = await this.link.run(ATTACH, this.keys.run(runDigest), [
+    const answer = await this.link.run(ATTACH, this.keys.run(runKey), [
       ...args,
       leaseMs,
       this.idleMs,
       takeover ? 1 : 0,
     ]);
     const [kind, value = ''] = answer as [string, string?];
-    if (kind === 'closed') throw await this.runs.notOpen(runName);
+    if (kind === 'closed') throw await this.runs.notOpen(runKey, runName);
     if (kind === 'held') return { ok: false, holder: parse(value) };
-    await this.runs.touch(runName, runDigest, leaseMs);
+    await this.runs.touch(runKey, runName, leaseMs);
     return { ok: true, fencing: Number(value) };
   }
 
   async renew(attachment: AttachmentRecord, leaseMs: number): Promise<boolean> {
-    const { runName, runDigest } = attachment;
-    const word = await this.#renew(`${runDigest} ${leaseMs}`, attachment);
-    if (word === 'closed') throw await this.runs.notOpen(runName);
-    if (word === 'due') await this.runs.touch(runName, runDigest, leaseMs);
+    const { runName, runKey } = attachment;
+    const word = await this.#renew(`${runKey} ${leaseMs}`, attachment);
+    if (word === 'closed') throw await this.runs.notOpen(runKey, runName);
+    if (word === 'due') await this.runs.touch(runKey, runName, leaseMs);
     return word !== 'superseded';
   }
 
-  /** By run digest and lease. */
+  /** By run key and lease. */
   readonly #renew = together(async (group, attachments: readonly AttachmentRecord[]) => {
-    const [runDigest = '', leaseMs = ''] = group.split(' ');
+    const [runKey = '', leaseMs = ''] = group.split(' ');
     const words: string[] = [];
     for (let from = 0; from < attachments.length; from += RENEWALS_AT_ONCE) {
       const args = attachments.slice(from, from + RENEWALS_AT_ONCE).flatMap(({ fencing, ...attachment }) => {
         const { runName, nextStep } = attachment;
         return [runName, rankOf(attachment), fencing, nextStep, JSON.stringify(attachment)];
       });
-      const answer = await this.link.run(RENEW, this.keys.run(runDigest), [leaseMs, this.idleMs, ...args]);
+      const answer = await this.link.run(RENEW, this.keys.run(runKey), [leaseMs, this.idleMs, ...args]);
       words.push(...(answer as string[]));
     }
     return words;
   });
 
   async detach(attachment: AttachmentRecord): Promise<void> {
-    const { runDigest, fencing, nextStep } = attachment;
-    await this.link.run(DETACH, this.keys.run(runDigest), [rankOf(attachment), fencing, nextStep]);
+    const { runKey, fencing, nextStep } = attachment;
+    await this.link.run(DETACH, this.keys.run(runKey), [rankOf(attachment), fencing, nextStep]);
   }
 
-  async of(runDigest: string): Promise<readonly AttachmentRecord[]> {
-    return ((await this.link.run(ATTACHMENTS, this.keys.run(runDigest), [])) as string[]).map(parse);
+  async of(runKey: RunKey): Promise<readonly AttachmentRecord[]> {
+    return ((await this.link.run(ATTACHMENTS, this.keys.run(runKey), [])) as string[]).map(parse);
   }
 
-  async cursor(runName: string, consumer: string, rank: number): Promise<number | null> {
-    const run = await this.runs.byName(runName);
+  async cursor(
+    { owner, name }: Pick<RunRecord, 'owner' | 'name'>,
+    consumer: string,
+    rank: number,
+  ): Promise<number | null> {
+    const run = await this.runs.byName(owner, name);
     if (run === null) return null;
-    const field = rankOf({ runName, rank, consumer });
-    const value = (await this.link.run(CURSOR, this.keys.run(run.digest), [runName, field])) as string | null;
+    const field = rankOf({ runName: name, rank, consumer });
+    const value = (await this.link.run(CURSOR, this.keys.run(runKeyOf(run)), [name, field])) as string | null;
     return value === null ? null : Number(value.split(' ')[1]);
   }
 }

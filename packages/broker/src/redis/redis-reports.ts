@@ -1,4 +1,4 @@
-import type { ReportKind, ReportPage, RunReports, SubstitutionReport } from '../records.js';
+import type { ReportKind, ReportPage, RunKey, RunReports, SubstitutionReport } from '../records.js';
 import type { Keys } from './keys.js';
 import type { RedisLink } from './link.js';
 import { REPORT_SUBSTITUTIONS, REPORTS } from './lua/reports.js';
@@ -11,21 +11,21 @@ export class RedisReports {
     private readonly idleMs: number,
   ) {}
 
-  async addSubstitutions(runDigest: string, reports: readonly SubstitutionReport[]): Promise<void> {
+  async addSubstitutions(runKey: RunKey, reports: readonly SubstitutionReport[]): Promise<void> {
     if (reports.length === 0) return;
     const args = reports.map((report) => JSON.stringify(report));
-    await this.link.run(REPORT_SUBSTITUTIONS, this.keys.run(runDigest), [2 * this.idleMs, ...args]);
+    await this.link.run(REPORT_SUBSTITUTIONS, this.keys.run(runKey), [2 * this.idleMs, ...args]);
   }
 
   async page<Kind extends ReportKind>(
-    runDigest: string,
+    runKey: RunKey,
     kind: Kind,
     {
       before = Number.MAX_SAFE_INTEGER,
       most,
     }: { readonly before?: number | undefined; readonly most: number },
   ): Promise<ReportPage<RunReports[Kind]>> {
-    const answer = await this.link.run(REPORTS, this.keys.run(runDigest), [kind, before, most]);
+    const answer = await this.link.run(REPORTS, this.keys.run(runKey), [kind, before, most]);
     const [total, first, found = []] = answer as [number, number, string[]?];
     const reports = found.map((json, i) => ({
       number: first - i,

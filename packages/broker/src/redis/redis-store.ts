@@ -3,6 +3,7 @@ import type {
   ChunkName,
   ReadyRecord,
   ReportKind,
+  RunKey,
   RunRecord,
   RunState,
   SubstitutionReport,
@@ -73,28 +74,28 @@ export class RedisStore implements Store {
     return this.#runs.open(run);
   }
 
-  runByName(name: string) {
-    return this.#runs.byName(name);
+  runByName(owner: string, name: string) {
+    return this.#runs.byName(owner, name);
   }
 
-  runByDigest(digest: string) {
-    return this.#runs.byDigest(digest);
+  runByKey(key: RunKey) {
+    return this.#runs.byKey(key);
   }
 
   runs() {
     return this.#runs.all();
   }
 
-  closeRun(name: string) {
-    return this.#runs.close(name);
+  closeRun(owner: string, name: string) {
+    return this.#runs.close(owner, name);
   }
 
-  wasClosed(name: string, digest: string) {
-    return this.#runs.wasClosed(name, digest);
+  wasClosed(runKey: RunKey, name: string) {
+    return this.#runs.wasClosed(runKey, name);
   }
 
-  setRunState(name: string, state: RunState) {
-    return this.#runs.setState(name, state);
+  setRunState(owner: string, name: string, state: RunState) {
+    return this.#runs.setState(owner, name, state);
   }
 
   putManifest(digest: string, bytes: Uint8Array) {
@@ -117,60 +118,60 @@ export class RedisStore implements Store {
     return this.#attachments.detach(attachment);
   }
 
-  attachments(runDigest: string) {
-    return this.#attachments.of(runDigest);
+  attachments(runKey: RunKey) {
+    return this.#attachments.of(runKey);
   }
 
-  cursor(runName: string, consumer: string, rank: number) {
-    return this.#attachments.cursor(runName, consumer, rank);
+  cursor(run: Pick<RunRecord, 'owner' | 'name'>, consumer: string, rank: number) {
+    return this.#attachments.cursor(run, consumer, rank);
   }
 
-  claim(runDigest: string, chunk: ChunkName, share: number) {
-    return this.#chunks.claim(runDigest, chunk, share);
+  claim(runKey: RunKey, chunk: ChunkName, share: number) {
+    return this.#chunks.claim(runKey, chunk, share);
   }
 
-  hedge(runDigest: string, chunk: ChunkName, attempt: number, percent: number) {
-    return this.#chunks.hedge(runDigest, chunk, attempt, percent);
+  hedge(runKey: RunKey, chunk: ChunkName, attempt: number, percent: number) {
+    return this.#chunks.hedge(runKey, chunk, attempt, percent);
   }
 
-  begin(runDigest: string, chunk: ChunkName, attempt: number, workerId: string) {
-    return this.#chunks.begin(runDigest, chunk, attempt, workerId);
+  begin(runKey: RunKey, chunk: ChunkName, attempt: number, workerId: string) {
+    return this.#chunks.begin(runKey, chunk, attempt, workerId);
   }
 
-  publish(runDigest: string, ready: ReadyRecord) {
-    return this.#chunks.publish(runDigest, ready);
+  publish(runKey: RunKey, ready: ReadyRecord) {
+    return this.#chunks.publish(runKey, ready);
   }
 
-  retract(runDigest: string, chunk: ChunkName, workerId: string, attempt: number) {
-    return this.#chunks.retract(runDigest, chunk, workerId, attempt);
+  retract(runKey: RunKey, chunk: ChunkName, workerId: string, attempt: number) {
+    return this.#chunks.retract(runKey, chunk, workerId, attempt);
   }
 
-  release(runDigest: string, chunk: ChunkName, attempt: number, why: 'failure' | 'death' | 'abandoned') {
-    return this.#chunks.release(runDigest, chunk, attempt, why);
+  release(runKey: RunKey, chunk: ChunkName, attempt: number, why: 'failure' | 'death' | 'abandoned') {
+    return this.#chunks.release(runKey, chunk, attempt, why);
   }
 
-  failChunk(runDigest: string, chunk: ChunkName, errorJson: string) {
-    return this.#chunks.fail(runDigest, chunk, errorJson);
+  failChunk(runKey: RunKey, chunk: ChunkName, errorJson: string) {
+    return this.#chunks.fail(runKey, chunk, errorJson);
   }
 
-  chunkStates(runDigest: string, chunks: readonly ChunkName[]) {
-    return this.#chunks.states(runDigest, chunks);
+  chunkStates(runKey: RunKey, chunks: readonly ChunkName[]) {
+    return this.#chunks.states(runKey, chunks);
   }
 
-  outstanding(runDigest: string) {
-    return this.#chunks.outstanding(runDigest);
+  outstanding(runKey: RunKey) {
+    return this.#chunks.outstanding(runKey);
   }
 
-  reportSubstitutions(runDigest: string, reports: readonly SubstitutionReport[]) {
-    return this.#reports.addSubstitutions(runDigest, reports);
+  reportSubstitutions(runKey: RunKey, reports: readonly SubstitutionReport[]) {
+    return this.#reports.addSubstitutions(runKey, reports);
   }
 
   reports<Kind extends ReportKind>(
-    runDigest: string,
+    runKey: RunKey,
     kind: Kind,
     page: { readonly before?: number | undefined; readonly most: number },
   ) {
-    return this.#reports.page(runDigest, kind, page);
+    return this.#reports.page(runKey, kind, page);
   }
 
   beat(worker: WorkerRecord, leaseMs: number) {

@@ -9,7 +9,7 @@ type Calls = Omit<Store, 'onWake' | 'close'>;
 const CALLS = Object.keys({
   openRun: true,
   runByName: true,
-  runByDigest: true,
+  runByKey: true,
   runs: true,
   closeRun: true,
   wasClosed: true,

@@ -110,8 +110,8 @@ describe('a store in another thread', () => {
   it('carries errors whole', async () => {
     const { store } = storeAcross();
     await store.openRun(exampleRun());
-    const thrown = await store.claim('lost', '0-0-4', 1).catch((error: unknown) => error);
-    expect(thrown).toMatchObject({ code: 'RUN_NOT_FOUND', details: { run: 'lost', known: 'one' } });
+    const thrown = await store.claim('o1.lost', '0-0-4', 1).catch((error: unknown) => error);
+    expect(thrown).toMatchObject({ code: 'RUN_NOT_FOUND', details: { run: 'o1.lost', known: 'one' } });
     expect(thrown).toBeInstanceOf(Error);
     await store.close();
   });

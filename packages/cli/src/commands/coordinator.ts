@@ -1,10 +1,12 @@
 import type { CoordinatorProcess } from '@cropstream/coordinator/process';
 import type { Command } from 'commander';
+import { ownerOption } from '../flags.js';
 import { formatCount, Output } from '../output.js';
 import { addRunOptions, type RunOptions, runInput } from '../run-options.js';
 
 interface CoordinatorOptions extends RunOptions {
   readonly name?: string;
+  readonly owner: string;
   readonly json?: boolean;
 }
 
@@ -16,13 +18,14 @@ export function register(program: Command): void {
       "A fleet's coordinator. Redis, addresses and limits come from the environment: docs/operations.md has the table.\nWith --data or --spec it opens that run at its start; trainers may open others. Any number may run.",
     )
     .option('--name <run>', 'the name that trainers open the run by (default: the spec\'s, else "default")')
+    .addOption(ownerOption())
     .option('--json', 'print one JSON object once trainers may attach');
   addRunOptions(command).action(coordinator);
 }
 
 async function coordinator(options: CoordinatorOptions): Promise<void> {
   const output = new Output(options);
-  const { data, spec, name } = options;
+  const { data, spec, name, owner } = options;
   const input = data === undefined && spec === undefined ? null : await runInput(options, output);
   if (input && name !== undefined) input.name = name;
   const { runCoordinator } = await import('@cropstream/coordinator/process');
@@ -32,7 +35,7 @@ async function coordinator(options: CoordinatorOptions): Promise<void> {
     ...(transform && { CROPSTREAM_TRANSFORMS: transform.join(',') }),
     ...(sourceModule && { CROPSTREAM_SOURCES: sourceModule.join(',') }),
   };
-  announce(output, await runCoordinator(env, input));
+  announce(output, await runCoordinator(env, input && { owner, spec: input }));
 }
 
 function announce(output: Output, { service, host, run }: CoordinatorProcess): void {

@@ -5,7 +5,7 @@ import type { Cells } from '@cropstream/crop-worker';
 import type { Inspection, SourceRegistry } from '@cropstream/datasets';
 import { type CropstreamError, failure } from '@cropstream/errors';
 import { type Command, Option } from 'commander';
-import { given, integer } from '../flags.js';
+import { given, integer, ownerOption } from '../flags.js';
 import { isUrl } from '../guess-source.js';
 import { formatBytes, formatCount, Output, plural } from '../output.js';
 import { DEFAULT_HTTP_PORT, DEFAULT_PORT } from '../ports.js';
@@ -14,6 +14,7 @@ import { addRunOptions, modulesOf, type RunOptions, runInput } from '../run-opti
 
 interface ServeOptions extends RunOptions {
   readonly name?: string;
+  readonly owner: string;
   readonly host: string;
   readonly advertise?: string;
   readonly port: number;
@@ -40,6 +41,7 @@ export function register(program: Command): void {
       'coordinator and crop-workers in one process: serve a folder to trainers, nothing else needed',
     )
     .option('--name <run>', 'the name that trainers open the run by (default: the spec\'s, else "default")')
+    .addOption(ownerOption())
     .option('--host <address>', 'where to listen; 0.0.0.0 lets other machines in', '127.0.0.1')
     .option(
       '--advertise <host>',
@@ -128,7 +130,11 @@ async function serve(options: ServeOptions): Promise<void> {
     ...transport,
   });
   const memoryBytes = data.dataLimits.shardMemoryBytes;
-  const run = await open(prepared.catalog, input, { ...shared, sources, memoryBytes }, output);
+  const looking = { ...shared, sources, memoryBytes, owner: options.owner };
+  const run = await open(prepared.catalog, input, looking, output).catch((error) => {
+    prepared.close();
+    throw error;
+  });
   const coordinator = await prepared.listen();
   let cells: Cells;
   try {
@@ -213,8 +219,9 @@ function viewsLine(views: OpenRun['info']['views']): string {
   return [...counts].map(([kind, count]) => `${count} of ${kind}`).join(', ');
 }
 
-/** What a dataset is looked at with before it is served. */
+/** What a dataset is looked at with before it is served, and for whom. */
 interface Inspecting {
+  readonly owner: string;
   readonly store: Store;
   readonly sources: SourceRegistry;
   readonly memoryBytes: number | undefined;
@@ -224,7 +231,7 @@ interface Inspecting {
 async function open(
   catalog: RunCatalog,
   input: unknown,
-  { store, sources, memoryBytes }: Inspecting,
+  { owner, store, sources, memoryBytes }: Inspecting,
   output: Output,
 ): Promise<OpenRun> {
   const { inspectDataset, inspectionNotices, locationOf, openDataset, partsFrom, ShardMemory } = await import(
@@ -233,7 +240,7 @@ async function open(
   const { sniff } = await import('@cropstream/augment');
   const bar = await progressCount('indexing', 'files');
   const { run, notices, manifest } = await catalog
-    .open(input, ({ files }) => bar.update(files))
+    .open(owner, input, ({ files }) => bar.update(files))
     .finally(() => bar.stop());
   for (const notice of notices) output.note(`note: ${notice}`);
   if (manifest.length <= INSPECT_FILES) {

@@ -119,6 +119,7 @@ export class ChunkFetch {
       attempt,
       offset: BigInt(from),
       process,
+      owner: '',
     };
     const handlers: FetchHandlers = {
       frame: (frame) => {

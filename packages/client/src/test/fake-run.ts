@@ -27,6 +27,7 @@ export class FakeRun {
   constructor({ samples = 40, globalBatchSize = 8, chunkSize = 3, dropLast = true }: FakeRunOptions = {}) {
     const plan = epochPlan({ samples, globalBatchSize, dropLast });
     this.info = {
+      owner: 'default',
       name: 'fake',
       digest: 'd0'.repeat(32),
       specJson: JSON.stringify({ name: 'fake', seed: 1 }),

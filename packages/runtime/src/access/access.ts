@@ -4,7 +4,14 @@ import { failure } from '@cropstream/errors';
 import type { Clock } from '../clock.js';
 import { type ServerSecurity, tokenIn } from '../security.js';
 import { watchFile } from '../watched-file.js';
-import { ALL_OWNERS, DEFAULT_OWNER, NO_LIMITS, type OwnerLimits, type Principal } from './principal.js';
+import {
+  ALL_OWNERS,
+  DEFAULT_OWNER,
+  EVERYBODY,
+  NO_LIMITS,
+  type OwnerLimits,
+  type Principal,
+} from './principal.js';
 import { parseTokens, type Tokens } from './tokens-file.js';
 
 /** Who may call a service, asked at each call. */
@@ -24,8 +31,7 @@ export interface Access {
   close(): void;
 }
 
-/** Who calls a service that asks for no token, or for the one that it was given: all of it is theirs. */
-const EVERYBODY: Principal = { name: 'everybody', owner: DEFAULT_OWNER, role: 'operator' };
+/** Who has the only token of a service: all of it is theirs. */
 const ONE_TOKEN: Principal = { name: 'token', owner: DEFAULT_OWNER, role: 'operator' };
 /** Beside a tokens file, the token that the fleet's own parts send one another. */
 const FLEET: Principal = { name: 'fleet', owner: ALL_OWNERS, role: 'service' };

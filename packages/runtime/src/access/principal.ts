@@ -1,3 +1,5 @@
+import { failure } from '@cropstream/errors';
+
 /**
  * What a caller may do:
  *
@@ -22,9 +24,37 @@ export const DEFAULT_OWNER = 'default';
 /** Stands for every owner, and is the name of none. */
 export const ALL_OWNERS = '*';
 
-/** Whether a principal may see what belongs to `owner`. */
-export function mayActFor(principal: Principal, owner: string): boolean {
-  return principal.owner === ALL_OWNERS || principal.owner === owner;
+/** Owners' names are part of keys in Redis and labels of metrics. */
+export const OWNER_NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
+export const OWNER_NAME_ALLOWED = 'up to 63 of a-z, 0-9, - and _, the first a letter or digit';
+
+/** @throws SPEC_INVALID */
+export function requireOwnerName(owner: string): void {
+  if (OWNER_NAME.test(owner)) return;
+  throw failure('SPEC_INVALID', {
+    field: 'owner',
+    value: JSON.stringify(owner),
+    allowed: OWNER_NAME_ALLOWED,
+  });
+}
+
+/** Who calls a service that asks for no token. */
+export const EVERYBODY: Principal = { name: 'everybody', owner: DEFAULT_OWNER, role: 'operator' };
+
+/**
+ * The owner that a call is for: the principal's, or that which was `asked` for by whoever acts for all of them. Empty: not
+ * asked.
+ *
+ * @throws FORBIDDEN where another's was asked for
+ */
+export function ownerFor({ name, owner }: Principal, asked = ''): string {
+  if (owner === ALL_OWNERS) return asked || DEFAULT_OWNER;
+  if (asked === '' || asked === owner) return owner;
+  throw failure('FORBIDDEN', {
+    token: name,
+    what: `act for the owner ${asked}`,
+    reason: `it is of ${owner}`,
+  });
 }
 
 /** What one owner may have. Null: as much as the service allows all owners together. */

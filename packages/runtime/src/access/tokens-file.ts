@@ -1,18 +1,21 @@
 import { failure } from '@cropstream/errors';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { ALL_OWNERS, type OwnerLimits, type Principal, ROLES } from './principal.js';
+import {
+  ALL_OWNERS,
+  OWNER_NAME,
+  OWNER_NAME_ALLOWED,
+  type OwnerLimits,
+  type Principal,
+  ROLES,
+} from './principal.js';
 
 /** More, and the check of a token, which looks at all of them, would take a noticeable part of a call. */
 const MAX_TOKENS = 1000;
 const MAX_OWNERS = 1000;
 const MAX_FILE_BYTES = 1 << 20;
 
-/** Part of keys in Redis and a label of metrics. */
-export const OWNER_PATTERN = /^[a-z0-9][a-z0-9_-]{0,62}$/;
-const ownerName = z
-  .string()
-  .regex(OWNER_PATTERN, 'up to 63 of a-z, 0-9, - and _, the first a letter or digit');
+const ownerName = z.string().regex(OWNER_NAME, OWNER_NAME_ALLOWED);
 const tokenName = z.string().regex(/^[\w.@-]{1,128}$/, 'up to 128 letters, digits, dots, -, _ and @');
 const count = z.number('a whole number of at least 1').int().min(1);
 

@@ -1,7 +1,13 @@
 import type { Rank, Run, RunDetail, Worker } from '@cropstream/api';
-import type { AttachmentRecord, Store, WorkerRecord } from '@cropstream/broker';
+import {
+  type AttachmentRecord,
+  parseRunKey,
+  type RunKey,
+  type Store,
+  type WorkerRecord,
+} from '@cropstream/broker';
 import { locate } from '@cropstream/schedule';
-import { ownerOf, type RunInView } from './whose.js';
+import type { RunInView } from './whose.js';
 
 /** Records as the API's resources. */
 
@@ -14,11 +20,11 @@ export interface RunProgress {
   readonly failures: number;
 }
 
-export async function progressOf(store: Store, { record }: RunInView): Promise<RunProgress> {
+export async function progressOf(store: Store, { run, record }: RunInView): Promise<RunProgress> {
   const [attachments, substitutions, failures] = await Promise.all([
-    store.attachments(record.digest),
-    store.reports(record.digest, 'substitutions', { most: 0 }),
-    store.reports(record.digest, 'failures', { most: 0 }),
+    store.attachments(run.key),
+    store.reports(run.key, 'substitutions', { most: 0 }),
+    store.reports(run.key, 'failures', { most: 0 }),
   ]);
   return {
     attachments: attachments.filter(({ runName }) => runName === record.name),
@@ -32,7 +38,7 @@ export function runResource({ run, record }: RunInView, progress: RunProgress): 
   const steps = progress.attachments.map(({ nextStep }) => nextStep);
   return {
     name: record.name,
-    owner: ownerOf(record),
+    owner: record.owner,
     state: record.state,
     digest: record.digest,
     manifest_digest: record.manifestDigest,
@@ -87,8 +93,8 @@ export function rankResource({ run }: RunInView, attachment: AttachmentRecord): 
   };
 }
 
-/** @param digests of the runs that whoever asks may see */
-export function workerResource(worker: WorkerRecord, digests: ReadonlySet<string>): Worker {
+/** @param keys of the runs that whoever asks may see */
+export function workerResource(worker: WorkerRecord, keys: ReadonlySet<RunKey>): Worker {
   const { made } = worker;
   return {
     id: worker.id,
@@ -105,8 +111,8 @@ export function workerResource(worker: WorkerRecord, digests: ReadonlySet<string
     bytes_total: made.bytes,
     busy_seconds_total: made.busySeconds,
     runs: Object.entries(made.runs)
-      .filter(([digest]) => digests.has(digest))
-      .map(([run_digest, { samples }]) => ({ run_digest, samples_total: samples })),
+      .filter(([key]) => keys.has(key))
+      .map(([key, { samples }]) => ({ run_digest: parseRunKey(key).digest, samples_total: samples })),
   };
 }
 

@@ -5,7 +5,7 @@ import type { Principal, Timer } from '@cropstream/runtime';
 import type { ApiContext } from './context.js';
 import { isoTime, progressOf, type RunProgress, ranksOf, runResource, workerResource } from './describe.js';
 import { fleetNow, statusOf } from './fleet.js';
-import { ownerOf, type RunInView, runsOf } from './whose.js';
+import { type RunInView, runsOf } from './whose.js';
 
 /** How often everybody is told. */
 const EVERY_MS = 1_000;
@@ -136,10 +136,10 @@ class Snapshot {
   eventsFor(subscription: Subscription): [string, object][] {
     const { context, at, fleet, progress } = this;
     const runs = this.runs.filter((seen) => isTold(subscription, seen));
-    const digests = new Set(runs.map(({ record }) => record.digest));
+    const keys = new Set(runs.map(({ run }) => run.key));
     const fleetEvent: FleetEvent = {
       status: statusOf(context, subscription.principal, runs, fleet),
-      workers: fleet.workers.map((worker) => workerResource(worker, digests)),
+      workers: fleet.workers.map((worker) => workerResource(worker, keys)),
       runs: runs.flatMap((seen) => {
         const known = progress.get(seen);
         return known ? [runResource(seen, known)] : [];
@@ -156,5 +156,4 @@ class Snapshot {
   }
 }
 
-const isTold = ({ owner }: Subscription, { record }: RunInView) =>
-  owner === null || ownerOf(record) === owner;
+const isTold = ({ owner }: Subscription, { record }: RunInView) => owner === null || record.owner === owner;

@@ -6,7 +6,7 @@ import {
   statusSchema,
   workerSchema,
 } from '@cropstream/api';
-import type { AttachmentRecord, WorkerRecord } from '@cropstream/broker';
+import { type AttachmentRecord, runKeyOf, type WorkerRecord } from '@cropstream/broker';
 import { type Principal, VERSION } from '@cropstream/runtime';
 import { principalOf } from '@cropstream/runtime/http';
 import type { ApiContext, Routes } from './context.js';
@@ -30,9 +30,9 @@ export const fleetRoutes: Routes = (app, context) => {
     },
     async (request) => {
       const runs = await runsOf(context, ownerAsked(principalOf(request), undefined));
-      const digests = new Set(runs.map(({ record }) => record.digest));
+      const keys = new Set(runs.map(({ run }) => run.key));
       const page = pageOf(await store.workers(), ({ id }) => id, request.query);
-      return { ...page, items: page.items.map((worker) => workerResource(worker, digests)) };
+      return { ...page, items: page.items.map((worker) => workerResource(worker, keys)) };
     },
   );
   app.get(
@@ -65,10 +65,10 @@ export interface FleetNow {
 
 export async function fleetNow({ store, broker }: ApiContext): Promise<FleetNow> {
   const [workers, runs] = await Promise.all([store.workers(), store.runs()]);
-  const digests = new Set(runs.map(({ digest }) => digest));
+  const keys = new Set(runs.map(runKeyOf));
   const queues = new Set([...runs, ...workers].map(({ fingerprint }) => fingerprint));
   const [attachments, counts] = await Promise.all([
-    Promise.all([...digests].map((digest) => store.attachments(digest))),
+    Promise.all([...keys].map((key) => store.attachments(key))),
     Promise.all([...queues].map((queue) => broker.counts(queue))),
   ]);
   const sum = (of: 'waiting' | 'active') => counts.reduce((total, count) => total + count[of], 0);
@@ -86,8 +86,8 @@ export function statusOf(
   runs: readonly RunInView[],
   { workers, attachments, queue }: FleetNow,
 ): Status {
-  const seen = new Set(runs.map(({ record }) => `${record.digest} ${record.name}`));
-  const own = attachments.filter(({ runDigest, runName }) => seen.has(`${runDigest} ${runName}`));
+  const seen = new Set(runs.map(({ run }) => `${run.key} ${run.name}`));
+  const own = attachments.filter(({ runKey, runName }) => seen.has(`${runKey} ${runName}`));
   const fingerprints = new Map<string, number>();
   for (const { fingerprint } of workers) {
     fingerprints.set(fingerprint, (fingerprints.get(fingerprint) ?? 0) + 1);

@@ -67,12 +67,12 @@ export const reportRoutes: Routes = (app, context) => {
 
 async function reported<Kind extends ReportKind, Resource>(
   { store }: ApiContext,
-  { digest }: OpenRun,
+  { key }: OpenRun,
   kind: Kind,
   { limit, cursor }: PageQuery,
   describe: (report: RunReports[Kind]) => Resource,
 ): Promise<Page<Resource>> {
-  const { reports } = await store.reports(digest, kind, { before: numberCursor(cursor), most: limit });
+  const { reports } = await store.reports(key, kind, { before: numberCursor(cursor), most: limit });
   const last = reports.at(-1)?.number ?? 1;
   return {
     items: reports.map(({ report }) => describe(report)),

@@ -11,12 +11,13 @@ import {
 } from '@cropstream/api';
 import { WAKE_COORDINATORS } from '@cropstream/broker';
 import { failure } from '@cropstream/errors';
+import { ownerFor } from '@cropstream/runtime';
 import { principalOf } from '@cropstream/runtime/http';
 import { z } from 'zod';
 import { DRAWING, OPERATORS, type Routes } from './context.js';
 import { progressOf, rankKey, ranksOf, runDetail, runResource } from './describe.js';
 import { pageOf } from './pages.js';
-import { ownerAsked, ownerOf, type RunInView, runOf, runsOf } from './whose.js';
+import { ownerAsked, type RunInView, runOf, runsOf } from './whose.js';
 
 const tags = ['runs'];
 
@@ -49,13 +50,15 @@ export const runRoutes: Routes = (app, context) => {
       schema: {
         tags,
         summary: 'Open a run from a spec, or find it open already',
+        querystring: ownerQuery,
         body: specBody,
         response: { 200: openedRunSchema, 201: openedRunSchema },
       },
     },
     async (request, reply) => {
-      const { run, created, notices } = await catalog.open(request.body);
-      const seen = await runOf(context, principalOf(request), run.name, undefined);
+      const owner = ownerFor(principalOf(request), request.query.owner);
+      const { run, created, notices } = await catalog.open(owner, request.body);
+      const seen = await runOf(context, principalOf(request), run.name, owner);
       const detail = runDetail(seen, await progressOf(store, seen));
       return reply.code(created ? 201 : 200).send({ ...detail, created, notices: [...notices] });
     },
@@ -93,7 +96,7 @@ export const runRoutes: Routes = (app, context) => {
     },
     async (request, reply) => {
       const { record } = await runOf(context, principalOf(request), request.params.name, request.query.owner);
-      await store.closeRun(record.name);
+      await store.closeRun(record.owner, record.name);
       await store.wake(WAKE_COORDINATORS);
       return reply.code(204).send();
     },
@@ -118,7 +121,7 @@ export const runRoutes: Routes = (app, context) => {
       async (request) => {
         const { name } = request.params;
         const seen = await runOf(context, principalOf(request), name, request.query.owner);
-        const record = await store.setRunState(name, state);
+        const record = await store.setRunState(seen.record.owner, name, state);
         if (record === null) throw failure('RUN_NOT_FOUND', { run: name, known: 'it was closed just now' });
         await store.wake(WAKE_COORDINATORS);
         return runResource({ ...seen, record }, await progressOf(store, seen));
@@ -145,4 +148,4 @@ export const runRoutes: Routes = (app, context) => {
   );
 };
 
-const runKey = ({ record }: RunInView) => `${ownerOf(record)} ${record.name}`;
+const runKey = ({ record }: RunInView) => `${record.owner} ${record.name}`;

@@ -43,8 +43,8 @@ export interface RelayOptions<F, C extends RelayedCall<F>> {
   readonly admit: (call: C) => Promise<string>;
   /** The worker of that id; null: it is gone. */
   readonly find: (workerId: string) => Promise<WorkerRecord | null>;
-  /** Begins to fetch a chunk from a worker. */
-  readonly open: (worker: WorkerRecord, request: FetchChunkRequest) => FrameReader<F>;
+  /** Begins to fetch from a worker what the call asks for, as its caller. */
+  readonly open: (worker: WorkerRecord, call: C) => FrameReader<F>;
   readonly bytesOf: (frame: F) => number;
   readonly clock: Clock;
   readonly limits: Pick<
@@ -146,7 +146,7 @@ class Relay<F, C extends RelayedCall<F>> {
     const { signal } = this.#gone;
     if (signal.aborted) throw left();
     const { open, bytesOf, clock, limits, observer } = this.options;
-    const reader = open(worker, this.call.request);
+    const reader = open(worker, this.call);
     const cancel = () => reader.cancel();
     signal.addEventListener('abort', cancel);
     let isOver = false;

@@ -82,7 +82,7 @@ async function setUp(answer: (call: WorkerCall) => void, limits: Partial<typeof 
 
 const request = (process = 'p1', workerId = 'w1'): FetchChunkRequest => ({
   chunk: { runDigest: 'a'.repeat(64), epoch: 0n, first: 0n, last: 4n },
-  ...{ workerId, attempt: 3, offset: 0n, process },
+  ...{ workerId, attempt: 3, offset: 0n, process, owner: '' },
 });
 
 function fetch(client: RelayedWorkerClient, what = request()) {

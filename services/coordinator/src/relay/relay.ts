@@ -1,6 +1,6 @@
 import type { WorkerRecord } from '@cropstream/broker';
 import { type FetchChunkRequest, relayedWorkerService } from '@cropstream/protocol';
-import type { Clock } from '@cropstream/runtime';
+import { type Clock, ownerFor } from '@cropstream/runtime';
 import { type GrpcService, principalOf } from '@cropstream/runtime/grpc';
 import type { GrpcAccess } from '@cropstream/runtime/grpc-access';
 import type { ServerWritableStream } from '@grpc/grpc-js';
@@ -28,7 +28,8 @@ export function openRelay({ find, peers, clock, limits, registry }: RelayParts):
   const workers = new WorkerReaders(peers, clock);
   const implementation = relayService<Buffer, ServerWritableStream<FetchChunkRequest, Buffer>>({
     admit: async (call) => `${principalOf(call).owner} ${call.request.process}`,
-    open: (worker, request) => workers.open(worker, request),
+    // Workers take this coordinator's word for whom it fetches, so it never is the caller's own.
+    open: (worker, call) => workers.open(worker, { ...call.request, owner: ownerFor(principalOf(call)) }),
     bytesOf: (frame) => frame.length,
     ...{ find, clock, limits, observer: observeRelays(registry) },
   });

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { type ChunkSpan, chunkName, jobId, MemoryBroker, MemoryStore } from '@cropstream/broker';
+import { type ChunkSpan, chunkName, jobId, MemoryBroker, MemoryStore, runKeyOf } from '@cropstream/broker';
 import { exampleAttachment } from '@cropstream/broker/contract';
 import { ChunkMaker } from '@cropstream/chunks';
 import { startCells, type WorkerEvent, workerMetrics } from '@cropstream/crop-worker';
@@ -28,7 +28,7 @@ function fetchHeader(address: string, workerId: string, digest: string, span: Ch
     let header: ChunkHeader | undefined;
     let bytes = 0;
     client
-      .fetchChunk({ chunk, workerId, attempt: 1, offset: 0n, process: 'me' })
+      .fetchChunk({ chunk, workerId, attempt: 1, offset: 0n, process: 'me', owner: '' })
       .on('data', (frame) => {
         header ??= frame.header;
         bytes += frame.data.length;
@@ -44,8 +44,10 @@ it('makes and serves the same chunks in any cell, PNGs decoded on the main threa
   const broker = new MemoryBroker({ clock });
   const run = await runOver(folderOf(await goodFiles(8)));
   const digest = runDigest(run.spec, run.manifest.digest);
+  const key = runKeyOf({ owner: 'default', digest });
   await store.putManifest(run.manifest.digest, run.manifest.encode());
   await store.openRun({
+    owner: 'default',
     name: 'test',
     digest,
     specJson: JSON.stringify(run.spec),
@@ -56,7 +58,7 @@ it('makes and serves the same chunks in any cell, PNGs decoded on the main threa
     state: 'active' as const,
   });
   const window = { worldSize: 1, nextStep: 0, windowEnd: 2 };
-  await store.attach(exampleAttachment({ runDigest: digest, runName: 'test', ...window }), 600_000, false);
+  await store.attach(exampleAttachment({ runKey: key, runName: 'test', ...window }), 600_000, false);
 
   const events: WorkerEvent[] = [];
   const registry = createRegistry();
@@ -92,13 +94,13 @@ it('makes and serves the same chunks in any cell, PNGs decoded on the main threa
     expect(new Set((await store.workers()).map((worker) => worker.process)).size).toBe(1);
     const spans = [0, 4].map((first) => ({ epoch: 0, first, last: first + 4 }));
     for (const span of spans) {
-      await store.claim(digest, chunkName(span), 10);
+      await store.claim(key, chunkName(span), 10);
       const indices = [0, 1, 2, 3].map((i) => span.first + i);
-      const id = jobId(digest, chunkName(span), 1);
+      const id = jobId(key, chunkName(span), 1);
       await broker.add(FINGERPRINT, [
         {
           id,
-          runDigest: digest,
+          runKey: key,
           ...span,
           attempt: 1,
           indices,
@@ -109,10 +111,10 @@ it('makes and serves the same chunks in any cell, PNGs decoded on the main threa
     }
     const maker = await ChunkMaker.create({ ...run, threads: 1 });
     for (const span of spans) {
-      let [state] = await store.chunkStates(digest, [chunkName(span)]);
+      let [state] = await store.chunkStates(key, [chunkName(span)]);
       while (state?.state !== 'ready') {
         await new Promise((resolve) => setTimeout(resolve, 20));
-        [state] = await store.chunkStates(digest, [chunkName(span)]);
+        [state] = await store.chunkStates(key, [chunkName(span)]);
       }
       const { address, workerId } = state.ready;
       const { header, bytes } = await fetchHeader(address, workerId, digest, span);

@@ -183,7 +183,7 @@ describe('CropWorker', () => {
     await until(fleet, 0, 'ready');
     const [run] = await fleet.store.runs();
     if (run === undefined) throw new Error('no run');
-    await fleet.store.closeRun(run.name);
+    await fleet.store.closeRun(run.owner, run.name);
     await fleet.clock.advance(600);
     await fleet.store.openRun(run);
     await fleet.clock.advance(5_000);
@@ -395,6 +395,7 @@ describe('CropWorker', () => {
     const fleet = await startFleet({ limits: { outboxBytes: 4 * CHUNK_BYTES } });
     const other = 'e'.repeat(64);
     const run = {
+      owner: 'o1',
       name: 'other',
       digest: other,
       specJson: '{}',
@@ -404,7 +405,7 @@ describe('CropWorker', () => {
     };
     await fleet.store.openRun({ ...run, openedAt: 0, state: 'active' });
     const attachment = exampleAttachment({
-      ...{ runDigest: other, runName: 'other', worldSize: 1, nextStep: 0, windowEnd: 100 },
+      ...{ runKey: `o1.${other}`, runName: 'other', worldSize: 1, nextStep: 0, windowEnd: 100 },
     });
     await fleet.store.attach(attachment, 3_600_000, false);
     await fleet.clock.advance(1_000);

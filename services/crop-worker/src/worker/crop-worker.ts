@@ -138,8 +138,7 @@ export class CropWorker {
     await store.leave(self.id).catch((err) => log.warn({ err }, 'could not sign off'));
     await store.wake(WAKE_COORDINATORS).catch(() => {});
     await this.#runs.close();
-    for (const { runDigest, chunk, attempt } of this.outbox.held())
-      this.outbox.drop(runDigest, chunk, attempt);
+    for (const { runKey, chunk, attempt } of this.outbox.held()) this.outbox.drop(runKey, chunk, attempt);
   }
 
   async #takeLoop(): Promise<void> {
@@ -256,18 +255,18 @@ export class CropWorker {
     try {
       await this.#wants.refresh();
       await this.#prefer();
-      const isWanted = (held: HeldChunk) => this.#wants.has(held.runDigest, held.chunk) !== false;
+      const isWanted = (held: HeldChunk) => this.#wants.has(held.runKey, held.chunk) !== false;
       const { held: holding, unfetched, jobs: making } = this.#patience;
-      const keyOf = ({ runDigest, chunk, attempt }: HeldChunk) => jobId(runDigest, chunk, attempt);
+      const keyOf = ({ runKey, chunk, attempt }: HeldChunk) => jobId(runKey, chunk, attempt);
       const lying = new Set(unfetched.exhausted(this.outbox.undelivered(), keyOf, () => false).map(keyOf));
       this.outbox.update(this.#wants.activeRuns, (held) => isWanted(held) && !lying.has(keyOf(held)));
       for (const held of holding.exhausted(this.outbox.held(), keyOf, isWanted)) {
-        if (this.outbox.drop(held.runDigest, held.chunk, held.attempt)) void this.#retract(held, 'unwanted');
+        if (this.outbox.drop(held.runKey, held.chunk, held.attempt)) void this.#retract(held, 'unwanted');
       }
       for (const { id } of making.exhausted(
         this.#jobs.jobs(),
         (job) => job.id,
-        (job) => this.#wants.has(job.runDigest, chunkName(job)) !== false,
+        (job) => this.#wants.has(job.runKey, chunkName(job)) !== false,
       )) {
         this.#jobs.stop(id);
       }
@@ -287,27 +286,27 @@ export class CropWorker {
     const { store, self, limits, clock } = this.#options;
     if (clock.now() - this.#mendedAt < limits.leaseMs) return;
     this.#mendedAt = clock.now();
-    for (const runDigest of this.#wants.runs) {
-      for (const { chunk, hedge, ...first } of await store.outstanding(runDigest)) {
+    for (const runKey of this.#wants.runs) {
+      for (const { chunk, hedge, ...first } of await store.outstanding(runKey)) {
         for (const { attempt, takenBy } of hedge ? [first, hedge] : [first]) {
-          if (takenBy !== self.id || this.#jobs.isMaking(jobId(runDigest, chunk, attempt))) continue;
-          const held = this.outbox.renew(runDigest, chunk, attempt);
+          if (takenBy !== self.id || this.#jobs.isMaking(jobId(runKey, chunk, attempt))) continue;
+          const held = this.outbox.renew(runKey, chunk, attempt);
           if (held) {
             await this.#jobs.publish(held);
             continue;
           }
-          await store.release(runDigest, chunk, attempt, 'abandoned');
+          await store.release(runKey, chunk, attempt, 'abandoned');
           await store.wake(WAKE_COORDINATORS);
         }
       }
     }
   }
 
-  async #retract({ runDigest, chunk, attempt }: HeldChunk, reason: DropReason): Promise<void> {
+  async #retract({ runKey, chunk, attempt }: HeldChunk, reason: DropReason): Promise<void> {
     const { store, self, emit, log } = this.#options;
     emit({ kind: 'dropped', reason });
     try {
-      await store.retract(runDigest, chunk, self.id, attempt);
+      await store.retract(runKey, chunk, self.id, attempt);
     } catch (err) {
       // Who fetches it is told NOT_FOUND, and the record goes then.
       log.warn({ err, chunk }, 'could not retract a ready record');

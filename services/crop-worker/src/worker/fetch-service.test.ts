@@ -10,7 +10,7 @@ import {
 } from '@cropstream/protocol';
 import { reflectionPackage } from '@cropstream/protocol/reflection';
 import { OPEN_ACCESS, systemClock } from '@cropstream/runtime';
-import { GrpcServer } from '@cropstream/runtime/grpc';
+import { GrpcServer, principalOf } from '@cropstream/runtime/grpc';
 import { credentials } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { fakeChunk, type Released } from '../../test-support/chunks.js';
@@ -18,7 +18,8 @@ import type { WorkerEvent } from './events.js';
 import { fetchService } from './fetch-service.js';
 import { Outbox } from './outbox.js';
 
-const RUN = 'a'.repeat(64);
+const DIGEST = 'a'.repeat(64);
+const RUN = `default.${DIGEST}`;
 const BYTES = 5 * FRAME_BYTES + 12_345;
 const LIMITS = { maxStreams: 8, stalledMs: 30_000, streamMs: 60_000 };
 
@@ -32,7 +33,7 @@ async function serve(limits: Partial<typeof LIMITS> = {}, bytes = BYTES) {
   const released: Released = new Map();
   const made = fakeChunk(bytes, released);
   const outbox = new Outbox({ limitBytes: 2 * bytes, maxChunkBytes: bytes, onEvict() {} });
-  const held = { runDigest: RUN, chunk: '0-0-4', attempt: 3, made };
+  const held = { runKey: RUN, chunk: '0-0-4', attempt: 3, made };
   (await outbox.reserve(new AbortController().signal)).fill(held);
   const events: WorkerEvent[] = [];
   const { server: implementation } = fetchService({
@@ -41,6 +42,7 @@ async function serve(limits: Partial<typeof LIMITS> = {}, bytes = BYTES) {
     clock: systemClock,
     limits: { ...LIMITS, ...limits },
     emit: (event) => events.push(event),
+    principalOf,
   });
   const server = await GrpcServer.listen({
     host: '127.0.0.1',
@@ -67,11 +69,14 @@ async function serve(limits: Partial<typeof LIMITS> = {}, bytes = BYTES) {
 
 const request = (changes: { workerId?: string; first?: bigint; offset?: number; whole?: boolean } = {}) => ({
   chunk:
-    changes.whole === false ? undefined : { runDigest: RUN, epoch: 0n, first: changes.first ?? 0n, last: 4n },
+    changes.whole === false
+      ? undefined
+      : { runDigest: DIGEST, epoch: 0n, first: changes.first ?? 0n, last: 4n },
   workerId: changes.workerId ?? 'me',
   attempt: 3,
   offset: BigInt(changes.offset ?? 0),
   process: 'trainer',
+  owner: '',
 });
 
 interface Fetched {
@@ -106,7 +111,7 @@ describe('FetchChunk', () => {
     const { client, made, events, outbox } = await serve();
     const { header, data, offsets } = await fetch(client);
     expect(header).toMatchObject({
-      chunk: { runDigest: RUN, epoch: 0n, first: 0n, last: 4n },
+      chunk: { runDigest: DIGEST, epoch: 0n, first: 0n, last: 4n },
       attempt: 3,
       workerId: 'me',
       samples: 1,

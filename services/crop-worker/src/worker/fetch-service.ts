@@ -1,4 +1,4 @@
-import { chunkName } from '@cropstream/broker';
+import { chunkName, type RunKey, runKeyOf } from '@cropstream/broker';
 import { failure } from '@cropstream/errors';
 import {
   type ChunkHeader,
@@ -8,7 +8,7 @@ import {
   toStatus,
   type WorkerServer,
 } from '@cropstream/protocol';
-import type { Clock } from '@cropstream/runtime';
+import { ALL_OWNERS, type Clock, DEFAULT_OWNER, type Principal } from '@cropstream/runtime';
 import { endStalled, onceGone, writeMessage } from '@cropstream/runtime/grpc-calls';
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { WorkerLimits } from './config.js';
@@ -23,6 +23,8 @@ export interface FetchServiceOptions {
   readonly clock: Clock;
   readonly limits: Pick<WorkerLimits, 'maxStreams' | 'stalledMs' | 'streamMs'>;
   readonly emit: Emit;
+  /** Whose token a call carries. */
+  readonly principalOf: (call: Call) => Principal;
 }
 
 export interface FetchService {
@@ -31,8 +33,12 @@ export interface FetchService {
   readonly streams: number;
 }
 
-/** Serves held chunks as streams of frames, from any offset. A reader's pace bounds what is buffered for it. */
-export function fetchService({ workerId, outbox, clock, limits, emit }: FetchServiceOptions): FetchService {
+/**
+ * Serves held chunks as streams of frames, from any offset, each to its owner: chunks of others are not found, whoever knows
+ * their names. A reader's pace bounds what is buffered for it.
+ */
+export function fetchService(options: FetchServiceOptions): FetchService {
+  const { workerId, outbox, clock, limits, emit } = options;
   let streams = 0;
 
   const refuse = (call: Call, error: unknown, outcome: FetchOutcome) => {
@@ -48,7 +54,8 @@ export function fetchService({ workerId, outbox, clock, limits, emit }: FetchSer
         return;
       }
       const name = id === undefined ? '(none)' : chunkName(spanOf(id));
-      const open = call.request.workerId === workerId && id ? outbox.open(id.runDigest, name) : null;
+      const key = id && keyOf(options.principalOf(call), call.request.owner, id.runDigest);
+      const open = call.request.workerId === workerId && key ? outbox.open(key, name) : null;
       if (open === null) {
         refuse(call, failure('CHUNK_NOT_FOUND', { chunk: name }), 'not-found');
         return;
@@ -77,6 +84,11 @@ export function fetchService({ workerId, outbox, clock, limits, emit }: FetchSer
       return streams;
     },
   };
+}
+
+/** Under what the chunks of a digest are held that the caller may have. Who acts for every owner says for which. */
+function keyOf({ owner }: Principal, asked: string, digest: string): RunKey {
+  return runKeyOf({ owner: owner === ALL_OWNERS ? asked || DEFAULT_OWNER : owner, digest });
 }
 
 interface Sent {

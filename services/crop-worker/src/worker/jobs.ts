@@ -169,8 +169,8 @@ export class JobRunner {
     const { runs, closing } = this.options;
     try {
       // Opening a run may take its manifest's way here: meanwhile the chunk is known to be in hand.
-      if (runs.shape(job.runDigest) === null && !(await this.#begin(job))) return await this.#passedBy(job);
-      const ended = await runs.use(job.runDigest, job.url, (maker) =>
+      if (runs.shape(job.runKey) === null && !(await this.#begin(job))) return await this.#passedBy(job);
+      const ended = await runs.use(job.runKey, job.url, (maker) =>
         this.#makeWith(maker, job, reservation, signal),
       );
       if (ended !== null) return ended;
@@ -191,21 +191,21 @@ export class JobRunner {
     signal: AbortSignal,
   ): Promise<Ended> {
     const { outbox, maxChunkBytes } = this.options;
-    const { runDigest, attempt } = job;
+    const { runKey, attempt } = job;
     const chunk = chunkName(job);
     if (!(await this.#isWanted(job))) {
       await this.#skip(job, 'unwanted');
       return 'done';
     }
     const bytes = Math.min(maker.bytesFor(job.indices.length), maxChunkBytes);
-    if (outbox.get(runDigest, chunk) === null && !outbox.admits(runDigest, bytes)) return 'no-room';
-    reservation.assign(runDigest, bytes);
+    if (outbox.get(runKey, chunk) === null && !outbox.admits(runKey, bytes)) return 'no-room';
+    reservation.assign(runKey, bytes);
     if (!(await this.#begin(job))) return this.#passedBy(job);
     // Held already: its record was lost, the chunk was not.
-    let held = outbox.renew(runDigest, chunk, attempt);
+    let held = outbox.renew(runKey, chunk, attempt);
     if (held === null) {
       const made = await this.#makeChunk(maker, job, signal);
-      held = { runDigest, chunk, attempt, made };
+      held = { runKey, chunk, attempt, made };
       reservation.fill(held);
     }
     await this.publish(held);
@@ -216,10 +216,10 @@ export class JobRunner {
   async #makeChunk(maker: RunMaker, job: ChunkJob, signal: AbortSignal): Promise<MadeChunk> {
     const { clock, emit, tally } = this.options;
     const start = clock.now();
-    const end = tally.begin(job.runDigest);
+    const end = tally.begin(job.runKey);
     try {
       const made = await maker.make({ epoch: job.epoch, indices: job.indices }, signal);
-      tally.made(job.runDigest, made);
+      tally.made(job.runKey, made);
       emit(madeEvent(made, (clock.now() - start) / 1000));
       this.#logSubstitutions(job, made);
       return made;
@@ -236,9 +236,9 @@ export class JobRunner {
   }
 
   /** Beginning again what was begun here changes nothing. */
-  #begin({ runDigest, attempt, ...span }: ChunkJob): Promise<boolean> {
+  #begin({ runKey, attempt, ...span }: ChunkJob): Promise<boolean> {
     const { store, self, insist } = this.options;
-    return insist(() => store.begin(runDigest, chunkName(span), attempt, self.id));
+    return insist(() => store.begin(runKey, chunkName(span), attempt, self.id));
   }
 
   /**
@@ -248,15 +248,15 @@ export class JobRunner {
   async #isWanted(job: ChunkJob): Promise<boolean> {
     const { wants, insist } = this.options;
     const chunk = chunkName(job);
-    if (wants.isBeyond(job.runDigest, job)) return true;
-    if (wants.has(job.runDigest, chunk) !== true) await insist(() => wants.refreshRun(job.runDigest));
-    return wants.has(job.runDigest, chunk) !== false;
+    if (wants.isBeyond(job.runKey, job)) return true;
+    if (wants.has(job.runKey, chunk) !== true) await insist(() => wants.refreshRun(job.runKey));
+    return wants.has(job.runKey, chunk) !== false;
   }
 
   /** Whether a job is the hedge of a chunk that this worker is late with, and still to be had by another. */
   async #hedgesOwn(job: ChunkJob): Promise<boolean> {
     const { store, self, insist } = this.options;
-    const [state] = await insist(() => store.chunkStates(job.runDigest, [chunkName(job)]));
+    const [state] = await insist(() => store.chunkStates(job.runKey, [chunkName(job)]));
     if (state?.state !== 'outstanding') return false;
     const { takenBy, hedge } = state.outstanding;
     return takenBy === self.id && hedge?.attempt === job.attempt && hedge.takenBy === null;
@@ -265,7 +265,7 @@ export class JobRunner {
   /** Says where a chunk is. In the outbox before that, so that the first fetch finds it. */
   async publish(held: HeldChunk): Promise<void> {
     const { store, self, outbox, emit } = this.options;
-    const { runDigest, chunk, attempt } = held;
+    const { runKey, chunk, attempt } = held;
     const record: ReadyRecord = {
       chunk,
       attempt,
@@ -276,18 +276,18 @@ export class JobRunner {
     };
     const won = await this.options.insist(async () => {
       await this.options.beHeard();
-      return store.publish(runDigest, record);
+      return store.publish(runKey, record);
     });
     // It may have won before: the answer to an earlier try is lost on its way, or it was never forgotten.
     if (!won && !(await this.#isOurs(held))) {
-      if (outbox.drop(runDigest, chunk, attempt)) emit({ kind: 'dropped', reason: 'lost' });
+      if (outbox.drop(runKey, chunk, attempt)) emit({ kind: 'dropped', reason: 'lost' });
       return;
     }
     await this.#wake();
   }
 
-  async #isOurs({ runDigest, chunk, attempt }: HeldChunk): Promise<boolean> {
-    const [state] = await this.options.insist(() => this.options.store.chunkStates(runDigest, [chunk]));
+  async #isOurs({ runKey, chunk, attempt }: HeldChunk): Promise<boolean> {
+    const [state] = await this.options.insist(() => this.options.store.chunkStates(runKey, [chunk]));
     return (
       state?.state === 'ready' &&
       state.ready.workerId === this.options.self.id &&
@@ -300,16 +300,16 @@ export class JobRunner {
     await this.#release(job, 'abandoned');
   }
 
-  #release({ runDigest, attempt, ...span }: ChunkJob, why: 'failure' | 'abandoned') {
+  #release({ runKey, attempt, ...span }: ChunkJob, why: 'failure' | 'abandoned') {
     const { store, insist } = this.options;
-    return insist(() => store.release(runDigest, chunkName(span), attempt, why));
+    return insist(() => store.release(runKey, chunkName(span), attempt, why));
   }
 
   async #failed(job: ChunkJob, error: CropstreamError): Promise<void> {
     const { emit, log, limits, tally } = this.options;
     const chunk = chunkName(job);
     emit({ kind: 'failed', code: error.code });
-    tally.failed(job.runDigest);
+    tally.failed(job.runKey);
     log.warn({ err: error, ...this.#namesOf(job) }, 'making a chunk failed');
     if (FINAL.has(error.code)) await this.#failChunk(job, error);
     else {
@@ -325,7 +325,7 @@ export class JobRunner {
   #failChunk(job: ChunkJob, error: CropstreamError): Promise<void> {
     const { store, insist } = this.options;
     const errorJson = JSON.stringify(error.toWire());
-    return insist(() => store.failChunk(job.runDigest, chunkName(job), errorJson));
+    return insist(() => store.failChunk(job.runKey, chunkName(job), errorJson));
   }
 
   /** For the run's operators. What cannot be said is in the log, and no reason to fail the chunk. */
@@ -340,8 +340,8 @@ export class JobRunner {
       path: clipped(path),
       reason: clipped(reason),
     }));
-    await store.reportSubstitutions(job.runDigest, reports).catch((err) => {
-      log.warn({ err, run: job.runDigest }, 'substitutions were not reported');
+    await store.reportSubstitutions(job.runKey, reports).catch((err) => {
+      log.warn({ err, run: job.runKey }, 'substitutions were not reported');
     });
   }
 
@@ -354,10 +354,10 @@ export class JobRunner {
   /** What every line on a chunk says. */
   #namesOf(job: ChunkJob) {
     const { self, runs } = this.options;
-    const { runDigest, epoch, attempt } = job;
+    const { runKey, epoch, attempt } = job;
     const chunk = chunkName(job);
-    const shape = runs.shape(runDigest);
-    if (!shape) return { run: runDigest, epoch, worker: self.id, chunk, attempt };
+    const shape = runs.shape(runKey);
+    if (!shape) return { run: runKey, epoch, worker: self.id, chunk, attempt };
     const { plan, labels } = shape;
     const step = globalStep(plan, { epoch, step: Math.floor(job.first / plan.globalBatchSize) });
     return { ...labels, epoch, step, worker: self.id, chunk, attempt };

@@ -5,8 +5,8 @@ import { type DropReason, type HeldChunk, Outbox, type Reservation } from './out
 
 const never = new AbortController().signal;
 
-function held(runDigest: string, first: number, bytes: number, released?: Released): HeldChunk {
-  return { runDigest, chunk: `0-${first}-${first + 1}`, attempt: 1, made: fakeChunk(bytes, released) };
+function held(runKey: string, first: number, bytes: number, released?: Released): HeldChunk {
+  return { runKey, chunk: `0-${first}-${first + 1}`, attempt: 1, made: fakeChunk(bytes, released) };
 }
 
 function outbox(limitBytes: number, maxChunkBytes: number) {
@@ -14,7 +14,7 @@ function outbox(limitBytes: number, maxChunkBytes: number) {
   const box = new Outbox({
     limitBytes,
     maxChunkBytes,
-    onEvict: ({ runDigest, chunk }, reason) => evicted.push([`${runDigest}/${chunk}`, reason]),
+    onEvict: ({ runKey, chunk }, reason) => evicted.push([`${runKey}/${chunk}`, reason]),
   });
   return { box, evicted };
 }
@@ -24,8 +24,8 @@ async function put(box: Outbox, chunk: HeldChunk): Promise<void> {
 }
 
 /** Sends a chunk whole. */
-function send(box: Outbox, { runDigest, chunk }: HeldChunk): void {
-  box.open(runDigest, chunk)!.close(true);
+function send(box: Outbox, { runKey, chunk }: HeldChunk): void {
+  box.open(runKey, chunk)!.close(true);
 }
 
 /** A reservation that is made as soon as there is room. */
@@ -226,7 +226,7 @@ describe('Outbox', () => {
         }
         // The end: everything is given back, and everyone who waited is let in.
         for (const stream of streams.splice(0)) stream.close(true);
-        for (const chunk of box.held()) box.drop(chunk.runDigest, chunk.chunk, chunk.attempt);
+        for (const chunk of box.held()) box.drop(chunk.runKey, chunk.chunk, chunk.attempt);
         await settled();
         for (let left = asked; left > 0 && granted.length > 0; left--) {
           granted.shift()!.release();

@@ -7,7 +7,7 @@ export type DropReason = 'delivered' | 'unwanted' | 'share' | 'lost';
 
 /** A finished chunk that waits to be fetched. */
 export interface HeldChunk {
-  readonly runDigest: string;
+  readonly runKey: string;
   readonly chunk: ChunkName;
   /** The newest attempt that it was published as. */
   readonly attempt: number;
@@ -28,7 +28,7 @@ interface Entry {
 export interface Reservation {
   readonly bytes: number;
   /** Books the room to a run, in the size that its chunk takes. */
-  assign(runDigest: string, bytes: number): void;
+  assign(runKey: string, bytes: number): void;
   /** Puts the chunk in its room; the rest is given back. */
   fill(held: HeldChunk): void;
   /** Gives the room back, unless it was filled. */
@@ -44,7 +44,7 @@ export interface OutboxOptions {
   readonly onEvict: (held: HeldChunk, reason: DropReason) => void;
 }
 
-const keyOf = (runDigest: string, chunk: ChunkName) => `${runDigest}/${chunk}`;
+const keyOf = (runKey: string, chunk: ChunkName) => `${runKey}/${chunk}`;
 
 /**
  * Finished chunks until they are fetched, bounded in bytes: a job is taken only with room for its result. For
@@ -90,8 +90,8 @@ export class Outbox {
     return [...this.#entries.values()].map(({ held }) => held);
   }
 
-  get(runDigest: string, chunk: ChunkName): HeldChunk | null {
-    return this.#entries.get(keyOf(runDigest, chunk))?.held ?? null;
+  get(runKey: string, chunk: ChunkName): HeldChunk | null {
+    return this.#entries.get(keyOf(runKey, chunk))?.held ?? null;
   }
 
   /** Chunks held that were not sent yet to anyone. */
@@ -137,8 +137,8 @@ export class Outbox {
    * False where a run has its share already and the next chunk's room would be made by dropping this very
    * chunk: then it is not worth making now.
    */
-  admits(runDigest: string, bytes: number): boolean {
-    if (this.#bytesOf(runDigest) + bytes <= this.#share()) return true;
+  admits(runKey: string, bytes: number): boolean {
+    if (this.#bytesOf(runKey) + bytes <= this.#share()) return true;
     const { limitBytes, maxChunkBytes } = this.options;
     const otherwise = this.#usedBytes - maxChunkBytes + bytes;
     const gained = this.#victims(false).reduce((sum, { entry }) => sum + entry.held.made.capacity, 0);
@@ -146,17 +146,17 @@ export class Outbox {
   }
 
   /** Renames a held chunk to a newer attempt, whose record is about to be published. */
-  renew(runDigest: string, chunk: ChunkName, attempt: number): HeldChunk | null {
-    const entry = this.#entries.get(keyOf(runDigest, chunk));
+  renew(runKey: string, chunk: ChunkName, attempt: number): HeldChunk | null {
+    const entry = this.#entries.get(keyOf(runKey, chunk));
     if (entry === undefined) return null;
     const held = { ...entry.held, attempt };
-    this.#entries.set(keyOf(runDigest, chunk), Object.assign(entry, { held }));
+    this.#entries.set(keyOf(runKey, chunk), Object.assign(entry, { held }));
     return held;
   }
 
   /** The chunk, its memory safe until `close` is called; null if it is not here. */
-  open(runDigest: string, chunk: ChunkName): { held: HeldChunk; close(sentWhole: boolean): void } | null {
-    const entry = this.#entries.get(keyOf(runDigest, chunk));
+  open(runKey: string, chunk: ChunkName): { held: HeldChunk; close(sentWhole: boolean): void } | null {
+    const entry = this.#entries.get(keyOf(runKey, chunk));
     if (entry === undefined) return null;
     entry.pins++;
     let open = true;
@@ -174,8 +174,8 @@ export class Outbox {
   }
 
   /** Drops a chunk, without a call to `onEvict`. False if it was not here under that attempt. */
-  drop(runDigest: string, chunk: ChunkName, attempt: number): boolean {
-    const entry = this.#entries.get(keyOf(runDigest, chunk));
+  drop(runKey: string, chunk: ChunkName, attempt: number): boolean {
+    const entry = this.#entries.get(keyOf(runKey, chunk));
     if (entry === undefined || entry.held.attempt !== attempt) return false;
     this.#remove(entry);
     this.#admit();
@@ -212,15 +212,15 @@ export class Outbox {
       get bytes() {
         return bytes;
       },
-      assign: (runDigest, needed) => {
-        set(runDigest, needed);
+      assign: (runKey, needed) => {
+        set(runKey, needed);
         this.#admit();
       },
       fill: (held) => {
         open = false;
-        this.drop(held.runDigest, held.chunk, this.get(held.runDigest, held.chunk)?.attempt ?? -1);
-        set(held.runDigest, held.made.capacity);
-        this.#entries.set(keyOf(held.runDigest, held.chunk), {
+        this.drop(held.runKey, held.chunk, this.get(held.runKey, held.chunk)?.attempt ?? -1);
+        set(held.runKey, held.made.capacity);
+        this.#entries.set(keyOf(held.runKey, held.chunk), {
           held,
           delivered: null,
           wanted: true,
@@ -242,15 +242,15 @@ export class Outbox {
     return Math.max(this.options.maxChunkBytes, Math.floor(this.options.limitBytes / this.#activeRuns));
   }
 
-  #bytesOf(runDigest: string): number {
-    return this.#bytesByRun.get(runDigest) ?? 0;
+  #bytesOf(runKey: string): number {
+    return this.#bytesByRun.get(runKey) ?? 0;
   }
 
-  #book(runDigest: string, bytes: number): void {
+  #book(runKey: string, bytes: number): void {
     this.#usedBytes += bytes;
-    const now = this.#bytesOf(runDigest) + bytes;
-    if (now === 0) this.#bytesByRun.delete(runDigest);
-    else this.#bytesByRun.set(runDigest, now);
+    const now = this.#bytesOf(runKey) + bytes;
+    if (now === 0) this.#bytesByRun.delete(runKey);
+    else this.#bytesByRun.set(runKey, now);
   }
 
   #admit(): void {
@@ -301,36 +301,34 @@ export class Outbox {
   #overShare(kept: readonly Entry[], before: readonly Victim[]): Victim[] {
     const bytes = new Map(this.#bytesByRun);
     for (const { entry } of before) {
-      const { runDigest, made } = entry.held;
-      bytes.set(runDigest, bytes.get(runDigest)! - made.capacity);
+      const { runKey, made } = entry.held;
+      bytes.set(runKey, bytes.get(runKey)! - made.capacity);
     }
     const left = [...kept].sort((a, b) => laterFirst(a.held.chunk, b.held.chunk));
     const victims: Victim[] = [];
     for (;;) {
-      const over = left.filter(({ held }) => bytes.get(held.runDigest)! > this.#share());
+      const over = left.filter(({ held }) => bytes.get(held.runKey)! > this.#share());
       const worst = over.reduce<Entry | undefined>(
         (most, entry) =>
-          most === undefined || bytes.get(entry.held.runDigest)! > bytes.get(most.held.runDigest)!
-            ? entry
-            : most,
+          most === undefined || bytes.get(entry.held.runKey)! > bytes.get(most.held.runKey)! ? entry : most,
         undefined,
       );
       if (worst === undefined) return victims;
       left.splice(left.indexOf(worst), 1);
-      bytes.set(worst.held.runDigest, bytes.get(worst.held.runDigest)! - worst.held.made.capacity);
+      bytes.set(worst.held.runKey, bytes.get(worst.held.runKey)! - worst.held.made.capacity);
       victims.push({ entry: worst, reason: 'share' });
     }
   }
 
   #remove(entry: Entry): void {
-    this.#entries.delete(keyOf(entry.held.runDigest, entry.held.chunk));
+    this.#entries.delete(keyOf(entry.held.runKey, entry.held.chunk));
     entry.dropped = true;
     if (entry.pins === 0) this.#free(entry);
   }
 
   #free(entry: Entry): void {
     if (entry.pins > 0) return;
-    this.#book(entry.held.runDigest, -entry.held.made.capacity);
+    this.#book(entry.held.runKey, -entry.held.made.capacity);
     entry.held.made.release();
   }
 }

@@ -14,6 +14,7 @@ async function book(options: { failing?: boolean; store?: MemoryStore } = {}) {
   await store.putManifest('m', new Uint8Array(1));
   for (const digest of ['a', 'b', 'c']) {
     const run = {
+      owner: 'o',
       name: digest,
       digest,
       specJson: '{}',
@@ -64,17 +65,17 @@ const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 describe('RunBook', () => {
   it('opens a run once for all that use it at a time', async () => {
     const { runs, opened } = await book();
-    expect(runs.shape('a')).toBeNull();
-    await Promise.all([runs.use('a', '/data', done), runs.use('a', '/data', done)]);
-    await runs.use('a', '/data', done);
+    expect(runs.shape('o.a')).toBeNull();
+    await Promise.all([runs.use('o.a', '/data', done), runs.use('o.a', '/data', done)]);
+    await runs.use('o.a', '/data', done);
     expect(opened).toEqual(['a']);
-    expect(runs.shape('a')).toMatchObject({ chunkSize: 4, plan: { stepsPerEpoch: 2 } });
+    expect(runs.shape('o.a')).toMatchObject({ chunkSize: 4, plan: { stepsPerEpoch: 2 } });
   });
 
   it('opens a run anew where its dataset moved, and closes the old once nobody uses it', async () => {
     const { runs, opened, closed } = await book();
-    await runs.use('a', '/data', async () => {
-      await runs.use('a', '/moved', done);
+    await runs.use('o.a', '/data', async () => {
+      await runs.use('o.a', '/moved', done);
       await settled();
       expect(closed).toEqual([]);
       return 'done' as const;
@@ -86,13 +87,13 @@ describe('RunBook', () => {
 
   it('keeps the last few, never closing one in use', async () => {
     const { runs, opened, closed } = await book();
-    await runs.use('a', '/data', async () => {
-      await runs.use('b', '/data', done);
-      await runs.use('c', '/data', done);
+    await runs.use('o.a', '/data', async () => {
+      await runs.use('o.b', '/data', done);
+      await runs.use('o.c', '/data', done);
       await settled();
       expect(closed).toEqual(['b']);
     });
-    await runs.use('b', '/data', done);
+    await runs.use('o.b', '/data', done);
     await settled();
     expect(closed).toEqual(['b', 'a']);
     expect(opened).toEqual(['a', 'b', 'c', 'b']);
@@ -102,14 +103,14 @@ describe('RunBook', () => {
 
   it('answers null for a run that is not open, and looks again the next time', async () => {
     const { runs } = await book();
-    expect(await runs.use('gone', '/data', done)).toBeNull();
-    expect(await runs.use('gone', '/data', done)).toBeNull();
+    expect(await runs.use('o.gone', '/data', done)).toBeNull();
+    expect(await runs.use('o.gone', '/data', done)).toBeNull();
   });
 
   it('tries again to open what could not be opened', async () => {
     const { runs, opened } = await book({ failing: true });
-    await expect(runs.use('a', '/data', done)).rejects.toThrow('no such dataset');
-    await expect(runs.use('a', '/data', done)).rejects.toThrow('no such dataset');
+    await expect(runs.use('o.a', '/data', done)).rejects.toThrow('no such dataset');
+    await expect(runs.use('o.a', '/data', done)).rejects.toThrow('no such dataset');
     expect(opened).toEqual(['a', 'a']);
     await runs.close();
   });
@@ -127,7 +128,7 @@ describe('RunBook', () => {
     }
     const { runs, store, parts } = await book({ store: new Store({ clock: new VirtualClock() }) });
     await store.putManifest(digest, sealed);
-    await runs.use('a', '/data', async () => {
+    await runs.use('o.a', '/data', async () => {
       away = true;
       expect(await parts[0]?.get(digest)).toEqual(Uint8Array.of(1, 2, 3));
       expect(asked).toBe(3);
@@ -137,11 +138,11 @@ describe('RunBook', () => {
 
   it('closes and forgets runs that ended', async () => {
     const { runs, closed } = await book();
-    await runs.use('a', '/data', done);
-    await runs.use('b', '/data', done);
-    runs.retain([exampleRun({ name: 'b', digest: 'b' })]);
-    expect(runs.shape('a')).toBeNull();
-    expect(runs.shape('b')).not.toBeNull();
+    await runs.use('o.a', '/data', done);
+    await runs.use('o.b', '/data', done);
+    runs.retain([exampleRun({ owner: 'o', name: 'b', digest: 'b' })]);
+    expect(runs.shape('o.a')).toBeNull();
+    expect(runs.shape('o.b')).not.toBeNull();
     await settled();
     expect(closed).toEqual(['a']);
   });

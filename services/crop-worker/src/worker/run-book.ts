@@ -1,4 +1,4 @@
-import type { RunRecord, Store } from '@cropstream/broker';
+import { type RunKey, type RunRecord, runKeyOf, type Store } from '@cropstream/broker';
 import type { ChunkRequest, MadeChunk } from '@cropstream/chunks';
 import { type Parts, partsFrom } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
@@ -61,26 +61,26 @@ export class RunBook {
     private readonly insist: Insist,
   ) {}
 
-  shape(runDigest: string): RunShape | null {
-    return this.#shapes.get(runDigest) ?? null;
+  shape(runKey: string): RunShape | null {
+    return this.#shapes.get(runKey) ?? null;
   }
 
   /** Closes and forgets the runs that ended, those in use excepted, and learns the names of those that did not. */
   retain(open: readonly RunRecord[]): void {
-    const firsts = new Map<string, RunRecord>();
+    const firsts = new Map<RunKey, RunRecord>();
     for (const run of open) {
-      const first = firsts.get(run.digest);
-      if (!first || run.openedAt < first.openedAt) firsts.set(run.digest, run);
+      const first = firsts.get(runKeyOf(run));
+      if (!first || run.openedAt < first.openedAt) firsts.set(runKeyOf(run), run);
     }
-    for (const [digest, page] of this.#pages) {
-      if (firsts.has(digest) || page.users > 0) continue;
-      this.#forget(digest, page);
+    for (const [key, page] of this.#pages) {
+      if (firsts.has(key) || page.users > 0) continue;
+      this.#forget(key, page);
       void closeMaker(page.maker);
     }
-    for (const [digest, shape] of this.#shapes) {
-      const first = firsts.get(digest);
-      if (first) this.#shapes.set(digest, { ...shape, labels: labelsOf(first) });
-      else if (!this.#pages.has(digest)) this.#shapes.delete(digest);
+    for (const [key, shape] of this.#shapes) {
+      const first = firsts.get(key);
+      if (first) this.#shapes.set(key, { ...shape, labels: labelsOf(first) });
+      else if (!this.#pages.has(key)) this.#shapes.delete(key);
     }
   }
 
@@ -90,28 +90,28 @@ export class RunBook {
   }
 
   /** Runs `use` with the run's maker, its dataset at `url`; null where the run is open no more. */
-  async use<T>(runDigest: string, url: string, use: (maker: RunMaker) => Promise<T>): Promise<T | null> {
-    const known = this.#pages.get(runDigest);
+  async use<T>(runKey: string, url: string, use: (maker: RunMaker) => Promise<T>): Promise<T | null> {
+    const known = this.#pages.get(runKey);
     // A dataset that moved is read at its new place; those that still use the old one end with it.
-    const page = known?.url === url ? known : { url, maker: this.#open(runDigest, url), users: 0 };
+    const page = known?.url === url ? known : { url, maker: this.#open(runKey, url), users: 0 };
     if (known && known !== page && known.users === 0) void closeMaker(known.maker);
     // Put last: the map's order is the order of last use.
-    this.#pages.delete(runDigest);
-    this.#pages.set(runDigest, page);
+    this.#pages.delete(runKey);
+    this.#pages.set(runKey, page);
     page.users++;
     try {
       const maker = await page.maker;
       if (maker === null) {
-        this.#forget(runDigest, page);
+        this.#forget(runKey, page);
         return null;
       }
       return await use(maker);
     } catch (error) {
-      await page.maker.catch(() => this.#forget(runDigest, page));
+      await page.maker.catch(() => this.#forget(runKey, page));
       throw error;
     } finally {
       page.users--;
-      if (page.users === 0 && this.#pages.get(runDigest) !== page) void closeMaker(page.maker);
+      if (page.users === 0 && this.#pages.get(runKey) !== page) void closeMaker(page.maker);
       this.#trim();
     }
   }
@@ -122,8 +122,8 @@ export class RunBook {
     await Promise.all(pages.map(({ maker }) => closeMaker(maker)));
   }
 
-  async #open(runDigest: string, url: string): Promise<RunMaker | null> {
-    const run = await this.insist(() => this.store.runByDigest(runDigest));
+  async #open(runKey: string, url: string): Promise<RunMaker | null> {
+    const run = await this.insist(() => this.store.runByKey(runKey));
     if (run === null) return null;
     const manifest = await this.insist(() => this.store.manifest(run.manifestDigest));
     if (manifest === null) {
@@ -131,26 +131,26 @@ export class RunBook {
     }
     const parts = partsFrom((digest) => this.insist(() => this.store.manifest(digest)));
     const maker = await this.openRun(run, { manifest, parts, url });
-    this.#shapes.set(runDigest, { plan: maker.plan, chunkSize: maker.chunkSize, labels: labelsOf(run) });
+    this.#shapes.set(runKey, { plan: maker.plan, chunkSize: maker.chunkSize, labels: labelsOf(run) });
     return maker;
   }
 
-  #forget(runDigest: string, page: Page): void {
-    if (this.#pages.get(runDigest) === page) this.#pages.delete(runDigest);
+  #forget(runKey: string, page: Page): void {
+    if (this.#pages.get(runKey) === page) this.#pages.delete(runKey);
   }
 
   #trim(): void {
-    for (const [digest, page] of this.#pages) {
+    for (const [key, page] of this.#pages) {
       if (this.#pages.size <= this.keep) return;
       if (page.users > 0) continue;
-      this.#pages.delete(digest);
+      this.#pages.delete(key);
       void closeMaker(page.maker);
     }
   }
 }
 
-function labelsOf({ name }: RunRecord): RunLabels {
-  return { owner: 'default', run: name };
+function labelsOf({ owner, name }: RunRecord): RunLabels {
+  return { owner, run: name };
 }
 
 /** A maker that could not be opened has nothing to close. */

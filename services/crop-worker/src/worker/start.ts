@@ -28,7 +28,7 @@ import {
   ServerCertificates,
   type ServerSecurity,
 } from '@cropstream/runtime';
-import { GrpcServer } from '@cropstream/runtime/grpc';
+import { GrpcServer, principalOf } from '@cropstream/runtime/grpc';
 import { parseSpec, planOf } from '@cropstream/spec';
 import { Admission } from './admission.js';
 import { DEFAULT_WORKER_LIMITS, type WorkerLimits } from './config.js';
@@ -154,7 +154,7 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
         tellCuts();
       },
     });
-    fetches = fetchService({ workerId: id, outbox: worker.outbox, clock, limits, emit });
+    fetches = fetchService({ workerId: id, outbox: worker.outbox, clock, limits, emit, principalOf });
     emit({
       kind: 'limits',
       limits: { ...DEFAULT_GRPC_LIMITS, ...options.grpc, ...limits, ...parts.limits, ...data.limits },

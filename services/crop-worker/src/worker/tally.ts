@@ -27,17 +27,17 @@ export class Tally {
   constructor(private readonly clock: Clock) {}
 
   /** A chunk of the run is begun; call what is returned when it ended, made or not. */
-  begin(runDigest: string): () => void {
+  begin(runKey: string): () => void {
     this.#account();
-    const run = this.#runs.get(runDigest) ?? {
+    const run = this.#runs.get(runKey) ?? {
       samples: 0,
       busyMs: 0,
       substituted: 0,
       failures: 0,
       making: 0,
     };
-    this.#runs.delete(runDigest);
-    this.#runs.set(runDigest, run);
+    this.#runs.delete(runKey);
+    this.#runs.set(runKey, run);
     run.making++;
     this.#making++;
     this.#trim();
@@ -52,18 +52,18 @@ export class Tally {
   }
 
   /** Between `begin` and its end. */
-  made(runDigest: string, { samples, payloadBytes, substitutions }: Counted): void {
+  made(runKey: string, { samples, payloadBytes, substitutions }: Counted): void {
     this.#chunks++;
     this.#samples += samples;
     this.#bytes += payloadBytes;
-    const run = this.#runs.get(runDigest);
+    const run = this.#runs.get(runKey);
     if (!run) return;
     run.samples += samples;
     run.substituted += substitutions.length;
   }
 
-  failed(runDigest: string): void {
-    const run = this.#runs.get(runDigest);
+  failed(runKey: string): void {
+    const run = this.#runs.get(runKey);
     if (run) run.failures++;
   }
 
@@ -75,8 +75,8 @@ export class Tally {
       bytes: this.#bytes,
       busySeconds: this.#busyMs / 1000,
       runs: Object.fromEntries(
-        [...this.#runs].map(([digest, { making: _, busyMs, ...counts }]): [string, MadeOfRun] => [
-          digest,
+        [...this.#runs].map(([key, { making: _, busyMs, ...counts }]): [string, MadeOfRun] => [
+          key,
           { ...counts, busySeconds: busyMs / 1000 },
         ]),
       ),
@@ -94,9 +94,9 @@ export class Tally {
   }
 
   #trim(): void {
-    for (const [digest, { making }] of this.#runs) {
+    for (const [key, { making }] of this.#runs) {
       if (this.#runs.size <= MADE_RUNS) return;
-      if (making === 0) this.#runs.delete(digest);
+      if (making === 0) this.#runs.delete(key);
     }
   }
 }

@@ -3,6 +3,7 @@ import {
   type ChunkName,
   type ChunkSpan,
   chunkName,
+  runKeyOf,
   type Store,
 } from '@cropstream/broker';
 import { wantedChunks } from '@cropstream/schedule';
@@ -17,7 +18,7 @@ interface Wanted {
 
 /** Which chunks the live attachments of all runs want, as of the last look at the store. */
 export class Wants {
-  /** By run digest; null: a run whose chunks this worker cannot tell apart yet. */
+  /** By run key; null: a run whose chunks this worker cannot tell apart yet. */
   readonly #wanted = new Map<string, Wanted | null>();
   #activeRuns = 0;
 
@@ -31,7 +32,7 @@ export class Wants {
     return this.#activeRuns;
   }
 
-  /** Digests of all runs. */
+  /** Keys of all runs. */
   get runs(): Iterable<string> {
     return this.#wanted.keys();
   }
@@ -39,28 +40,28 @@ export class Wants {
   /** Looks at all runs. Costs O(windows), never O(epochs). */
   async refresh(): Promise<void> {
     const runs = await this.store.runs();
-    const digests = new Set(runs.map(({ digest }) => digest));
+    const keys = new Set(runs.map(runKeyOf));
     this.book.retain(runs);
-    for (const digest of this.#wanted.keys()) if (!digests.has(digest)) this.#wanted.delete(digest);
+    for (const key of this.#wanted.keys()) if (!keys.has(key)) this.#wanted.delete(key);
     let active = 0;
-    for (const digest of digests) if (await this.refreshRun(digest)) active++;
+    for (const key of keys) if (await this.refreshRun(key)) active++;
     this.#activeRuns = active;
   }
 
   /** Looks at one run; true if anyone is attached to it. */
-  async refreshRun(runDigest: string): Promise<boolean> {
-    const attachments = await this.store.attachments(runDigest);
-    const shape = this.book.shape(runDigest);
+  async refreshRun(runKey: string): Promise<boolean> {
+    const attachments = await this.store.attachments(runKey);
+    const shape = this.book.shape(runKey);
     // Without attachments nothing is wanted, of a run that this worker has not opened (again) either.
     const known = shape !== null || attachments.length === 0;
     const chunksOf = (window: AttachmentRecord) => wantedChunks(shape!.plan, shape!.chunkSize, window);
-    this.#wanted.set(runDigest, known ? wantedOf(attachments.flatMap(chunksOf)) : null);
+    this.#wanted.set(runKey, known ? wantedOf(attachments.flatMap(chunksOf)) : null);
     return attachments.length > 0;
   }
 
   /** Whether an attachment wants the chunk; null where that cannot be told. A run that ended wants none. */
-  has(runDigest: string, chunk: ChunkName): boolean | null {
-    const wanted = this.#wanted.get(runDigest);
+  has(runKey: string, chunk: ChunkName): boolean | null {
+    const wanted = this.#wanted.get(runKey);
     return wanted === null ? null : wanted?.names.has(chunk) === true;
   }
 
@@ -68,8 +69,8 @@ export class Wants {
    * Whether the chunk lies beyond all that was wanted: whoever asked for it has done so since, for windows move on. Not
    * where nothing was wanted.
    */
-  isBeyond(runDigest: string, chunk: ChunkSpan): boolean {
-    const last = this.#wanted.get(runDigest)?.last ?? null;
+  isBeyond(runKey: string, chunk: ChunkSpan): boolean {
+    const last = this.#wanted.get(runKey)?.last ?? null;
     return last !== null && isAfter(chunk, last);
   }
 }

@@ -3,8 +3,9 @@ import { script } from '../link.js';
 import { PRELUDE } from './prelude.js';
 
 /**
- * The catalog of runs, which all live in one slot: `runs`, a hash by name of records; `ends`, a sorted set of names by
- * when each expires; `closed`, a sorted set of `<digest> <name>` by when it is forgotten that each was closed; `version`, which changes with every change of a record, so that readers fetch only what is new.
+ * The catalog of runs, which all live in one slot: `runs`, a hash of records by id, `<owner>/<name>`; `ends`, a sorted set
+ * of ids by when each expires; `closed`, a sorted set of `<digest> <id>` by when it is forgotten that each was closed;
+ * `version`, which changes with every change of a record, so that readers fetch only what is new.
  */
 const CATALOG = `${PRELUDE}
 local function changed() redis.call('SET', version, int(micros), 'KEEPTTL') end
@@ -15,42 +16,42 @@ local function sweep()
   redis.call('ZREM', ends, unpack(ended))
   changed()
 end
-local function touch(name, ms)
-  redis.call('ZADD', ends, 'GT', int(now + ms), name)
+local function touch(id, ms)
+  redis.call('ZADD', ends, 'GT', int(now + ms), id)
   for i = 1, #KEYS do redis.call('PEXPIRE', KEYS[i], int(2 * ms)) end
 end
 `;
 
 const KEYS = ['runs', 'ends', 'version', 'closed'] as const;
 
-/** ARGV: name, record, how long an idle run is kept. Returns the record that is open now, and whether it is new. */
+/** ARGV: id, record, how long an idle run is kept. Returns the record that is open now, and whether it is new. */
 export const OPEN_RUN = script(
   KEYS,
   `${CATALOG}
 sweep()
-local name, ms = ARGV[1], tonumber(ARGV[3])
+local id, ms = ARGV[1], tonumber(ARGV[3])
 local given = cjson.decode(ARGV[2])
-local known = redis.call('HGET', runs, name)
+local known = redis.call('HGET', runs, id)
 local open = known and cjson.decode(known)
 if open and open.digest ~= given.digest then
-  touch(name, ms)
+  touch(id, ms)
   return {known, 0}
 end
 if open then given.openedAt, given.state = open.openedAt, open.state end
-redis.call('ZREM', closed, given.digest .. ' ' .. name)
+redis.call('ZREM', closed, given.digest .. ' ' .. id)
 for _, value in ipairs(redis.call('HVALS', runs)) do
   local sibling = cjson.decode(value)
-  if sibling.digest == given.digest then
+  if sibling.owner == given.owner and sibling.digest == given.digest then
     given.chunkSize, given.fingerprint = sibling.chunkSize, sibling.fingerprint
     break
   end
 end
 local record = cjson.encode(given)
 if record ~= known then
-  redis.call('HSET', runs, name, record)
+  redis.call('HSET', runs, id, record)
   changed()
 end
-touch(name, ms)
+touch(id, ms)
 return {record, open and 0 or 1}
 `,
 );
@@ -66,7 +67,7 @@ return {at, redis.call('HVALS', runs)}
 `,
 );
 
-/** ARGV: name, digest, how long an idle run is kept. */
+/** ARGV: id, digest, how long an idle run is kept. */
 export const TOUCH_RUN = script(
   KEYS,
   `${CATALOG}
@@ -75,7 +76,7 @@ if known and cjson.decode(known).digest == ARGV[2] then touch(ARGV[1], tonumber(
 `,
 );
 
-/** ARGV: name, digest. */
+/** ARGV: id, digest. */
 export const CLOSE_RUN = script(
   KEYS,
   `${CATALOG}
@@ -91,7 +92,7 @@ end
 `,
 );
 
-/** ARGV: name, digest. */
+/** ARGV: id, digest. */
 export const WAS_CLOSED = script(
   ['closed'],
   `${PRELUDE}
@@ -99,7 +100,7 @@ return (tonumber(redis.call('ZSCORE', closed, ARGV[2] .. ' ' .. ARGV[1])) or 0) 
 `,
 );
 
-/** ARGV: name, state. Returns the record with it, or false where no run of that name is open. */
+/** ARGV: id, state. Returns the record with it, or false where no such run is open. */
 export const SET_STATE = script(
   KEYS,
   `${CATALOG}
