@@ -64,6 +64,15 @@ class LimitExceeded(CropstreamError, ValueError):
     help_template = "Stay within it; where it is a limit of the service, whoever operates that can set another."
 
 
+class QuotaExceeded(CropstreamError):
+    """An owner has as much as its quota allows."""
+
+    code = "QUOTA_EXCEEDED"
+    retryable = False
+    problem_template = "{owner} would have {value} {what}, its quota is {limit}"
+    help_template = "End what is not needed, or ask whoever operates the service for more (docs/security.md)."
+
+
 class DatasetNotFound(CropstreamError):
     """A dataset's url does not exist or cannot be read by the service."""
 
@@ -667,6 +676,7 @@ ERRORS: dict[str, type[CropstreamError]] = {
     "NO_FULL_STEP": NoFullStep,
     "VIEW_KEY_COLLISION": ViewKeyCollision,
     "LIMIT_EXCEEDED": LimitExceeded,
+    "QUOTA_EXCEEDED": QuotaExceeded,
     "DATASET_NOT_FOUND": DatasetNotFound,
     "DATASET_DENIED": DatasetDenied,
     "DATASET_UNAVAILABLE": DatasetUnavailable,

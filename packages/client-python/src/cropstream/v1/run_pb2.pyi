@@ -46,7 +46,7 @@ class FieldInfo(_message.Message):
     def __init__(self, name: _Optional[str] = ..., dtype: _Optional[str] = ...) -> None: ...
 
 class RunInfo(_message.Message):
-    __slots__ = ("name", "digest", "spec_json", "manifest_digest", "fingerprint", "samples", "global_batch_size", "drop_last", "steps_per_epoch", "chunk_size", "sample_bytes", "views", "fields", "classes", "mean", "std")
+    __slots__ = ("name", "digest", "spec_json", "manifest_digest", "fingerprint", "samples", "global_batch_size", "drop_last", "steps_per_epoch", "chunk_size", "sample_bytes", "views", "fields", "classes", "mean", "std", "owner")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     SPEC_JSON_FIELD_NUMBER: _ClassVar[int]
@@ -63,6 +63,7 @@ class RunInfo(_message.Message):
     CLASSES_FIELD_NUMBER: _ClassVar[int]
     MEAN_FIELD_NUMBER: _ClassVar[int]
     STD_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
     name: str
     digest: str
     spec_json: str
@@ -79,4 +80,5 @@ class RunInfo(_message.Message):
     classes: _containers.RepeatedScalarFieldContainer[str]
     mean: _containers.RepeatedScalarFieldContainer[float]
     std: _containers.RepeatedScalarFieldContainer[float]
-    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., spec_json: _Optional[str] = ..., manifest_digest: _Optional[str] = ..., fingerprint: _Optional[str] = ..., samples: _Optional[int] = ..., global_batch_size: _Optional[int] = ..., drop_last: bool = ..., steps_per_epoch: _Optional[int] = ..., chunk_size: _Optional[int] = ..., sample_bytes: _Optional[int] = ..., views: _Optional[_Iterable[_Union[ViewInfo, _Mapping]]] = ..., fields: _Optional[_Iterable[_Union[FieldInfo, _Mapping]]] = ..., classes: _Optional[_Iterable[str]] = ..., mean: _Optional[_Iterable[float]] = ..., std: _Optional[_Iterable[float]] = ...) -> None: ...
+    owner: str
+    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., spec_json: _Optional[str] = ..., manifest_digest: _Optional[str] = ..., fingerprint: _Optional[str] = ..., samples: _Optional[int] = ..., global_batch_size: _Optional[int] = ..., drop_last: bool = ..., steps_per_epoch: _Optional[int] = ..., chunk_size: _Optional[int] = ..., sample_bytes: _Optional[int] = ..., views: _Optional[_Iterable[_Union[ViewInfo, _Mapping]]] = ..., fields: _Optional[_Iterable[_Union[FieldInfo, _Mapping]]] = ..., classes: _Optional[_Iterable[str]] = ..., mean: _Optional[_Iterable[float]] = ..., std: _Optional[_Iterable[float]] = ..., owner: _Optional[str] = ...) -> None: ...
