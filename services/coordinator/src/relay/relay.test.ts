@@ -114,7 +114,7 @@ function endless(written: { frames: number; cancelled: number }) {
 }
 
 describe('a coordinator that relays', () => {
-  it('hands on the request and the frames as they are, and the end', async () => {
+  it('hands on the request for its caller, the frames as they are, and the end', async () => {
     // A field of a later version, which this one's code would drop.
     const later = Buffer.concat([frameOf(1, 1000), Buffer.from([0x7a, 0x02, 1, 2])]);
     const asked: FetchChunkRequest[] = [];
@@ -124,9 +124,9 @@ describe('a coordinator that relays', () => {
       call.write(later);
       call.end();
     });
-    const { frames, ended } = fetch(client);
+    const { frames, ended } = fetch(client, { ...request(), owner: 'somebody-else' });
     expect(await ended).toBeNull();
-    expect(asked).toEqual([request()]);
+    expect(asked).toEqual([{ ...request(), owner: 'default' }]);
     expect(frames).toHaveLength(2);
     expect(frames[0]?.equals(frameOf(0, 1000))).toBe(true);
     expect(frames[1]?.equals(later)).toBe(true);
