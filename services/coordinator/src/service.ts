@@ -187,7 +187,11 @@ async function listen(
   });
   const api: ApiContext = {
     ...{ id, catalog, store, broker, clock, access, log, registry, limits, studio },
-    ...{ transforms: options.transforms, sources: options.sources, desiredWorkers: () => coordinator.fleet?.desiredWorkers ?? null },
+    ...{
+      transforms: options.transforms,
+      sources: options.sources,
+      desiredWorkers: () => coordinator.fleet?.desiredWorkers ?? null,
+    },
   };
   const http =
     httpPort === null

@@ -105,7 +105,7 @@ function endless(written: { frames: number; cancelled: number }) {
     call.on('cancelled', () => written.cancelled++);
     const write = (index: number) => {
       written.frames++;
-      call.write(frameOf(index % 200), (error) => {
+      call.write(frameOf(index % 200), (error?: Error | null) => {
         if (!error && !call.cancelled) write(index + 1);
       });
     };
