@@ -1,6 +1,7 @@
 # The `cropstream` command with everything it does: coordinator, crop-worker and a trainer to try them with.
 #
-#   docker build -t cropstream .
+#   docker build -t cropstream --build-arg REVISION="$(git rev-parse HEAD)" .
+#   docker buildx build --platform linux/amd64,linux/arm64 -t REGISTRY/cropstream:VERSION --push .
 
 FROM node:24-bookworm-slim AS base
 WORKDIR /app
@@ -53,3 +54,12 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=600s CMD \
   ["node", "-e", "fetch(`http://127.0.0.1:${process.env.CROPSTREAM_HTTP_PORT}/healthz`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["cropstream"]
 CMD ["--help"]
+
+# Last: another commit changes no layer above. scripts/version.mjs sets the version.
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Cropstream" \
+      org.opencontainers.image.description="Seeded multi-crop batches for self-supervised vision training" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="docker.io/library/node:24-bookworm-slim"

@@ -3,6 +3,7 @@ import type { AttachmentRecord, RunKey, RunRecord } from '../records.js';
 import type { Keys } from './keys.js';
 import type { RedisLink } from './link.js';
 import { ATTACH, ATTACHMENTS, CURSOR, DETACH, RENEW } from './lua/attachments.js';
+import { readAttachment } from './read-records.js';
 import type { RedisRuns } from './redis-runs.js';
 import { together } from './together.js';
 
@@ -15,7 +16,7 @@ const rankOf = ({ runName, rank, consumer }: Pick<AttachmentRecord, 'runName' | 
 /** As scripts keep it: `<lease> <fencing> <record>`. */
 function parse(value: string): AttachmentRecord {
   const [, fencing = '', json = ''] = /^\d+ (\d+) (.*)$/s.exec(value) ?? [];
-  return { ...(JSON.parse(json) as Omit<AttachmentRecord, 'fencing'>), fencing: Number(fencing) };
+  return readAttachment(json, Number(fencing));
 }
 
 /** Who draws, each with a lease. */

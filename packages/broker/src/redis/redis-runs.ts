@@ -5,6 +5,7 @@ import type { Keys } from './keys.js';
 import type { RedisLink } from './link.js';
 import { CLOSE, OPEN, TOUCH } from './lua/attachments.js';
 import { CLOSE_RUN, LIST_RUNS, OPEN_RUN, SET_STATE, TOUCH_RUN, WAS_CLOSED } from './lua/runs.js';
+import { readRun } from './read-records.js';
 import type { RedisManifests } from './redis-manifests.js';
 
 /**
@@ -28,7 +29,7 @@ export class RedisRuns {
     const { link, keys, idleMs } = this;
     const args = [idOf(given.owner, given.name), JSON.stringify(given), idleMs];
     const [json, created] = (await link.run(OPEN_RUN, keys.catalog, args)) as [string, number];
-    const run = JSON.parse(json) as RunRecord;
+    const run = readRun(json);
     if (run.digest === given.digest) {
       await link.run(OPEN, keys.run(runKeyOf(run)), [run.name, idleMs]);
       await this.manifests.touch(run.manifestDigest, idleMs);
@@ -40,7 +41,7 @@ export class RedisRuns {
     const answer = await this.link.run(LIST_RUNS, this.keys.catalog, [this.#version]);
     const [version, records] = answer as [string, string[]?];
     if (records) {
-      this.#known = records.map((json) => JSON.parse(json) as RunRecord);
+      this.#known = records.map(readRun);
       this.#version = version;
     }
     return this.#known;
@@ -69,7 +70,7 @@ export class RedisRuns {
   async setState(owner: string, name: string, state: RunState): Promise<RunRecord | null> {
     const args = [idOf(owner, name), state];
     const json = (await this.link.run(SET_STATE, this.keys.catalog, args)) as string | null;
-    return json === null ? null : (JSON.parse(json) as RunRecord);
+    return json === null ? null : readRun(json);
   }
 
   /** Keeps a run that is in use, its record and its manifest. */

@@ -2,6 +2,7 @@ import type { Verdict, WorkerRecord } from '../records.js';
 import type { Keys } from './keys.js';
 import type { RedisLink } from './link.js';
 import { BEAT, LEAVE, WORKERS } from './lua/workers.js';
+import { readWorker } from './read-records.js';
 
 /** A worker that left in order is known as living for no longer than this. */
 const LOOK_MS = 250;
@@ -27,7 +28,7 @@ export class RedisWorkers {
     const leases = new Map<string, number>();
     const workers: WorkerRecord[] = [];
     for (let i = 0; i < answer.length; i += 2) {
-      const worker = JSON.parse(answer[i + 1]!) as WorkerRecord;
+      const worker = readWorker(answer[i + 1]!);
       // Measured by Redis after it was asked: the lease ends no sooner than this, by whatever clock.
       leases.set(worker.id, sent + Number(answer[i]));
       workers.push(worker);
