@@ -64,8 +64,8 @@ const groups = [
     },
   },
   {
-    name: 'a fleet of processes: killed, refused, drained',
-    paths: ['tests/fleet/'],
+    name: 'a fleet of processes: killed, refused, drained, upgraded',
+    paths: ['tests/fleet/', 'tests/upgrade/'],
     need() {
       const server = findRedisServer();
       return 'missing' in server ? server : { env: {} };
@@ -83,8 +83,8 @@ const groups = [
     name: 'the Helm chart, beside the services that it starts',
     paths: ['tests/helm/'],
     need() {
-      const server = findRedisServer();
-      return 'missing' in server ? server : findHelmTools();
+      const missing = [findRedisServer(), findPrometheus()].find((need) => 'missing' in need);
+      return missing ?? findHelmTools();
     },
   },
 ];

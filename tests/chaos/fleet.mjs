@@ -270,12 +270,13 @@ const isFree = (port) =>
  * @param {string} folder
  * @param {string} spec
  * @param {number} steps
+ * @param {number} [worldSize]
  * @returns {Promise<readonly string[][]>}
  */
-export async function undisturbed(folder, spec, steps) {
+export async function undisturbed(folder, spec, steps, worldSize = FLEET.trainer) {
   const service = await serve(spec);
-  const ranks = Array.from({ length: FLEET.trainer }, (_, rank) => {
-    const place = ['--rank', String(rank), '--world', String(FLEET.trainer), '--steps', String(steps)];
+  const ranks = Array.from({ length: worldSize }, (_, rank) => {
+    const place = ['--rank', String(rank), '--world', String(worldSize), '--steps', String(steps)];
     return pull(service, join(folder, `undisturbed-${rank}.txt`), place);
   });
   await Promise.all(ranks.map(({ done }) => done));
