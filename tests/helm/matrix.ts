@@ -5,7 +5,6 @@ const secret = (name: string) => ({ existingSecret: name });
 export const TLS: Values = {
   token: secret('fleet-token'),
   tokens: secret('tokens'),
-  roots: ['/data', 's3://bucket/train'],
   tls: {
     coordinatorSecret: 'coordinator-tls',
     workerSecret: 'worker-tls',
@@ -136,7 +135,6 @@ export const MATRIX: Readonly<Record<string, Values>> = {
   },
   'a cache that all share': {
     worker: { cache: { kind: 'existingClaim', existingClaim: 'cache' } },
-    coordinator: { cache: { kind: 'existingClaim', existingClaim: 'cache' } },
   },
   'a run from the start': {
     coordinator: {
@@ -175,6 +173,12 @@ export const MATRIX: Readonly<Record<string, Values>> = {
   'everything that operators watch': {
     metrics: {
       serviceMonitor: { enabled: true, labels: { release: 'prometheus' } },
+      rules: {
+        enabled: true,
+        labels: { release: 'prometheus' },
+        runbooks: 'https://git.example.org/cropstream/',
+      },
+      dashboard: { enabled: true, annotations: { folder: 'Cropstream' } },
     },
     otlp: { endpoint: 'http://collector.observability:4318' },
   },
