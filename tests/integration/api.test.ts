@@ -131,6 +131,7 @@ describe('the document', () => {
     expect(response.headers.get('content-security-policy')).toMatch(/^default-src 'self'/);
     const page = await response.text();
     expect(page).not.toMatch(/https?:|<script>|<style/);
+    expect((await fetch(`${served.http}/api/docs/json`)).status).toBe(200);
     for (const [, path] of page.matchAll(/(?:src|href)="([^"]+)"/g)) {
       const { status } = await fetch(new URL(path ?? '', response.url));
       expect(status, path).toBe(200);

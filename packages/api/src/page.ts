@@ -6,13 +6,20 @@ export const API_PREFIX = '/api/v1';
 /** Resources of one page, and how many where nothing is said. */
 export const PAGE_LIMITS = { most: 200, usual: 50 } as const;
 
-/** A number in a URL: written as decimal digits. */
-export const inUrl = <S extends z.ZodType<number, number>>(schema: S) =>
-  z
+/** A whole number in a URL: written as decimal digits. */
+export function inUrl(schema: z.ZodInt | z.ZodNumber) {
+  const { minValue, maxValue } = schema;
+  const bounds = {
+    minimum: minValue ?? 0,
+    ...(maxValue !== Number.MAX_SAFE_INTEGER && { maximum: maxValue }),
+  };
+  return z
     .string()
     .regex(/^\d{1,16}$/, { error: 'a whole number' })
     .transform(Number)
-    .pipe(schema);
+    .pipe(schema)
+    .meta({ type: 'integer', pattern: undefined, ...bounds });
+}
 
 export const pageQuery = z.strictObject({
   limit: inUrl(z.int().min(1).max(PAGE_LIMITS.most))

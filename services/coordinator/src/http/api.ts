@@ -55,7 +55,7 @@ export async function registerApi(app: FastifyInstance, context: ApiContext): Pr
       security: [{ token: [] }],
     },
     transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
+    transformObject: (document) => withoutUnused(jsonSchemaTransformObject(document)),
   });
   await app.register(
     async (scope) => {
@@ -96,13 +96,46 @@ export async function registerApi(app: FastifyInstance, context: ApiContext): Pr
     scope.addHook('onRoute', (route) => {
       route.config = { ...route.config, access: 'anyone' };
     });
+    scope.addHook('onSend', async (_, reply) => {
+      const policy = String(reply.getHeader('content-security-policy'));
+      reply.header('content-security-policy', `${policy};style-src 'self' 'unsafe-hashes' ${PAGE_STYLE}`);
+    });
     await scope.register(swaggerUi, {
       routePrefix: '/api/docs',
-      uiConfig: { url: `${API_PREFIX}/openapi.json`, persistAuthorization: false },
+      // Without the bar that would show other hosts' documents.
+      uiConfig: { layout: 'BaseLayout', persistAuthorization: false },
+      theme: { title: 'Cropstream HTTP API' },
     });
   });
 }
 
+/** Of the one style attribute that swagger-ui's own markup has: it hides its icons' definitions. */
+const PAGE_STYLE = "'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='";
 const PROBLEM = { content: { 'application/problem+json': { schema: problemSchema } } };
-/** Named in the document, though no route answers with them alone. */
-export const EVENT_SCHEMAS = [fleetEventSchema, runEventSchema, goneEventSchema];
+/** What /events sends: the document has their schemas, though no answer is one of them as a whole. */
+const EVENTS = [fleetEventSchema, runEventSchema, goneEventSchema].map((schema) => schema.meta()?.id ?? '');
+
+type OpenApi = ReturnType<typeof jsonSchemaTransformObject>;
+
+/** Without schemas that nothing in it refers to: each comes as input and as output, and most are only one of them. */
+function withoutUnused(document: OpenApi): OpenApi {
+  const { components, paths } = document as {
+    readonly components?: { readonly schemas?: Readonly<Record<string, object>> };
+    readonly paths?: object;
+  };
+  const all = components?.schemas ?? {};
+  const used = new Set<string>();
+  const keep = (name: string) => {
+    if (used.has(name)) return;
+    used.add(name);
+    keepAllIn(all[name]);
+  };
+  const keepAllIn = (part: object | undefined) => {
+    const references = JSON.stringify(part ?? {}).matchAll(/"#\/components\/schemas\/([^"]+)"/g);
+    for (const [, name = ''] of references) keep(name);
+  };
+  keepAllIn(paths);
+  EVENTS.forEach(keep);
+  const schemas = Object.fromEntries(Object.entries(all).filter(([name]) => used.has(name)));
+  return { ...document, components: { ...components, schemas } } as OpenApi;
+}
