@@ -26,7 +26,7 @@ export function versions() {
     v8: process.versions.v8,
     'grpc-js': of('@grpc/grpc-js'),
     'jpeg-turbo': of('@julusian/jpeg-turbo'),
-    koffi: of('koffi'),
+    koffi: createRequire(import.meta.url)('koffi').version,
     sharp: of('sharp'),
   };
 }

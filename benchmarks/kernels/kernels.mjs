@@ -1,6 +1,6 @@
 // The kernels one by one against their oracles: milliseconds for one view of a 450 x 450 source, and how many times faster
 // than the plain TypeScript that says what is right.
-import { PixelKernels, reference } from '@cropstream/kernels';
+import { backends, PixelKernels, reference } from '@cropstream/kernels';
 import { measure, ratio } from '../statistics.mjs';
 
 const SIDE = 450;
@@ -93,30 +93,31 @@ function timed(times, prepare, work) {
 
 /** @param {{ rounds: number }} options */
 export async function kernels({ rounds }) {
-  const all = PixelKernels.create();
-  const rgbx = all.allocateSource(SIDE, SIDE);
-  for (let i = 0; i < SIDE * SIDE; i++) rgbx.set(source.data.subarray(3 * i, 3 * i + 3), 4 * i);
-  const taken = Object.fromEntries(Object.keys(OPERATIONS).map((name) => [name, { kernel: [], oracle: [] }]));
-  // The first round warms up.
-  for (let round = 0; round <= rounds; round++) {
-    for (const [name, { begin = () => all.writePixels(view), kernel, oracle }] of Object.entries(
-      OPERATIONS,
-    )) {
-      const byKernel = timed(
-        100,
-        () => begin(all),
-        () => kernel(all),
-      );
-      const byOracle = timed(2, () => {}, oracle);
-      if (round === 0) continue;
-      taken[name].kernel.push(byKernel);
-      taken[name].oracle.push(byOracle);
-    }
+  const all = backends().map((backend) => PixelKernels.create(backend));
+  for (const one of all) {
+    const rgbx = one.allocateSource(SIDE, SIDE);
+    for (let i = 0; i < SIDE * SIDE; i++) rgbx.set(source.data.subarray(3 * i, 3 * i + 3), 4 * i);
   }
   const measures = {};
-  for (const [name, { kernel, oracle }] of Object.entries(taken)) {
-    measures[name] = measure('ms', 'lower', kernel);
-    measures[`${name}: oracle / kernel`] = ratio('higher', oracle, kernel);
+  for (const [name, { begin = (on) => on.writePixels(view), kernel, oracle }] of Object.entries(OPERATIONS)) {
+    const taken = { oracle: [], ...Object.fromEntries(backends().map((backend) => [backend, []])) };
+    // The first round warms up.
+    for (let round = 0; round <= rounds; round++) {
+      const times = { oracle: timed(2, () => {}, oracle) };
+      for (const one of all) {
+        times[one.backend] = timed(
+          100,
+          () => begin(one),
+          () => kernel(one),
+        );
+      }
+      if (round === 0) continue;
+      for (const [who, ms] of Object.entries(times)) taken[who].push(ms);
+    }
+    for (const backend of backends()) {
+      measures[`${name}, ${backend}`] = measure('ms', 'lower', taken[backend]);
+      measures[`${name}: oracle / ${backend}`] = ratio('higher', taken.oracle, taken[backend]);
+    }
   }
   return { measures };
 }

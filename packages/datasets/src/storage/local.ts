@@ -1,4 +1,4 @@
-import { constants, type Dirent, type Stats, stat } from 'node:fs';
+import { close, constants, type Dirent, fstat, open, read, type Stats, stat } from 'node:fs';
 import * as nodeFs from 'node:fs/promises';
 import { inLanes } from '../lanes.js';
 import { decodePath, joinPath } from '../paths.js';
@@ -15,18 +15,50 @@ import {
   type StorageErrorKind,
 } from './storage.js';
 
+/** What is used of an open file. */
+export interface OpenFile {
+  read(into: Uint8Array, at: number, length: number, position: number): Promise<{ bytesRead: number }>;
+  stat(): Promise<Stats>;
+  close(): Promise<void>;
+}
+
 /** The calls that are used, so that tests can make them fail. */
-export interface FileSystem extends Pick<typeof nodeFs, 'open' | 'readdir' | 'realpath'> {
+export interface FileSystem extends Pick<typeof nodeFs, 'readdir' | 'realpath'> {
+  open(path: string | Buffer, flags: number): Promise<OpenFile>;
   stat(path: string | Buffer): Promise<Stats>;
 }
 
-/** Indexing is mostly stats, and the callback form costs half of the promised one's CPU time. */
-const statByCallback = (path: string | Buffer) =>
-  new Promise<Stats>((resolve, reject) => {
-    stat(path, (error, stats) => (error ? reject(error) : resolve(stats)));
-  });
+type Callback<T> = (error: Error | null, value: T) => void;
 
-const REAL_FILE_SYSTEM: FileSystem = { ...nodeFs, stat: statByCallback };
+/** Indexing is mostly stats, and making small images mostly reads: callbacks cost half of the promised calls' CPU time. */
+function byCallback<T>(call: (done: Callback<T>) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    call((error, value) => (error ? reject(error) : resolve(value)));
+  });
+}
+
+class Descriptor implements OpenFile {
+  constructor(private readonly fd: number) {}
+
+  async read(into: Uint8Array, at: number, length: number, position: number): Promise<{ bytesRead: number }> {
+    const bytesRead = await byCallback<number>((done) => read(this.fd, into, at, length, position, done));
+    return { bytesRead };
+  }
+
+  stat(): Promise<Stats> {
+    return byCallback((done) => fstat(this.fd, done));
+  }
+
+  close(): Promise<void> {
+    return byCallback((done) => close(this.fd, (error) => done(error ?? null, undefined)));
+  }
+}
+
+const REAL_FILE_SYSTEM: FileSystem = {
+  ...nodeFs,
+  open: async (path, flags) => new Descriptor(await byCallback((done) => open(path, flags, done))),
+  stat: (path) => byCallback((done) => stat(path, done)),
+};
 
 export interface LocalStorageOptions {
   readonly counts?: StorageCounts;
