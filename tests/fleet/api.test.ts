@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type {
@@ -144,6 +145,23 @@ test('what takes too long is ended, what is too much refused, and the next is se
   expect(await metric(there.ready.http, 'cropstream_coordinator_previews_total{outcome="refused"}')).toBe(1);
 });
 
+test('one that nobody waits for any more is not made, and one that dies with its process is told so', async () => {
+  const waiting = () => metric(there.ready.http, 'cropstream_coordinator_previews_waiting');
+  const slow = other.send('/previews', { spec: slowSpec(60_001), images: 1, pictures: true });
+  const started = await found('the process that makes it', () => childOf(there.process.pid ?? 0));
+  const leaving = new AbortController();
+  const left = other.fetch('/previews', { ...json({ spec, images: 1 }), signal: leaving.signal });
+  left.catch(() => {});
+  await until('it waits', async () => (await waiting()) === 1);
+  leaving.abort();
+  await until('it does not any more', async () => (await waiting()) === 0);
+
+  process.kill(started, 'SIGKILL');
+  expect(await (await slow).json()).toMatchObject({ status: 500, code: 'INTERNAL' });
+  expect((await other.post<Preview>('/previews', { spec, images: 1 })).rows).toHaveLength(1);
+  expect(await metric(there.ready.http, 'cropstream_coordinator_previews_total{outcome="left"}')).toBe(1);
+});
+
 test('a batch of more bytes than the limit is not replayed', async () => {
   const views = { view: { size: 64, transforms: [] } };
   await one.post<OpenedRun>('/runs', { ...spec, name: 'large', views });
@@ -181,6 +199,18 @@ test('whoever asks too often is told when to ask again', async () => {
   expect(Number(refused?.headers.get('retry-after'))).toBeGreaterThan(0);
   expect((await fetch(`${there.ready.http}/healthz`)).status).toBe(200);
 });
+
+/** The process that a service started to make pictures; null: there is none. */
+function childOf(pid: number): number | null {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
+  const child = children.find((id) => readFileSync(`/proc/${id}/cmdline`, 'utf8').includes('studio-process'));
+  return child === undefined ? null : Number(child);
+}
+
+async function found<T>(what: string, look: () => T | null): Promise<T> {
+  await until(what, () => look() !== null);
+  return look() as T;
+}
 
 function json(body: object): RequestInit {
   return { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };

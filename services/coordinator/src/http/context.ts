@@ -2,7 +2,7 @@ import type { TransformRegistry } from '@cropstream/augment';
 import type { Broker, Store } from '@cropstream/broker';
 import type { SourceRegistry } from '@cropstream/datasets';
 import type { Access, Clock } from '@cropstream/runtime';
-import type { FastifyInstance } from '@cropstream/runtime/http';
+import type { FastifyInstance, FastifyReply } from '@cropstream/runtime/http';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
@@ -44,3 +44,10 @@ export const BINARY = z.unknown().meta({ type: 'string', format: 'binary' });
 export const OPERATORS = { access: ['operator'] } as const;
 /** Who may see runs and open them. */
 export const DRAWING = { access: ['operator', 'trainer'] } as const;
+
+/** Aborts when whoever asked is gone before the answer. */
+export function whileAsked({ raw }: Pick<FastifyReply, 'raw'>): AbortSignal {
+  const gone = new AbortController();
+  raw.once('close', () => gone.abort());
+  return gone.signal;
+}

@@ -9,7 +9,7 @@ import {
 } from '@cropstream/api';
 import { failure } from '@cropstream/errors';
 import { principalOf } from '@cropstream/runtime/http';
-import { DRAWING, type Routes } from './context.js';
+import { DRAWING, type Routes, whileAsked } from './context.js';
 import { encodeCursor, numberCursor, pageOf } from './pages.js';
 import { ownerAsked, type RunInView, runsOf } from './whose.js';
 
@@ -45,7 +45,7 @@ export const datasetRoutes: Routes = (app, context) => {
         response: { 200: datasetDetailSchema },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const { digest } = request.params;
       const { limit, cursor } = request.query;
       const runs = await runsOf(context, ownerAsked(principalOf(request), undefined));
@@ -53,7 +53,7 @@ export const datasetRoutes: Routes = (app, context) => {
       const first = numberCursor(cursor) ?? 0;
       const run = runs.find(({ record }) => record.manifestDigest === digest)?.run;
       if (dataset === undefined || run === undefined) throw failure('MANIFEST_NOT_FOUND', { digest });
-      const items = await context.studio.use('a page of a manifest', ({ samples }) =>
+      const items = await context.studio.use('a page of a manifest', whileAsked(reply), ({ samples }) =>
         samples(digest, first, limit),
       );
       const end = first + items.length;

@@ -2,7 +2,7 @@ import { previewBody, previewSchema } from '@cropstream/api';
 import { principalOf } from '@cropstream/runtime/http';
 import { parseSpec } from '@cropstream/spec';
 import type { PreviewedSpec } from '../studio/calls.js';
-import { BINARY, OPERATORS, type Routes } from './context.js';
+import { BINARY, OPERATORS, type Routes, whileAsked } from './context.js';
 import { ownerAsked, runsOf } from './whose.js';
 
 const PNG = 'image/png';
@@ -41,10 +41,12 @@ export const previewRoutes: Routes = (app, context) => {
         manifestDigest: known?.record.manifestDigest ?? null,
       };
       if (request.headers.accept?.includes(PNG)) {
-        const sheet = await studio.use('a preview', (calls) => calls.previewSheet(spec));
+        const sheet = await studio.use('a preview', whileAsked(reply), (calls) => calls.previewSheet(spec));
         return reply.type(PNG).send(Buffer.from(sheet));
       }
-      const preview = await studio.use('a preview', (calls) => calls.preview(spec, pictures));
+      const preview = await studio.use('a preview', whileAsked(reply), (calls) =>
+        calls.preview(spec, pictures),
+      );
       return reply.type('application/json').send(preview);
     },
   );

@@ -1,6 +1,6 @@
 import { runParams, statisticsQuery, statisticsSchema } from '@cropstream/api';
 import { principalOf } from '@cropstream/runtime/http';
-import { OPERATORS, type Routes } from './context.js';
+import { OPERATORS, type Routes, whileAsked } from './context.js';
 import { studioRun } from './steps.js';
 import { runOf } from './whose.js';
 
@@ -17,10 +17,12 @@ export const statisticsRoutes: Routes = (app, context) => {
         response: { 200: statisticsSchema },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const { params, query } = request;
       const { run } = await runOf(context, principalOf(request), params.name, query.owner);
-      return context.studio.use('statistics', ({ statistics }) => statistics(studioRun(run), query.samples));
+      return context.studio.use('statistics', whileAsked(reply), ({ statistics }) =>
+        statistics(studioRun(run), query.samples),
+      );
     },
   );
 };

@@ -17,7 +17,7 @@ import { principalOf } from '@cropstream/runtime/http';
 import { checkWorld, locate, rankRange } from '@cropstream/schedule';
 import type { OpenRun } from '../open-run.js';
 import type { RowRange, StudioRun } from '../studio/calls.js';
-import { BINARY, OPERATORS, type Routes } from './context.js';
+import { BINARY, OPERATORS, type Routes, whileAsked } from './context.js';
 import { Downloads } from './downloads.js';
 import { runOf } from './whose.js';
 
@@ -45,14 +45,14 @@ export const stepRoutes: Routes = (app, context) => {
         response: { 200: stepSchema },
       },
     },
-    async (request): Promise<Step> => {
+    async (request, reply): Promise<Step> => {
       const { params, query } = request;
       const { run } = await runOf(context, principalOf(request), params.name, query.owner);
       if (query.pictures && query.rows > ROW_LIMITS.pictures) {
         throw invalid('rows', query.rows, `${ROW_LIMITS.pictures} at most with pictures`);
       }
       const range = rangeOf(params.step, query);
-      const rows = await studio.use('a look at a batch', ({ rows: describe }) =>
+      const rows = await studio.use('a look at a batch', whileAsked(reply), ({ rows: describe }) =>
         describe(studioRun(run), range, query.pictures),
       );
       return { ...stepOf(run, range), rows };
@@ -76,7 +76,7 @@ export const stepRoutes: Routes = (app, context) => {
       const { run } = await runOf(context, principalOf(request), params.name, query.owner);
       const rows = Math.min(query.rows, ROW_LIMITS.pictures);
       const title = `${runTitle(run.spec)}: step ${params.step}`;
-      const png = await studio.use('a contact sheet', ({ sheet }) =>
+      const png = await studio.use('a contact sheet', whileAsked(reply), ({ sheet }) =>
         sheet(studioRun(run), { ...rangeOf(params.step, query), rows }, title),
       );
       return reply.type('image/png').header('cache-control', CACHED).send(Buffer.from(png));
@@ -100,7 +100,7 @@ export const stepRoutes: Routes = (app, context) => {
       async (request, reply) => {
         const { params, query } = request;
         const { run } = await runOf(context, principalOf(request), params.name, query.owner);
-        const image = await studio.use('a source image', ({ source }) =>
+        const image = await studio.use('a source image', whileAsked(reply), ({ source }) =>
           source(studioRun(run), oneRow(params, query), format),
         );
         return reply.type(type).header('cache-control', CACHED).send(Buffer.from(image));
@@ -123,7 +123,7 @@ export const stepRoutes: Routes = (app, context) => {
     async (request, reply) => {
       const { params, query } = request;
       const { run } = await runOf(context, principalOf(request), params.name, query.owner);
-      const image = await studio.use('a view', ({ view }) =>
+      const image = await studio.use('a view', whileAsked(reply), ({ view }) =>
         view(studioRun(run), oneRow(params, query), params.view),
       );
       return reply.type('image/png').header('cache-control', CACHED).send(Buffer.from(image));
@@ -149,15 +149,19 @@ export const stepRoutes: Routes = (app, context) => {
       const release = downloads.begin();
       reply.raw.once('close', release);
       try {
-        const { digest, bytes, pieces } = await studio.use('a replayed batch', async (calls) => {
-          const made = await calls.batch(studioRun(run), { step: params.step, rank, worldSize });
-          // Taken at once, so that a slow reader holds nobody else up.
-          const pieces: Uint8Array[] = [];
-          for (let piece = await calls.batchPiece(); piece !== null; piece = await calls.batchPiece()) {
-            pieces.push(piece);
-          }
-          return { ...made, pieces };
-        });
+        const { digest, bytes, pieces } = await studio.use(
+          'a replayed batch',
+          whileAsked(reply),
+          async (calls) => {
+            const made = await calls.batch(studioRun(run), { step: params.step, rank, worldSize });
+            // Taken at once, so that a slow reader holds nobody else up.
+            const pieces: Uint8Array[] = [];
+            for (let piece = await calls.batchPiece(); piece !== null; piece = await calls.batchPiece()) {
+              pieces.push(piece);
+            }
+            return { ...made, pieces };
+          },
+        );
         const name = `${params.name}-step-${params.step}-rank-${rank}-of-${worldSize}.npz`;
         return reply
           .type('application/zip')

@@ -47,7 +47,7 @@ const CALLS = Object.keys({
  */
 export class Studio {
   /** Requests since the start, by how they ended. */
-  readonly counts = { answered: 0, failed: 0, refused: 0, late: 0 };
+  readonly counts = { answered: 0, failed: 0, refused: 0, late: 0, left: 0 };
   readonly #options: StudioOptions;
   readonly #waiting: (() => void)[] = [];
   #busy = false;
@@ -69,9 +69,10 @@ export class Studio {
    * Does `work` when it is its turn.
    *
    * @param what is asked for, for the error
-   * @throws API_BUSY, PREVIEW_TIMEOUT, SHUTTING_DOWN, and what the work throws
+   * @param gone aborts when nobody waits for the answer any more: before its turn, the work is not begun then
+   * @throws API_BUSY, PREVIEW_TIMEOUT, CANCELLED, SHUTTING_DOWN, and what the work throws
    */
-  async use<T>(what: string, work: (calls: StudioCalls) => Promise<T>): Promise<T> {
+  async use<T>(what: string, gone: AbortSignal, work: (calls: StudioCalls) => Promise<T>): Promise<T> {
     const { limits, clock } = this.#options;
     if (this.#busy && this.#waiting.length >= limits.previewQueue) {
       this.counts.refused++;
@@ -83,8 +84,15 @@ export class Studio {
     });
     expired.catch(() => {});
     const deadline = clock.timer(limits.previewMs, expire);
+    const left = new Promise<never>((_, reject) => {
+      const leave = () => reject(failure('CANCELLED', { what }));
+      if (gone.aborted) leave();
+      else gone.addEventListener('abort', leave, { once: true });
+    });
+    const over = Promise.race([expired, left]);
+    over.catch(() => {});
     try {
-      await this.#turn(expired);
+      await this.#turn(over);
       try {
         const made = await Promise.race([work(this.#start()), expired]);
         this.counts.answered++;
@@ -95,6 +103,7 @@ export class Studio {
     } catch (thrown) {
       const error = this.#explained(thrown);
       if (error.code === 'PREVIEW_TIMEOUT') this.counts.late++;
+      else if (error.code === 'CANCELLED') this.counts.left++;
       else this.counts.failed++;
       throw error;
     } finally {
@@ -108,7 +117,7 @@ export class Studio {
     this.#end();
   }
 
-  async #turn(expired: Promise<never>): Promise<void> {
+  async #turn(over: Promise<never>): Promise<void> {
     if (!this.#busy) {
       this.#busy = true;
       return;
@@ -119,7 +128,7 @@ export class Studio {
     });
     this.#waiting.push(start);
     try {
-      await Promise.race([turn, expired]);
+      await Promise.race([turn, over]);
     } catch (error) {
       const at = this.#waiting.indexOf(start);
       // Its turn came in the same moment.
