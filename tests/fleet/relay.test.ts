@@ -2,6 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type RunRecord, runKeyOf } from '@cropstream/broker';
 import { RedisStore } from '@cropstream/broker/redis';
 import { CLIENT_OPTIONS, WorkerClient } from '@cropstream/protocol';
 import { credentials } from '@grpc/grpc-js';
@@ -191,19 +192,19 @@ test('readers that take nothing hold no more than the memory for relays, and hol
   // A chunk that lies there for a trainer who has it to come.
   const waits = await Trainer.open(first.ready.target, 'waits', STEPS, { relay: 'always' });
   const store = await RedisStore.open({ url: redis.url });
-  const [run] = await store.runs();
+  const [run] = (await store.runs()) as [RunRecord];
   const [{ id: workerId } = { id: '' }] = await store.workers();
-  const chunk = { runDigest: run?.digest ?? '', epoch: 0n, first: 0n, last: BigInt(BATCH) };
-  const ready = async () =>
-    (await store.chunkStates(chunk.runDigest, [`0-0-${BATCH}`]))[0]?.state === 'ready';
+  const chunk = { runDigest: run.digest, epoch: 0n, first: 0n, last: BigInt(BATCH) };
+  const ready = async () => (await store.chunkStates(runKeyOf(run), [`0-0-${BATCH}`]))[0]?.state === 'ready';
   await until('its first chunk is ready', ready);
   await store.close();
+  const asked = { chunk, workerId, attempt: 1, offset: 0n, owner: '' };
   const client = new WorkerClient(first.ready.target, credentials.createInsecure(), {
     ...CLIENT_OPTIONS,
     'grpc-node.flow_control_window': 64 << 10,
   });
   const hanging = Array.from({ length: 40 }, (_, i) => {
-    const call = client.fetchChunk({ chunk, workerId, attempt: 1, offset: 0n, process: `${i % 5}` });
+    const call = client.fetchChunk({ ...asked, process: `${i % 5}` });
     return call.on('error', () => {});
   });
   await until('all places are taken', async () => (await relayed(first)).waiting > 0);
