@@ -60,11 +60,13 @@ export function Histogram({ title, unit, data, range, density }: HistogramProps)
       <p class="small muted">
         {total === 0
           ? 'No box was drawn.'
-          : `Drawn ${formatValue(min)} to ${formatValue(max)}, mean ${formatValue(mean)}; asked ${formatValue(range[0])} to ${formatValue(range[1])}. ${formatCount(total)} boxes.`}
+          : `Drawn ${short(min)} to ${short(max)}, mean ${short(mean)}; asked ${formatValue(range[0])} to ${formatValue(range[1])}. ${formatCount(total)} boxes.`}
       </p>
     </figure>
   );
 }
+
+const short = (value: number): string => String(Number(value.toPrecision(3)));
 
 const even = (value: number, [lo, hi]: readonly [number, number]): number =>
   value >= lo && value <= hi ? 1 / (hi - lo) : 0;

@@ -1,11 +1,13 @@
 import { useEffect, useId, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { formatRate } from '../format.js';
+import { formatCompact, formatRate } from '../format.js';
 import { isDark } from '../theme.js';
 import type { Line, Timeline } from './timeline.js';
 
 const HEIGHT = 210;
+/** Narrower than so the time axis would crawl while the first values come. */
+const LEAST_SECONDS = 120;
 
 /** Beside its colour each line has a dash of its own. */
 const DASHES: readonly (readonly number[])[] = [
@@ -97,10 +99,13 @@ function optionsFor(lines: readonly Line[], width: number, dark: boolean): uPlot
     padding: [10, 8, 0, 0],
     legend: { show: false },
     cursor: { points: { size: 7 }, y: false, drag: { x: false, y: false } },
-    scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.12)] } },
+    scales: {
+      x: { range: (_, first, last) => [Math.min(first, last - LEAST_SECONDS), last] },
+      y: { range: (_, __, most) => [0, Math.max(1, most * 1.12)] },
+    },
     axes: [
-      { ...axis, space: 90, values: (_, ticks) => ticks.map((at) => minutes.format(at * 1000)) },
-      { ...axis, size: 54, values: (_, ticks) => ticks.map(formatRate) },
+      { ...axis, space: 90, size: 30, values: (_, ticks) => ticks.map((at) => minutes.format(at * 1000)) },
+      { ...axis, size: 54, values: (_, ticks) => ticks.map(tick) },
     ],
     series: [
       {},
@@ -116,6 +121,8 @@ function optionsFor(lines: readonly Line[], width: number, dark: boolean): uPlot
     ],
   };
 }
+
+const tick = (value: number): string => (Number.isInteger(value) ? formatCompact(value) : formatRate(value));
 
 const minutes = new Intl.DateTimeFormat(undefined, {
   hour: '2-digit',

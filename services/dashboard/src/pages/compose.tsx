@@ -249,7 +249,7 @@ function RunFields({ known, datasets, draft: now, errors, onChange }: RunFieldsP
             />
           )}
         </Field>
-        <Field label="Recipe" error={errorAt(errors, 'recipe')} hint={chosen?.source} class="wide-hint">
+        <Field label="Recipe" error={errorAt(errors, 'recipe')} hint="The views to begin with.">
           {(control) => (
             <select
               {...control}
@@ -264,6 +264,7 @@ function RunFields({ known, datasets, draft: now, errors, onChange }: RunFieldsP
             </select>
           )}
         </Field>
+        {chosen !== undefined && <p class="wide small muted">{chosen.source}</p>}
         <Field
           label="Dataset"
           class="wide"

@@ -133,11 +133,17 @@ export function CropsTab({ run, owner, ranks }: CropsTabProps) {
           <Empty title="This batch has no rows" />
         </section>
       ) : (
-        <div class={`samples ${answer.loading && held !== null ? 'stale' : ''}`} data-step={shown.step}>
-          {shown.rows.map((row) => (
-            <SampleCard key={row.row} row={row} shapes={shown.views} />
-          ))}
-        </div>
+        <>
+          <p class="small muted hint-line">
+            Point at a crop or a box, or go by Tab and the arrow keys, to see how the crop was made; a click
+            keeps it.
+          </p>
+          <div class={`samples ${answer.loading && held !== null ? 'stale' : ''}`} data-step={shown.step}>
+            {shown.rows.map((row) => (
+              <SampleCard key={row.row} row={row} shapes={shown.views} />
+            ))}
+          </div>
+        </>
       )}
     </>
   );
@@ -158,13 +164,10 @@ function slicesOf(ranks: readonly Rank[]): Slice[] {
   const slices = new Map<string, Slice>();
   for (const { rank, world_size: world, next_step } of ranks) {
     const key = `${rank}/${world}`;
-    const drawn = next_step === 0 ? null : next_step - 1;
-    const before = slices.get(key)?.drawn ?? null;
-    slices.set(key, { key, rank, world, drawn: Math.max(drawn ?? -1, before ?? -1, -1) });
+    const drawn = Math.max(next_step - 1, slices.get(key)?.drawn ?? -1);
+    slices.set(key, { key, rank, world, drawn: drawn < 0 ? null : drawn });
   }
-  return [...slices.values()]
-    .map((slice) => ({ ...slice, drawn: slice.drawn === -1 ? null : slice.drawn }))
-    .sort((a, b) => a.world - b.world || a.rank - b.rank);
+  return [...slices.values()].sort((a, b) => a.world - b.world || a.rank - b.rank);
 }
 
 /** `value`, taking up a new one no sooner than `ms` after the last. */

@@ -3,7 +3,8 @@ import { useState } from 'preact/hooks';
 import { callJson } from '../api/http.js';
 import { runPath } from '../api/paths.js';
 import { Histogram } from '../charts/histogram.js';
-import { formatCount, formatShare, formatValue, plural } from '../format.js';
+import { formatCount, formatShare, plural } from '../format.js';
+import { Badge } from '../parts/badge.js';
 import { Segments } from '../parts/field.js';
 import { Empty, Failed, Loading } from '../parts/states.js';
 import { Table } from '../parts/table.js';
@@ -31,11 +32,12 @@ export function StatisticsTab({ run, owner }: { run: Run; owner: string | null }
             <i class="curve" /> expected of these images
           </span>
         </p>
-        <span class="spring">
+        <span class="spring beside-label">
+          <span class="small muted">Samples drawn</span>
           <Segments
             label="Samples drawn"
             value={samples}
-            options={SAMPLES.map((count) => [String(count), `${formatCount(count)} samples`] as const)}
+            options={SAMPLES.map((count) => [String(count), formatCount(count)] as const)}
             onChange={setSamples}
           />
         </span>
@@ -114,45 +116,51 @@ function Group({ group: { views, scale, ratio, observed, expected } }: { group: 
   );
 }
 
-/** Three standard deviations of a share that is observed over so many samples. */
+/** How far chance alone may go: four standard deviations of a share that is observed over so many samples. */
 const room = (share: number, samples: number): number =>
-  3 * Math.sqrt(Math.max(1e-9, share * (1 - share)) / Math.max(1, samples));
+  4 * Math.sqrt(Math.max(1e-9, share * (1 - share)) / Math.max(1, samples));
 
+/** A row a view, a column a step: how often it happened, beside how often it should. */
 function Rates({ statistics: { rates, samples, bad } }: { statistics: Statistics }) {
+  const views = [...new Set(rates.map(({ view }) => view))];
+  const steps = [...new Set(rates.map(({ step }) => step))];
   return (
     <section class="panel" aria-labelledby="rates">
       <header>
         <h2 id="rates">
           How often each step happened{' '}
           <span class="muted small">
-            over {plural(samples, 'sample')}
+            in {plural(samples, 'sample')}
             {bad > 0 && `, ${plural(bad, 'bad file')} left out`}
           </span>
         </h2>
       </header>
-      <Table
-        labelledBy="rates"
-        columns={['View', 'Step', { number: 'Asked' }, { number: 'Drawn' }, 'Verdict']}
-      >
-        {rates.map(({ view, step, configured, observed }) => {
-          const within = Math.abs(observed - configured) <= room(configured, samples);
-          return (
-            <tr key={`${view} ${step}`}>
-              <th scope="row">{view}</th>
-              <td data-label="Step">{step}</td>
-              <td class="number" data-label="Asked">
-                {formatValue(configured)}
-              </td>
-              <td class="number" data-label="Drawn">
-                {formatShare(observed)}
-              </td>
-              <td data-label="Verdict" class="small muted">
-                {within ? 'as chance has it' : 'further off than chance has it'}
-              </td>
-            </tr>
-          );
-        })}
+      <Table labelledBy="rates" columns={['View', ...steps.map((step) => ({ number: step }))]}>
+        {views.map((view) => (
+          <tr key={view}>
+            <th scope="row">{view}</th>
+            {steps.map((step) => {
+              const rate = rates.find((other) => other.view === view && other.step === step);
+              return (
+                <td key={step} class="number" data-label={step}>
+                  {rate === undefined ? <span class="muted">–</span> : <Rate {...rate} samples={samples} />}
+                </td>
+              );
+            })}
+          </tr>
+        ))}
       </Table>
     </section>
+  );
+}
+
+function Rate(rate: { readonly configured: number; readonly observed: number; readonly samples: number }) {
+  const { configured, observed, samples } = rate;
+  const likely = Math.abs(observed - configured) <= room(configured, samples);
+  return (
+    <>
+      {likely ? formatShare(observed) : <Badge tone="warn">{formatShare(observed)}</Badge>}{' '}
+      <span class="note">of {formatShare(configured)}</span>
+    </>
   );
 }

@@ -50,11 +50,7 @@ function Facts({ snapshot: { status } }: { snapshot: FleetEvent }) {
       <span>{plural(status.workers, 'worker')}</span>
       <span>{plural(status.slots, 'thread')}</span>
       <span>
-        {kinds <= 1 ? (
-          'one pixel fingerprint'
-        ) : (
-          <Badge tone="warn">{kinds} pixel fingerprints: each serves only runs of its own</Badge>
-        )}
+        {kinds <= 1 ? 'one pixel fingerprint' : <Badge tone="warn">{kinds} pixel fingerprints</Badge>}
       </span>
     </p>
   );

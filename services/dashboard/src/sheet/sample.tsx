@@ -1,6 +1,5 @@
 import type { MadeView, Row, ViewShape } from '@cropstream/api';
 import { useId, useState } from 'preact/hooks';
-import { plural } from '../format.js';
 import { colorOf, tagOf } from './palette.js';
 import { tell } from './parameters.js';
 
@@ -9,8 +8,8 @@ interface SampleCardProps {
   readonly shapes: readonly ViewShape[];
 }
 
-/** Beyond this, a view is shown smaller than it is. */
-const MOST_SIDE = 150;
+/** Sides on the screen: of a recipe's largest views, and of smaller ones. No view is shown larger than it is. */
+const SHOWN_SIDE = { large: 164, small: 82 } as const;
 
 /**
  * One sample: its source with each crop's box drawn on it, the crops, and how the one that is pointed at was made. A
@@ -58,33 +57,36 @@ export function SampleCard({ row, shapes }: SampleCardProps) {
           <Boxes row={row} shown={shown} onPoint={setPointed} onSelect={select} />
         </div>
       </div>
-      <ul
-        class="crops"
-        aria-label={`${plural(row.views.length, 'crop')} of sample ${row.index}`}
-        onKeyDown={onKeyDown}
-        onPointerLeave={() => setPointed(null)}
-      >
-        {row.views.map((made, index) => (
-          <li key={made.name}>
-            <button
-              type="button"
-              class="crop"
-              data-view={made.name}
-              aria-pressed={chosen === index}
-              aria-label={labelOf(made)}
-              style={{ '--box': colorOf(index) }}
-              onPointerEnter={() => setPointed(index)}
-              onFocus={() => setPointed(index)}
-              onBlur={() => setPointed(null)}
-              onClick={() => select(index)}
-            >
-              <CropPicture picture={pictures?.views[index]} shape={shapes[index]} />
-              <span class="tag">{tagOf(made.name, index)}</span>
-            </button>
-          </li>
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: the keys are of the buttons within */}
+      <div class="crops" onKeyDown={onKeyDown} onPointerLeave={() => setPointed(null)}>
+        {runsOfOneSize(shapes).map(({ first, end, side }) => (
+          <ul key={first} aria-label={`Crops of sample ${row.index}`}>
+            {row.views.slice(first, end).map((made, offset) => {
+              const index = first + offset;
+              return (
+                <li key={made.name}>
+                  <button
+                    type="button"
+                    class="crop"
+                    data-view={made.name}
+                    aria-pressed={chosen === index}
+                    aria-label={labelOf(made)}
+                    style={{ '--box': colorOf(index) }}
+                    onPointerEnter={() => setPointed(index)}
+                    onFocus={() => setPointed(index)}
+                    onBlur={() => setPointed(null)}
+                    onClick={() => select(index)}
+                  >
+                    <CropPicture picture={pictures?.views[index]} shape={shapes[index]} side={side} />
+                    <span class="tag">{tagOf(made.name, index)}</span>
+                  </button>
+                </li>
+              );
+            })}
+          </ul>
         ))}
-      </ul>
-      <Parameters view={view} color={shown === null ? undefined : colorOf(shown)} />
+      </div>
+      <Parameters row={row} view={view} color={shown === null ? undefined : colorOf(shown)} />
     </article>
   );
 }
@@ -101,9 +103,32 @@ export function sidesOf({ shape }: ViewShape): readonly [number, number] {
   return a === 3 ? [c, b] : [b, a];
 }
 
-function CropPicture({ picture, shape }: { picture: string | undefined; shape: ViewShape | undefined }) {
-  const [width, height] = shape === undefined ? [96, 96] : sidesOf(shape);
-  const scale = Math.min(1, MOST_SIDE / Math.max(width, height));
+/** Consecutive views of one size stand in a row of their own: [first, end), and the side that they are shown with. */
+function runsOfOneSize(shapes: readonly ViewShape[]): { first: number; end: number; side: number }[] {
+  const sides = shapes.map((shape) => Math.max(...sidesOf(shape)));
+  const largest = Math.max(...sides);
+  const runs: { first: number; end: number; side: number }[] = [];
+  for (const [index, side] of sides.entries()) {
+    const last = runs.at(-1);
+    if (last !== undefined && sides[last.first] === side) last.end = index + 1;
+    else {
+      const most = side === largest ? SHOWN_SIDE.large : SHOWN_SIDE.small;
+      runs.push({ first: index, end: index + 1, side: Math.min(side, most) });
+    }
+  }
+  return runs;
+}
+
+interface CropPictureProps {
+  readonly picture: string | undefined;
+  readonly shape: ViewShape | undefined;
+  /** Of its longer side on the screen, in pixels. */
+  readonly side: number;
+}
+
+function CropPicture({ picture, shape, side }: CropPictureProps) {
+  const [width, height] = shape === undefined ? [side, side] : sidesOf(shape);
+  const scale = side / Math.max(width, height);
   const style = { width: `${Math.round(width * scale)}px`, height: `${Math.round(height * scale)}px` };
   return picture === undefined ? (
     <span class="skeleton" style={style} />
@@ -172,22 +197,32 @@ function Boxes({ row, shown, onPoint, onSelect }: BoxesProps) {
   );
 }
 
-function Parameters({ view, color }: { view: MadeView | undefined; color: string | undefined }) {
-  if (view === undefined) {
-    return (
-      <div class="parameters muted small">
-        <p>Point at a crop, or reach it by Tab and the arrow keys, to see its box and how it was made.</p>
-      </div>
-    );
-  }
+interface ParametersProps {
+  readonly row: Row;
+  /** Undefined: none is pointed at. */
+  readonly view: MadeView | undefined;
+  readonly color: string | undefined;
+}
+
+function Parameters({ row, view, color }: ParametersProps) {
+  const { source, views } = row;
+  const told =
+    view === undefined
+      ? [
+          { name: 'Source', value: `${source.width} × ${source.height}`, applied: true },
+          { name: 'Crops', value: `${views.length}, from one decoding`, applied: true },
+        ]
+      : tell(view.params);
   return (
     <div class="parameters">
-      <h4>
-        <i style={{ background: color }} aria-hidden="true" />
-        {view.name}
-      </h4>
+      {view !== undefined && (
+        <p class="head">
+          <i style={{ background: color }} aria-hidden="true" />
+          {view.name}
+        </p>
+      )}
       <dl>
-        {tell(view.params).map(({ name, value, applied }) => (
+        {told.map(({ name, value, applied }) => (
           <div key={name} class={applied ? '' : 'muted'}>
             <dt>{name}</dt>
             <dd>{value}</dd>
