@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { aptInstall } from './apt.mjs';
 import { cache } from './setup.mjs';
 
 /** Versions the golden vectors were checked against. */
@@ -14,17 +15,6 @@ function works(python) {
 
 function run(command, args) {
   return spawnSync(command, args, { stdio: ['ignore', 'ignore', 'inherit'] }).status === 0;
-}
-
-/** Debian's Python comes without venv; root can have it from apt. */
-function installDebianVenv() {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get'))
-    return false;
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const apt = (...args) => spawnSync('apt-get', args, { stdio: 'ignore', env }).status === 0;
-  return (
-    apt('update', '-qq') && apt('install', '-y', '-qq', '--no-install-recommends', 'python3', 'python3-venv')
-  );
 }
 
 /**
@@ -43,7 +33,8 @@ export function makeVenv(name, packages, ready) {
   console.error(`Preparing Python with ${packages.join(', ')} ...`);
   // One that was made before may lack no more than a package.
   if (existsSync(path) && install() && ready(path)) return { path };
-  if ((make() || (installDebianVenv() && make())) && ready(path)) return { path };
+  if ((make() || (aptInstall('python3-venv', ['python3', 'python3-venv']) && make())) && ready(path))
+    return { path };
   return {
     missing: `install Python 3.10 or newer with venv and pip, and let it reach PyPI (${packages.join(', ')})`,
   };

@@ -2,11 +2,12 @@
 // redis-server process, which Debian's root can have from apt.
 import { spawn, spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer, connect as openSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { aptInstall } from './apt.mjs';
 
 /** What docker-compose.yml runs. */
 const IMAGE = 'redis:7-alpine';
@@ -33,18 +34,8 @@ export async function findRedis() {
 /** The redis-server on the PATH, installed first where that can be done. */
 export function findRedisServer() {
   const works = () => spawnSync('redis-server', ['--version'], { stdio: 'ignore' }).status === 0;
-  if (works() || (installDebianRedis() && works())) return { path: 'redis-server' };
+  if (works() || (aptInstall('redis-server', ['redis-server']) && works())) return { path: 'redis-server' };
   return { missing: 'install redis-server 6.2 or newer, start a Docker engine, or set REDIS_URL' };
-}
-
-/** Debian's service of that name is left as it is: only the program is wanted. */
-function installDebianRedis() {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get'))
-    return false;
-  console.error('Installing redis-server ...');
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
-  const apt = (...args) => spawnSync('apt-get', args, { stdio: 'ignore', env }).status === 0;
-  return apt('update', '-qq') && apt('install', '-y', '-qq', '--no-install-recommends', 'redis-server');
 }
 
 /**

@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { findChromium } from './chromium.mjs';
 import { findHelmTools } from './helm.mjs';
 import { findPrometheus } from './prometheus.mjs';
 import { findPython } from './python.mjs';
@@ -85,6 +86,14 @@ const groups = [
     need() {
       const missing = [findRedisServer(), findPrometheus()].find((need) => 'missing' in need);
       return missing ?? findHelmTools();
+    },
+  },
+  {
+    name: 'the dashboard in Chromium',
+    paths: ['tests/browser/'],
+    need() {
+      const chromium = findChromium();
+      return 'missing' in chromium ? chromium : { env: { CROPSTREAM_CHROMIUM: chromium.path } };
     },
   },
 ];

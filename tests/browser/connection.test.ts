@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { launchChromium, openPage, shoot, violations } from './browser.js';
+import { demoFolder, serve, stop } from './service.js';
+
+let browser: Browser;
+let folder: Awaited<ReturnType<typeof demoFolder>>;
+let service: Awaited<ReturnType<typeof serve>>;
+
+beforeAll(async () => {
+  [folder, browser] = await Promise.all([demoFolder(), launchChromium()]);
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await stop(service);
+  await folder?.remove();
+});
+
+test('a coordinator that goes away is told, and the page is live again by itself when it is back', async () => {
+  service = await serve(folder.path, ['--name', 'comes-back']);
+  const { http, target } = service.ready;
+  const { page, complaints } = await openPage(browser, http);
+  await page.goto(`${http}/`);
+  const state = page.locator('.top [role="status"]');
+  await expect.poll(() => state.innerText()).toBe('Live');
+  await page.getByRole('link', { name: 'comes-back' }).waitFor();
+  await stop(service);
+  await page.locator('[data-state="lost"]').waitFor();
+  expect(await state.innerText()).toBe('Disconnected');
+  // What was known stays in sight.
+  expect(await page.getByRole('link', { name: 'comes-back' }).count()).toBe(1);
+  expect(await violations(page)).toEqual([]);
+  await shoot(page, 'disconnected');
+
+  const ports = ['--port', portOf(target), '--http-port', portOf(http)];
+  service = await serve(folder.path, ['--name', 'comes-back', ...ports]);
+  await page.locator('[data-state="lost"]').waitFor({ state: 'detached' });
+  await expect.poll(() => state.innerText()).toBe('Live');
+  // Chromium itself tells of connections that are refused.
+  const rest = complaints.filter((line) => !/net::ERR_(CONNECTION|INCOMPLETE|EMPTY)/.test(line));
+  expect(rest).toEqual([]);
+  await stop(service);
+  await page.context().close();
+});
+
+const portOf = (address: string): string => address.split(':').at(-1) ?? '';
+
+test('a protected service wants a token; what a token may not do is not offered', async () => {
+  const tokens = {
+    operator: 'an-operators-token-of-32-letters',
+    trainer: 'a-trainers-token-of-32-letters-1',
+  };
+  const file = join(folder.path, '..', `${process.pid}-tokens.yaml`);
+  const entry = (role: keyof typeof tokens) =>
+    `  - { name: ${role}, role: ${role}, owner: vision, sha256: ${createHash('sha256').update(tokens[role]).digest('hex')} }`;
+  await writeFile(file, `owners: { vision: {} }\ntokens:\n${entry('operator')}\n${entry('trainer')}\n`);
+  service = await serve(folder.path, ['--name', 'protected'], { CROPSTREAM_TOKENS_FILE: file });
+  const { http } = service.ready;
+  const { page, complaints } = await openPage(browser, http);
+  await page.goto(`${http}/`);
+  const field = page.getByLabel('Token');
+  await field.waitFor();
+  expect(await violations(page)).toEqual([]);
+  await shoot(page, 'sign-in');
+  await field.fill('not the token');
+  await page.keyboard.press('Enter');
+  await expect.poll(() => field.getAttribute('aria-invalid')).toBe('true');
+  await shoot(page, 'sign-in-refused');
+
+  await field.fill(tokens.operator);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('heading', { level: 1, name: 'Fleet' }).waitFor();
+  await page.getByText('operator, operator').waitFor();
+  await page.reload();
+  await page.getByText('operator, operator').waitFor();
+  expect(await page.getByText('Not protected').count()).toBe(0);
+
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await field.fill(tokens.trainer);
+  await page.keyboard.press('Enter');
+  await page.getByText('trainer, trainer').waitFor();
+  // Revoked while the page is open: it is shut out at its next question.
+  await writeFile(file, `owners: { vision: {} }\ntokens:\n${entry('operator')}\n`);
+  await field.waitFor();
+  // Nothing of a token is in the address, or kept for another tab.
+  expect(page.url()).toBe(`${http}/`);
+  expect(await page.evaluate(() => Object.values(localStorage).join())).not.toContain(tokens.trainer);
+  expect(complaints.filter((line) => !/status of 40[13]/.test(line))).toEqual([]);
+  await page.context().close();
+});
