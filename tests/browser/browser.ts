@@ -2,6 +2,14 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import axe from 'axe-core';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { expect, vi } from 'vitest';
+
+// A browser, a service and a trainer share the machine's cores with each other.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
+const WAIT_MS = 60_000;
+
+/** Expects of what the page shows that it comes to be so. */
+export const eventually = <T>(look: () => Promise<T>) => expect.poll(look, { timeout: WAIT_MS });
 
 /** As root in a container, and with nothing that calls home. */
 const FLAGS = [
@@ -49,7 +57,7 @@ export async function openPage(
 ): Promise<WatchedPage> {
   const context = await browser.newContext(LOOKS[look]);
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(WAIT_MS);
   const complaints: string[] = [];
   page.on('console', (message) => {
     if (['error', 'warning'].includes(message.type()))
@@ -74,7 +82,7 @@ export async function violations(page: Page): Promise<string[]> {
   await page.evaluate(axe.source);
   const results = await page.evaluate(() => (window as unknown as { axe: typeof axe }).axe.run());
   return results.violations.map(
-    ({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`,
+    ({ id, help, nodes }) => `${id}: ${help}: ${nodes.length} times, first ${nodes[0]?.html.slice(0, 200)}`,
   );
 }
 

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { launchChromium, openPage, shoot, violations } from './browser.js';
+import { eventually, launchChromium, openPage, shoot, violations } from './browser.js';
 import { demoFolder, serve, stop } from './service.js';
 
 let browser: Browser;
@@ -26,7 +26,7 @@ test('a coordinator that goes away is told, and the page is live again by itself
   const { page, complaints } = await openPage(browser, http);
   await page.goto(`${http}/`);
   const state = page.locator('.top [role="status"]');
-  await expect.poll(() => state.innerText()).toBe('Live');
+  await eventually(() => state.innerText()).toBe('Live');
   await page.getByRole('link', { name: 'comes-back' }).waitFor();
   await stop(service);
   await page.locator('[data-state="lost"]').waitFor();
@@ -39,7 +39,7 @@ test('a coordinator that goes away is told, and the page is live again by itself
   const ports = ['--port', portOf(target), '--http-port', portOf(http)];
   service = await serve(folder.path, ['--name', 'comes-back', ...ports]);
   await page.locator('[data-state="lost"]').waitFor({ state: 'detached' });
-  await expect.poll(() => state.innerText()).toBe('Live');
+  await eventually(() => state.innerText()).toBe('Live');
   // Chromium itself tells of connections that are refused.
   const rest = complaints.filter((line) => !/net::ERR_(CONNECTION|INCOMPLETE|EMPTY)/.test(line));
   expect(rest).toEqual([]);
@@ -68,7 +68,7 @@ test('a protected service wants a token; what a token may not do is not offered'
   await shoot(page, 'sign-in');
   await field.fill('not the token');
   await page.keyboard.press('Enter');
-  await expect.poll(() => field.getAttribute('aria-invalid')).toBe('true');
+  await eventually(() => field.getAttribute('aria-invalid')).toBe('true');
   await shoot(page, 'sign-in-refused');
 
   await field.fill(tokens.operator);

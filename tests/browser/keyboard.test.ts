@@ -32,8 +32,8 @@ const focused = () =>
     if (!(element instanceof HTMLElement) || element === document.body) return { name: '', seen: false };
     const shown = element.matches('input[type="radio"]') ? element.nextElementSibling : element;
     const { outlineStyle, boxShadow } = getComputedStyle(shown ?? element);
-    const name = element.getAttribute('aria-label') ?? element.innerText ?? '';
-    return { name: name.trim().split('\n')[0] ?? '', seen: outlineStyle !== 'none' || boxShadow !== 'none' };
+    const name = element.getAttribute('aria-label') ?? element.textContent ?? '';
+    return { name: name.trim().replace(/\s+/g, ' '), seen: outlineStyle !== 'none' || boxShadow !== 'none' };
   });
 
 /** Tabs until something of that name has the focus; all that is passed must show it. */
@@ -58,14 +58,14 @@ test('from the top of the fleet to a crop and its parameters', async () => {
   await tabTo('Crops');
   await page.keyboard.press('Enter');
   await page.locator('button.crop img').first().waitFor();
-  await tabTo(/^global_0: box/);
+  await tabTo(/^g0 global_0: box/);
   await page.keyboard.press('ArrowRight');
   await page.keyboard.press('ArrowRight');
-  expect((await focused()).name).toMatch(/^local_0: box \d+ × \d+/);
+  expect((await focused()).name).toMatch(/^l0 local_0: box \d+ × \d+/);
   expect(await page.locator('.parameters').first().innerText()).toContain('local_0');
   await page.keyboard.press('Enter');
   await page.keyboard.press('End');
-  expect((await focused()).name).toMatch(/^local_7:/);
+  expect((await focused()).name).toMatch(/^l7 local_7:/);
   expect(await page.locator('button.crop[aria-pressed="true"]').getAttribute('data-view')).toBe('local_0');
   await page.keyboard.press('Escape');
   expect(await page.locator('button.crop[aria-pressed="true"]').count()).toBe(0);

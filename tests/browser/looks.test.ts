@@ -1,7 +1,16 @@
 import { MultiCropLoader } from '@cropstream/client';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { LOOKS, type Look, launchChromium, openPage, overflow, shoot, violations } from './browser.js';
+import {
+  eventually,
+  LOOKS,
+  type Look,
+  launchChromium,
+  openPage,
+  overflow,
+  shoot,
+  violations,
+} from './browser.js';
 import { demoFolder, serve, stop } from './service.js';
 
 let browser: Browser;
@@ -47,8 +56,8 @@ const PAGES = {
   reports: ['#/runs/vits16-demo/reports', '#substitutions'],
   spec: ['#/runs/vits16-demo/spec', 'pre'],
   compose: ['#/new', 'button.crop img'],
-  'no run': ['#/runs/none', '.empty h2'],
-  'no page': ['#/nowhere', '.empty h2'],
+  'no run': ['#/runs/none', '.empty h1'],
+  'no page': ['#/nowhere', '.empty h1'],
 } as const;
 
 test.each(Object.keys(LOOKS) as Look[])(
@@ -95,12 +104,12 @@ test('the theme is chosen, and kept', async () => {
   const button = page.getByRole('button', { name: /^Colours/ });
   expect(await theme()).toBe('light');
   await page.emulateMedia({ colorScheme: 'dark' });
-  await expect.poll(theme).toBe('dark');
+  await eventually(theme).toBe('dark');
   await button.click();
-  await expect.poll(theme).toBe('light');
+  await eventually(theme).toBe('light');
   await page.reload();
-  await expect.poll(theme).toBe('light');
+  await eventually(theme).toBe('light');
   await button.click();
-  await expect.poll(theme).toBe('dark');
+  await eventually(theme).toBe('dark');
   await page.context().close();
 });

@@ -7,7 +7,7 @@ import { type CoordinatorReady, type Service, start } from '../processes.mjs';
 /** A folder of drawn images, with one file that is no image. */
 export async function demoFolder(): Promise<{ path: string; remove: () => Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), 'cropstream-browser-'));
-  await makeDemoImages(path, { count: 35, seed: 5 });
+  await makeDemoImages(path, { count: 23, seed: 5 });
   await writeFile(join(path, 'fish', 'bad.jpg'), 'no image');
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }

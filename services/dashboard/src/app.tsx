@@ -78,7 +78,7 @@ function Page({ at }: { at: Route }) {
       return <ComposePage />;
     case 'unknown':
       return (
-        <Empty title="There is no page of that address">
+        <Empty page title="There is no page of that address">
           <p>
             Runs and workers are reached from the <a href={FLEET}>fleet</a>.
           </p>

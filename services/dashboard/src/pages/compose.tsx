@@ -429,7 +429,7 @@ function PreviewPanel({
 function SpecPanel({ spec }: { spec: Spec }) {
   const yaml = toYaml(spec);
   return (
-    <section class="panel" aria-labelledby="spec">
+    <section class="panel">
       <header>
         <h2 id="spec">
           Spec <span class="muted small">for a file, or cropstream serve --spec</span>

@@ -166,7 +166,7 @@ function Runs({ runs, owner }: { runs: readonly Run[]; owner: string }) {
   }
   const others = runs.some((run) => run.owner !== owner);
   return (
-    <section class="panel" aria-labelledby="runs">
+    <section class="panel">
       <header>
         <h2 id="runs">Runs</h2>
       </header>

@@ -1,5 +1,5 @@
 import type { Rank, Run, Step } from '@cropstream/api';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { callJson } from '../api/http.js';
 import { runPath } from '../api/paths.js';
 import { formatCount, plural } from '../format.js';
@@ -26,7 +26,11 @@ export function CropsTab({ run, owner, ranks }: CropsTabProps) {
   const [slice, setSlice] = useState<string | null>(null);
   const slices = slicesOf(ranks);
   const chosen = slices.find(({ key }) => key === slice) ?? slices[0] ?? WHOLE;
-  const latest = usePaced(chosen.drawn ?? run.latest_step ?? run.next_step ?? 0, FOLLOW_MS);
+  const drawn = chosen.drawn ?? run.latest_step;
+  const last = useRef(0);
+  // What was drawn last stays when its trainer has left.
+  if (drawn !== null) last.current = drawn;
+  const latest = usePaced(last.current, FOLLOW_MS);
   const step = held ?? latest;
   const { rank, world } = chosen;
   const path = runPath(run.name, owner, `steps/${step}`, { rank, world, rows, pictures: true });
@@ -134,6 +138,7 @@ export function CropsTab({ run, owner, ranks }: CropsTabProps) {
         </section>
       ) : (
         <>
+          <h2 class="hidden-visually">Samples of the batch</h2>
           <p class="small muted hint-line">
             Point at a crop or a box, or go by Tab and the arrow keys, to see how the crop was made; a click
             keeps it.

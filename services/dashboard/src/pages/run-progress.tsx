@@ -22,7 +22,7 @@ export function ProgressTab({ run, ranks }: { run: Run; ranks: readonly Rank[] |
           <Throughput timeline={of(run)} title={`Throughput of ${run.name}`} />
         </div>
       </section>
-      <section class="panel" aria-labelledby="ranks">
+      <section class="panel">
         {ranks === null ? (
           <Loading what="the ranks" />
         ) : ranks.length === 0 ? (

@@ -110,7 +110,7 @@ function Reports<T>({ run, owner, what, title, count, empty, help, columns, row 
   useEffect(() => setCursors([]), [run.digest]);
   const { value: page, error, loading, retry } = answer;
   return (
-    <section class="panel" aria-labelledby={what}>
+    <section class="panel">
       <header>
         <h2 id={what}>
           {title} {count > 0 && <span class="muted small">{plural(count, 'time')} in all</span>}

@@ -41,7 +41,7 @@ export function SpecTab({ detail: { value: run, error, retry } }: { detail: Answ
           </ul>
         </div>
       </section>
-      <section class="panel" aria-labelledby="spec">
+      <section class="panel">
         <header>
           <h2 id="spec">
             Spec <span class="muted small">resolved: a spec again</span>

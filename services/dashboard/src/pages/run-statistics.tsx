@@ -125,7 +125,7 @@ function Rates({ statistics: { rates, samples, bad } }: { statistics: Statistics
   const views = [...new Set(rates.map(({ view }) => view))];
   const steps = [...new Set(rates.map(({ step }) => step))];
   return (
-    <section class="panel" aria-labelledby="rates">
+    <section class="panel">
       <header>
         <h2 id="rates">
           How often each step happened{' '}

@@ -1,6 +1,6 @@
 import type { Run, RunDetail } from '@cropstream/api';
 import { useState } from 'preact/hooks';
-import { callJson } from '../api/http.js';
+import { call, callJson } from '../api/http.js';
 import { runPath } from '../api/paths.js';
 import { Problem } from '../api/problem.js';
 import { formatAgo, formatCount, plural, shortDigest } from '../format.js';
@@ -44,7 +44,7 @@ export function RunPage({ name, owner, tab }: RunPageProps) {
   const run: Run | null = event?.run ?? detail.value;
   if (gone || (detail.error instanceof Problem && detail.error.code === 'RUN_NOT_FOUND')) {
     return (
-      <Empty title={`No run ${name} is open`}>
+      <Empty page title={`No run ${name} is open`}>
         <p>
           It was closed, or never opened. A trainer that holds its spec opens it again by attaching, and draws
           the same bytes.
@@ -58,6 +58,7 @@ export function RunPage({ name, owner, tab }: RunPageProps) {
   if (run === null) {
     return (
       <section class="panel">
+        <h1 class="hidden-visually">{name}</h1>
         {detail.error === null ? (
           <Loading what={`run ${name}`} lines={5} />
         ) : (
@@ -147,12 +148,12 @@ function Actions({ run, owner }: { run: Run; owner: string | null }) {
         <Confirm
           title={`Pause ${name}?`}
           action="Pause the run"
-          onConfirm={() => callJson(path('pause'), { method: 'POST' })}
+          onConfirm={() => call(path('pause'), { method: 'POST' })}
           onDone={done}
         >
           <p>
-            No new chunks of it are made. Its {plural(run.ranks, 'attached rank')} wait, and go on where they
-            are when it is resumed: no batch is lost and none changes.
+            No new chunks of it are made. Whoever draws from it ({plural(run.ranks, 'rank')} now) waits, and
+            goes on from the same step when it is resumed: no batch is lost and none changes.
           </p>
         </Confirm>
       )}
@@ -160,7 +161,7 @@ function Actions({ run, owner }: { run: Run; owner: string | null }) {
         <Confirm
           title={`Resume ${name}?`}
           action="Resume the run"
-          onConfirm={() => callJson(path('resume'), { method: 'POST' })}
+          onConfirm={() => call(path('resume'), { method: 'POST' })}
           onDone={done}
         >
           <p>Its chunks are made again, beginning with those that ranks wait for.</p>
@@ -172,7 +173,7 @@ function Actions({ run, owner }: { run: Run; owner: string | null }) {
           action="Close the run"
           danger
           onConfirm={async () => {
-            await callJson(path(''), { method: 'DELETE' });
+            await call(path(''), { method: 'DELETE' });
             go(FLEET);
           }}
           onDone={done}
@@ -180,7 +181,7 @@ function Actions({ run, owner }: { run: Run; owner: string | null }) {
           <p>
             {run.ranks === 0
               ? 'No trainer is attached.'
-              : `Its ${plural(run.ranks, 'attached rank')} end with an error.`}{' '}
+              : `Whoever draws from it (${plural(run.ranks, 'rank')}) ends with an error.`}{' '}
             Nothing is deleted: opened again from its spec, the same run gives the same bytes from any step.
           </p>
         </Confirm>

@@ -25,7 +25,7 @@ export function WorkersPage() {
           {snapshot !== null && <Facts snapshot={snapshot} />}
         </div>
       </div>
-      <section class="panel" aria-label="Workers">
+      <section class="panel">
         {snapshot === null ? (
           <Loading what="the workers" lines={4} />
         ) : snapshot.workers.length === 0 ? (

@@ -1,11 +1,19 @@
 import type { ComponentChildren } from 'preact';
 import { inWords } from '../api/problem.js';
 
+interface EmptyProps {
+  readonly title: string;
+  /** Nothing else is on the page. @default false */
+  readonly page?: boolean;
+  readonly children?: ComponentChildren;
+}
+
 /** Where there is nothing yet: why, and what would put something there. */
-export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
+export function Empty({ title, page = false, children }: EmptyProps) {
+  const Heading = page ? 'h1' : 'h2';
   return (
     <div class="empty">
-      <h2>{title}</h2>
+      <Heading>{title}</Heading>
       {children}
     </div>
   );

@@ -9,7 +9,7 @@ interface SampleCardProps {
 }
 
 /** Sides on the screen: of a recipe's largest views, and of smaller ones. No view is shown larger than it is. */
-const SHOWN_SIDE = { large: 164, small: 82 } as const;
+const SHOWN_SIDE = { large: 148, small: 82 } as const;
 
 /**
  * One sample: its source with each crop's box drawn on it, the crops, and how the one that is pointed at was made. A
@@ -70,7 +70,6 @@ export function SampleCard({ row, shapes }: SampleCardProps) {
                     class="crop"
                     data-view={made.name}
                     aria-pressed={chosen === index}
-                    aria-label={labelOf(made)}
                     style={{ '--box': colorOf(index) }}
                     onPointerEnter={() => setPointed(index)}
                     onFocus={() => setPointed(index)}
@@ -79,6 +78,7 @@ export function SampleCard({ row, shapes }: SampleCardProps) {
                   >
                     <CropPicture picture={pictures?.views[index]} shape={shapes[index]} side={side} />
                     <span class="tag">{tagOf(made.name, index)}</span>
+                    <span class="hidden-visually"> {labelOf(made)}</span>
                   </button>
                 </li>
               );
