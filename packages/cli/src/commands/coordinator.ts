@@ -56,7 +56,7 @@ function announce(output: Output, { service, host, run }: CoordinatorProcess): v
     output.line(`digest     ${facts.digest}`);
   }
   output.line(`trainers   ${target}`);
-  output.line(`http       ${http}/metrics, /healthz, /readyz`);
+  output.line(`dashboard  ${http}/   (beside it /metrics, /healthz, /readyz, /api/docs)`);
   // Last, so that a script that waits for it has everything before it.
   output.json({ target, http, ...facts });
 }

@@ -191,7 +191,7 @@ function announce(output: Output, { name, digest, info, sampleBytes }: OpenRun, 
   output.line(`views      ${viewsLine(info.views)}`);
   output.line(`digest     ${digest}`);
   output.line(`trainers   ${target}   (try: cropstream pull --target ${target})`);
-  output.line(`http       ${http}/metrics, /healthz, /readyz`);
+  output.line(`dashboard  ${http}/   (beside it /metrics, /healthz, /readyz, /api/docs)`);
   output.line(`workers    ${workers.join(', ')} on ${plural(threads, 'thread')}`);
   // Last, so that a script that waits for it has everything before it.
   output.json({
