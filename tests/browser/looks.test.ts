@@ -21,7 +21,7 @@ let drawing: Promise<void>;
 
 /** A trainer that goes on drawing while the page is looked at. */
 async function draw(): Promise<void> {
-  for (;;) for await (const _ of loader) await new Promise((resolve) => setTimeout(resolve, 300));
+  for (;;) for await (const _ of loader) await new Promise((resolve) => setTimeout(resolve, 1_000));
 }
 
 beforeAll(async () => {
