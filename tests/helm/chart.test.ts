@@ -234,6 +234,39 @@ describe('pods', () => {
   });
 });
 
+describe('Prometheus', () => {
+  it('verifies each component by a name of its own, since one certificate is not the other', () => {
+    const name = 'watched over TLS with a token';
+    for (const [component, serverName] of [
+      ['coordinator', 'cropstream.example.org'],
+      ['worker', 'cropstream-worker'],
+    ] as const) {
+      expect(find(of(name), 'ServiceMonitor', `-${component}`).spec).toMatchObject({
+        selector: { matchLabels: { 'app.kubernetes.io/component': component } },
+        endpoints: [{ port: 'http', scheme: 'https', tlsConfig: { serverName } }],
+      });
+    }
+  });
+
+  it('finds one Service of each component that has the port', () => {
+    for (const component of ['coordinator', 'worker']) {
+      const services = of('defaults').filter(
+        ({ kind, metadata }) =>
+          kind === 'Service' && metadata.labels?.['app.kubernetes.io/component'] === component,
+      );
+      const withHttp = services.filter(({ spec }) =>
+        (spec?.ports as readonly { name: string }[]).some((port) => port.name === 'http'),
+      );
+      expect(withHttp).toHaveLength(1);
+    }
+  });
+
+  it('is told where to read what to do', () => {
+    const text = JSON.stringify(find(of('everything that operators watch'), 'PrometheusRule').spec);
+    expect(text).toContain('"runbook_url":"https://git.example.org/cropstream/docs/operations.md#');
+  });
+});
+
 describe('values', () => {
   it('that the schema does not know are refused, wherever they stand', async () => {
     const places = [...objectsIn(defaults)];

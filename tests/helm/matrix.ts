@@ -188,7 +188,7 @@ export const MATRIX: Readonly<Record<string, Values>> = {
       serviceMonitor: {
         enabled: true,
         tokenSecret: { name: 'scraper' },
-        serverName: 'cropstream',
+        serverNames: { coordinator: 'cropstream.example.org', worker: 'cropstream-worker' },
         clientSecret: 'scraper-tls',
       },
     },
