@@ -98,6 +98,12 @@ describe('the normal way', () => {
 });
 
 describe('who may attach', () => {
+  test('a stream that ends without a word is ended', () => {
+    const trainer = new Trainer();
+    f.current.coordinator.connect(trainer, EVERYBODY).disconnect();
+    expect(trainer.ended).toEqual({ error: undefined });
+  });
+
   const code = (trainer: Trainer) => trainer.ended?.error?.code;
 
   test('a second process of one rank is refused, naming the first; with takeover the first ends', async () => {

@@ -194,6 +194,8 @@ export class Coordinator {
       disconnect: () => {
         closed = true;
         if (attachment) void this.#detach(attachment);
+        // One that never said who it is would wait for the end of its stream for ever.
+        else if (!working) channel.end();
       },
     };
   }
