@@ -2,10 +2,16 @@ import { CropstreamError, failure } from '@cropstream/errors';
 import { distance } from 'fastest-levenshtein';
 import { z } from 'zod';
 
+/** No known word is as long. */
+const MOST_COMPARED = 64;
+
 /** What is allowed instead of an unknown word: the nearest known one where it may be a slip, then all. */
 export function nearest(word: string, known: readonly string[]): string {
   const ranked = known
-    .map((candidate) => ({ candidate, cost: distance(word.toLowerCase(), candidate) }))
+    .map((candidate) => ({
+      candidate,
+      cost: distance(word.slice(0, MOST_COMPARED).toLowerCase(), candidate),
+    }))
     .sort((a, b) => a.cost - b.cost);
   const best = ranked[0];
   const all = `one of ${known.join(', ')}`;

@@ -216,4 +216,20 @@ describe('parseSpec', () => {
       }),
     );
   });
+
+  const many = (length: number, of: (i: number) => unknown) =>
+    Object.fromEntries(Array.from({ length }, (_, i) => [`v${i}`, of(i)]));
+
+  it.each([
+    ['views', { views: many(20_000, () => ({ size: 8 })) }],
+    ['views', { views: Array.from({ length: 20_000 }, () => ({ size: 8 })) }],
+    ['views.a.transforms', { views: { a: { size: 8, transforms: Array(40_000).fill('horizontal_flip') } } }],
+    ['fields', many(200_000, () => 1)],
+    ['fields', { views: { a: many(200_000, () => 1) } }],
+    ['fields', { dataset: Array.from({ length: 200_000 }, () => ({ source: 1 })) }],
+  ])('refuses by its size alone what would take long to look at: %s', (field, bomb) => {
+    expect(() => parseSpec({ ...base, ...bomb })).toThrow(
+      expect.objectContaining({ code: 'LIMIT_EXCEEDED', details: expect.objectContaining({ field }) }),
+    );
+  });
 });

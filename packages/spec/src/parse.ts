@@ -1,6 +1,7 @@
 import { IMAGENET, invalid, parseField, RECIPES, resolveViews, TransformRegistry } from '@cropstream/augment';
 import type { SourceRegistry } from '@cropstream/datasets';
 import { type ParsedSpec, type ResolvedSpec, runSpecSchema } from './schema.js';
+import { checkSizes } from './sizes.js';
 
 export interface ParseOptions {
   /** Third-party transforms that the service has registered. */
@@ -19,6 +20,7 @@ const DEFAULT_WINDOW = { block_size: 1024, blocks: 16, run_size: 64 };
  * @throws SPEC_INVALID, LIMIT_EXCEEDED, TRANSFORM_UNKNOWN, VIEW_KEY_COLLISION, each naming the field
  */
 export function parseSpec(input: unknown, options: ParseOptions = {}): ResolvedSpec {
+  checkSizes(input);
   const { sources } = options;
   const schema = sources ? runSpecSchema.extend({ dataset: sources.schema }) : runSpecSchema;
   const spec = parseField(schema, input);
