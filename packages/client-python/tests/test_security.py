@@ -16,6 +16,7 @@ from conftest import REPOSITORY, Process, Service, free_port
 from cropstream import MultiCropLoader, StreamDigest, Tls
 from cropstream._core.connection import connection_error
 from cropstream._core.security import OPEN, Security, resolve_security
+from cropstream._core.transport import Transport
 from cropstream.errors import ConfigInvalid, SpecInvalid, TlsFailed, Unauthenticated, Unreachable
 
 TOKEN = "correct-horse"
@@ -193,6 +194,41 @@ def test_a_fleets_workers_are_verified_by_their_name(
                 process.kill()
         redis.kill()
         redis.wait()
+
+
+def test_certificates_and_tokens_that_are_replaced_are_those_of_the_next_connections(
+    closed: Service, certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ca.pem", "client.pem", "client.key"):
+        shutil.copy(certificates.folder / "foreign" / name, tmp_path / name)
+    (tmp_path / "token").write_text("battery")
+    monkeypatch.setenv("CROPSTREAM_TOKEN_FILE", str(tmp_path / "token"))
+    tls = Tls(ca=tmp_path / "ca.pem", cert=tmp_path / "client.pem", key=tmp_path / "client.key")
+    transport = Transport(by_name(closed.target), resolve_security(tls, None, os.environ))
+    try:
+        with pytest.raises((TlsFailed, Unreachable)):
+            transport.get_run("")
+        for name in ("ca.pem", "client.pem", "client.key"):
+            shutil.copy(certificates.folder / name, tmp_path / name)
+        error: Exception = AssertionError("never asked")
+        deadline = time.monotonic() + 20
+        while not isinstance(error, Unauthenticated):
+            assert time.monotonic() < deadline, error
+            try:
+                transport.get_run("")
+            except (TlsFailed, Unreachable, Unauthenticated) as refused:
+                error = refused
+        (tmp_path / "token").write_text(TOKEN)
+        digest = None
+        while digest is None:
+            assert time.monotonic() < deadline
+            try:
+                digest = transport.get_run("").digest
+            except Unauthenticated:
+                time.sleep(0.05)
+        assert digest == transport.get_run("").digest
+    finally:
+        transport.close()
 
 
 def test_arguments_and_variables_that_cannot_be_used_are_named(certificates: Certificates) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from ..errors import ConfigInvalid, SpecInvalid
 from .error import CropstreamError
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
+_LOOK_SECONDS = 1.0
+"""How often files are looked at for others in their place."""
 _Complain = Callable[[str, str, str], CropstreamError]
 Path = str | os.PathLike[str]
 
@@ -44,6 +47,12 @@ class Security:
     server_name: str | None
     """To verify the coordinator by; None: the host of its address."""
     token: str | None
+    files: tuple[Path, ...] = ()
+    """Where the above were read."""
+    seen: tuple[object, ...] = ()
+    """What was seen of these files before they were read."""
+    read_again: Callable[[], Security] | None = None
+    """What they say now. Raises CropstreamError where they cannot be used."""
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
@@ -65,6 +74,32 @@ class Security:
         return not all(_is_loopback(re.sub(r":\d+$", "", address.strip())) for address in addresses)
 
 
+class Renewed:
+    """Security as its files say now, for a process that outlives certificates and tokens. They are looked at when it is asked
+    for, and what cannot be used of them leaves it as it was: half of a new pair, say."""
+
+    def __init__(self, security: Security) -> None:
+        self._current = security
+        self._seen = security.seen
+        self._looked_at = time.monotonic()
+
+    def current(self) -> Security:
+        """As of about a second ago at most; the same object as long as nothing changed."""
+        now = time.monotonic()
+        if self._current.read_again is None or now - self._looked_at < _LOOK_SECONDS:
+            return self._current
+        self._looked_at = now
+        seen = _look(self._current.files)
+        if seen != self._seen:
+            self._seen = seen
+            try:
+                self._current = self._current.read_again()
+            except CropstreamError:
+                # The service refuses what is too old, and says so.
+                pass
+        return self._current
+
+
 OPEN = Security(None, None, None)
 """Neither TLS nor a token."""
 
@@ -77,19 +112,44 @@ def resolve_security(tls: bool | Tls | None, token: str | None, environment: Map
     Raises SpecInvalid naming the argument, ConfigInvalid naming the variable.
     """
     given = {name: value for name, value in environment.items() if value.strip()}
-    token = _environment_token(given) if token is None else _check_token("token", token, _of_argument)
-    if isinstance(tls, Tls):
-        return _security(tls, ("tls.ca", "tls.cert", "tls.key"), token, _of_argument)
-    if tls is not None and not isinstance(tls, bool):
+    if tls is not None and not isinstance(tls, bool | Tls):
         raise _of_argument("tls", repr(tls)[:200], "True, False or a Tls")
-    names = ("CROPSTREAM_TLS_CA", "CROPSTREAM_TLS_CERT", "CROPSTREAM_TLS_KEY")
-    ca, cert, key = (given.get(name) for name in names)
-    told = Tls(ca, cert, key, given.get("CROPSTREAM_TLS_SERVER_NAME"))
-    wanted = _flag("CROPSTREAM_TLS", given, told != Tls()) if tls is None else tls
-    return _security(told, names, token, _of_variable) if wanted else Security(None, None, token)
+    names, complain = ("tls.ca", "tls.cert", "tls.key"), _of_argument
+    used = tls if isinstance(tls, Tls) else None
+    if used is None:
+        names, complain = ("CROPSTREAM_TLS_CA", "CROPSTREAM_TLS_CERT", "CROPSTREAM_TLS_KEY"), _of_variable
+        ca, cert, key = (given.get(name) for name in names)
+        told = Tls(ca, cert, key, given.get("CROPSTREAM_TLS_SERVER_NAME"))
+        if _flag("CROPSTREAM_TLS", given, told != Tls()) if tls is None else tls:
+            used = told
+    from_file = token is None and "CROPSTREAM_TOKEN" not in given
+    token_file = given.get("CROPSTREAM_TOKEN_FILE") if from_file else None
+    paths = (token_file,) if used is None else (token_file, used.ca, used.cert, used.key)
+    files = tuple(path for path in paths if path is not None)
+    seen = _look(files)
+    return Security(
+        credentials=None if used is None else _credentials(used, names, complain),
+        server_name=None if used is None else used.server_name,
+        token=_environment_token(given) if token is None else _check_token("token", token, _of_argument),
+        files=files,
+        seen=seen,
+        read_again=(lambda: resolve_security(tls, token, given)) if files else None,
+    )
 
 
-def _security(tls: Tls, names: tuple[str, str, str], token: str | None, complain: _Complain) -> Security:
+def _look(files: tuple[Path, ...]) -> tuple[object, ...]:
+    """What tells files from those that replace them."""
+    looks: list[object] = []
+    for file in files:
+        try:
+            found = os.stat(file)
+            looks.append((found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
+        except (OSError, TypeError, ValueError):
+            looks.append(None)
+    return tuple(looks)
+
+
+def _credentials(tls: Tls, names: tuple[str, str, str], complain: _Complain) -> grpc.ChannelCredentials:
     ca_name, cert_name, key_name = names
     if (tls.cert is None) != (tls.key is None):
         missing = cert_name if tls.cert is None else key_name
@@ -110,7 +170,7 @@ def _security(tls: Tls, names: tuple[str, str, str], token: str | None, complain
         except ssl.SSLError as error:
             value = f'"{tls.key}" ({error})'
             raise complain(key_name, value, f"the PEM file with the key of {tls.cert}") from error
-    return Security(grpc.ssl_channel_credentials(ca, key, cert), tls.server_name, token)
+    return grpc.ssl_channel_credentials(ca, key, cert)
 
 
 def _environment_token(given: Mapping[str, str]) -> str | None:

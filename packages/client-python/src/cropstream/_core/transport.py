@@ -13,7 +13,7 @@ from ..errors import Cancelled
 from ..v1 import coordinator_pb2, run_pb2, worker_pb2
 from . import process
 from .run import PROTOCOL_VERSION
-from .security import Security
+from .security import Renewed, Security
 from .status import from_status
 
 _MIB = 1 << 20
@@ -53,6 +53,29 @@ _COORDINATOR = "/cropstream.v1.Coordinator/"
 _FETCH_CHUNK = "/cropstream.v1.Worker/FetchChunk"
 
 
+class _Coordinator:
+    """A channel to the coordinator, and its calls."""
+
+    def __init__(self, target: str, security: Security) -> None:
+        self.security = security
+        self.channel = security.channel(target, OPTIONS, security.server_name)
+        self.open_run = self.channel.unary_unary(
+            _COORDINATOR + "OpenRun",
+            request_serializer=coordinator_pb2.OpenRunRequest.SerializeToString,
+            response_deserializer=run_pb2.RunInfo.FromString,
+        )
+        self.get_run = self.channel.unary_unary(
+            _COORDINATOR + "GetRun",
+            request_serializer=coordinator_pb2.GetRunRequest.SerializeToString,
+            response_deserializer=run_pb2.RunInfo.FromString,
+        )
+        self.attach = self.channel.stream_stream(
+            _COORDINATOR + "Attach",
+            request_serializer=coordinator_pb2.AttachRequest.SerializeToString,
+            response_deserializer=coordinator_pb2.AttachResponse.FromString,
+        )
+
+
 class _WorkerChannel:
     def __init__(self, channel: grpc.Channel) -> None:
         self.channel = channel
@@ -71,37 +94,22 @@ class Transport:
 
     def __init__(self, target: str, security: Security) -> None:
         self.target = target
-        self._security = security
+        self._renewed = Renewed(security)
+        self._server_name = security.server_name or ""
         process.begin_grpc()
         self._lock = threading.Lock()
-        self._workers: dict[tuple[str, str], _WorkerChannel] = {}
-        """By address, and the name to verify it by."""
-        self._relay: _WorkerChannel | None = None
-        """To the coordinator, once chunks come through it."""
+        self._workers: dict[tuple[str, str, Security], _WorkerChannel] = {}
+        """By address, the name to verify it by, and what with: the connections of what was replaced are left to end."""
         self._streams: set[Any] = set()
         self._closed = False
-        self._coordinator = security.channel(target, OPTIONS, security.server_name)
-        self._open_run = self._coordinator.unary_unary(
-            _COORDINATOR + "OpenRun",
-            request_serializer=coordinator_pb2.OpenRunRequest.SerializeToString,
-            response_deserializer=run_pb2.RunInfo.FromString,
-        )
-        self._get_run = self._coordinator.unary_unary(
-            _COORDINATOR + "GetRun",
-            request_serializer=coordinator_pb2.GetRunRequest.SerializeToString,
-            response_deserializer=run_pb2.RunInfo.FromString,
-        )
-        self._attach = self._coordinator.stream_stream(
-            _COORDINATOR + "Attach",
-            request_serializer=coordinator_pb2.AttachRequest.SerializeToString,
-            response_deserializer=coordinator_pb2.AttachResponse.FromString,
-        )
+        self._coordinator = _Coordinator(target, security)
 
     def open_run(self, spec_json: str) -> run_pb2.RunInfo:
         """Opens a run from its spec. Raises CropstreamError."""
         request = coordinator_pb2.OpenRunRequest(protocol_version=PROTOCOL_VERSION, spec_json=spec_json)
         try:
-            return self._open_run(request, timeout=OPEN_RUN_SECONDS, metadata=self._security.metadata)
+            coordinator = self._reach()
+            return coordinator.open_run(request, timeout=OPEN_RUN_SECONDS, metadata=coordinator.security.metadata)
         except grpc.RpcError as error:
             raise from_status(error, self.target) from error
 
@@ -109,13 +117,15 @@ class Transport:
         """The run of that name; the only open one for an empty name. Raises CropstreamError."""
         request = coordinator_pb2.GetRunRequest(protocol_version=PROTOCOL_VERSION, name=name)
         try:
-            return self._get_run(request, timeout=GET_RUN_SECONDS, metadata=self._security.metadata)
+            coordinator = self._reach()
+            return coordinator.get_run(request, timeout=GET_RUN_SECONDS, metadata=coordinator.security.metadata)
         except grpc.RpcError as error:
             raise from_status(error, self.target) from error
 
     def attach(self, requests: Iterator[coordinator_pb2.AttachRequest]) -> Any:
         """The stream's call: an iterator of responses. It half-closes when `requests` ends."""
-        call = self._attach(requests, metadata=self._security.metadata)
+        coordinator = self._reach()
+        call = coordinator.attach(requests, metadata=coordinator.security.metadata)
         with self._lock:
             self._streams.add(call)
         call.add_callback(lambda: self._forget(call))
@@ -126,26 +136,20 @@ class Transport:
         with self._lock:
             if self._closed:
                 raise Cancelled(what="the loader")
-            worker = self._workers.get((address, tls_name))
+            security = self._renewed.current()
+            worker = self._workers.get((address, tls_name, security))
             if worker is None:
-                channel = self._security.channel(address, OPTIONS, tls_name)
-                worker = self._workers[address, tls_name] = _WorkerChannel(channel)
+                channel = security.channel(address, OPTIONS, tls_name)
+                worker = self._workers[address, tls_name, security] = _WorkerChannel(channel)
             worker.calls += 1
-        call = worker.fetch_chunk(request, metadata=self._security.metadata)
+        call = worker.fetch_chunk(request, metadata=security.metadata)
         call.add_callback(lambda: self._leave(worker))
         return call
 
     def relay(self, request: worker_pb2.FetchChunkRequest) -> Any:
-        """The same through the coordinator, which finds the worker by its id."""
-        with self._lock:
-            if self._closed:
-                raise Cancelled(what="the loader")
-            if self._relay is None:
-                # A connection of its own: what the coordinator says must not wait behind megabytes.
-                channel = self._security.channel(self.target, OPTIONS, self._security.server_name)
-                self._relay = _WorkerChannel(channel)
-            relay = self._relay
-        return relay.fetch_chunk(request, metadata=self._security.metadata)
+        """The same through the coordinator, which finds the worker by its id: over a connection of its own, so that what the
+        coordinator says does not wait behind megabytes."""
+        return self.fetch(self.target, self._server_name, request)
 
     def close_idle(self) -> None:
         """Closes the channels of workers that were not asked for a while."""
@@ -172,11 +176,20 @@ class Transport:
             self._closed = True
             workers = list(self._workers.values())
             self._workers.clear()
-            if self._relay is not None:
-                workers.append(self._relay)
         for worker in workers:
             worker.channel.close()
-        self._coordinator.close()
+        self._coordinator.channel.close()
+
+    def _reach(self) -> _Coordinator:
+        """The coordinator, over a new connection where certificates or the token were replaced: no stream is open when it is
+        asked for."""
+        with self._lock:
+            before, security = self._coordinator, self._renewed.current()
+            if security is before.security or self._closed:
+                return before
+            self._coordinator = _Coordinator(self.target, security)
+        before.channel.close()
+        return self._coordinator
 
     def _forget(self, call: Any) -> None:
         with self._lock:
