@@ -515,9 +515,9 @@ export const ERROR_TABLE = {
     grpc: 'INVALID_ARGUMENT',
     http: 400,
     retryable: false,
-    when: 'An HTTP request is malformed, or has a parameter or body that its route does not take.',
+    when: 'A request over HTTP or gRPC is malformed, or has a parameter, body or message that is not of its kind.',
     message: 'the request cannot be used: {reason}',
-    help: 'Correct what is named; a coordinator describes its routes at /api/docs.',
+    help: 'Correct what is named; a coordinator describes its routes at /api/docs, and its calls by gRPC reflection.',
   }),
   RATE_LIMITED: row({
     grpc: 'RESOURCE_EXHAUSTED',

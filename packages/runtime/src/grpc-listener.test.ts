@@ -92,7 +92,7 @@ describe('the connections of a gRPC server', () => {
 
   it.each([
     // PING frames, and SETTINGS.
-    ['pings', Buffer.from('000008060000000000' + '00'.repeat(8), 'hex')],
+    ['pings', Buffer.from(`000008060000000000${'00'.repeat(8)}`, 'hex')],
     ['settings', Buffer.from('000000040000000000', 'hex')],
   ])('are cut that flood it with %s', async (_, frame) => {
     const server = await serve({ receivedBytes: 1 << 10 });
@@ -140,6 +140,12 @@ describe('the calls of a gRPC server', () => {
     const slow = await session(server.port);
     expect(await call(slow, null)).toBe(status.DEADLINE_EXCEEDED);
     expect(await call(slow)).toBe(status.OK);
+  });
+
+  it('are refused whose message cannot be read', async () => {
+    const server = await serve({});
+    const message = Buffer.from('00000000010a', 'hex');
+    expect(await call(await session(server.port), message)).toBe(status.INVALID_ARGUMENT);
   });
 
   it('take messages up to a size', async () => {

@@ -105,14 +105,14 @@ export class GrpcServer {
     const limits = { ...DEFAULT_GRPC_LIMITS, ...options.limits };
     let listener: GrpcListener | null = null;
     const admit = (call: ServerInterceptingCallInterface) => listener?.admit(call.getConnectionInfo());
-    const server = new Server({
+    const server = new TellingServer({
       ...options.channel,
       'grpc.max_receive_message_length': limits.maxMessageBytes,
       'grpc.max_concurrent_streams': limits.maxConnectionCalls,
       'grpc.max_connection_idle_ms': limits.idleMs,
       // Counts for each connection and call that nobody asks for.
       'grpc.enable_channelz': 0,
-      interceptors: [admission(options, admit), patience(limits.requestMs, clock, options.toStatus)],
+      interceptors: [admission(options, admit), requests(limits.requestMs, clock, options.toStatus)],
     });
     const names = ['', ...Object.keys(options.services), ...(options.healthNames ?? [])];
     const health = new HealthImplementation(
@@ -160,9 +160,32 @@ export class GrpcServer {
   }
 }
 
-/** Ends a call whose request has not come after `ms`: all of it, or the first message of a stream. */
-function patience(ms: number, clock: Clock, toStatus: GrpcServerOptions['toStatus']): ServerInterceptor {
-  return ({ requestStream }, call) => {
+/** What came in place of a message that could not be read. */
+class Unreadable {}
+
+/** grpc-js would end a call whose message it cannot read with INTERNAL, as if that were a defect of the service. */
+class TellingServer extends Server {
+  override addService(definition: ServiceDefinition, implementation: UntypedServiceImplementation): void {
+    const methods = Object.entries(definition).map(([name, method]) => {
+      const requestDeserialize = (bytes: Buffer) => {
+        try {
+          return method.requestDeserialize(bytes);
+        } catch {
+          return new Unreadable();
+        }
+      };
+      return [name, { ...method, requestDeserialize }];
+    });
+    super.addService(Object.fromEntries(methods), implementation);
+  }
+}
+
+/**
+ * Ends a call whose request has not come after `ms`: all of it, or the first message of a stream; and one with a message
+ * that cannot be read.
+ */
+function requests(ms: number, clock: Clock, toStatus: GrpcServerOptions['toStatus']): ServerInterceptor {
+  return ({ path, requestStream }, call) => {
     let late: Timer | null = null;
     const came = () => late?.cancel();
     return new ServerInterceptingCall(call, {
@@ -177,7 +200,10 @@ function patience(ms: number, clock: Clock, toStatus: GrpcServerOptions['toStatu
             })
             .withOnReceiveMessage((message, pass) => {
               if (requestStream) came();
-              pass(message);
+              if (!(message instanceof Unreadable)) return pass(message);
+              came();
+              const reason = `its message is not one of ${path.slice(1)}`;
+              call.sendStatus(toStatus(failure('REQUEST_INVALID', { reason })));
             })
             .withOnReceiveHalfClose((pass) => {
               came();

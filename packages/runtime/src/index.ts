@@ -19,6 +19,7 @@ export { type Clock, sleep, systemClock, type Timer } from './clock.js';
 export { type ConfigSchema, configTable, configVariables, loadConfig, type VariableInfo } from './config.js';
 export { DEFAULT_GRPC_LIMITS, GRPC_LIMITS, type GrpcLimits } from './grpc-limits.js';
 export type { HttpLimits } from './http/limits.js';
+export { parseJson } from './json.js';
 export { LimitMetrics } from './limit-metrics.js';
 export { createLogger, LOG_LEVELS, type Logger, type LogLevel, type LogOptions } from './log.js';
 export { createRegistry, exportRedis } from './metrics.js';

@@ -1,11 +1,11 @@
-import { failure, toFailure } from '@cropstream/errors';
+import { CropstreamError, failure, toFailure } from '@cropstream/errors';
 import {
   type AttachRequest,
   type AttachResponse,
   type CoordinatorServer,
   toStatus,
 } from '@cropstream/protocol';
-import { ownerFor, type Role } from '@cropstream/runtime';
+import { ownerFor, parseJson, type Role } from '@cropstream/runtime';
 import { principalOf } from '@cropstream/runtime/grpc';
 import type { ServerDuplexStream, sendUnaryData } from '@grpc/grpc-js';
 import type { AttachChannel } from './attachment.js';
@@ -29,7 +29,7 @@ export function coordinatorHandlers(catalog: RunCatalog, coordinator: Coordinato
       answer(callback, async () => {
         requireProtocol(call.request.protocolVersion);
         const owner = ownerFor(principalOf(call));
-        return (await catalog.open(owner, parseJson(call.request.specJson))).run.info;
+        return (await catalog.open(owner, parseSpecJson(call.request.specJson))).run.info;
       });
     },
     getRun(call, callback) {
@@ -77,10 +77,11 @@ function answer<T>(callback: sendUnaryData<T>, make: () => Promise<T>): void {
   );
 }
 
-function parseJson(text: string): unknown {
+function parseSpecJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (error) {
+    if (error instanceof CropstreamError) throw error;
     throw failure('SPEC_UNREADABLE', { path: 'in the request', reason: (error as Error).message });
   }
 }

@@ -543,12 +543,13 @@ class OutputUnwritable(CropstreamError):
 
 
 class RequestInvalid(CropstreamError, ValueError):
-    """An HTTP request is malformed, or has a parameter or body that its route does not take."""
+    """A request over HTTP or gRPC is malformed, or has a parameter, body or message that is not of its
+    kind."""
 
     code = "REQUEST_INVALID"
     retryable = False
     problem_template = "the request cannot be used: {reason}"
-    help_template = "Correct what is named; a coordinator describes its routes at /api/docs."
+    help_template = "Correct what is named; a coordinator describes its routes at /api/docs, and its calls by gRPC reflection."
 
 
 class RateLimited(CropstreamError):

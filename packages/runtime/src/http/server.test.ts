@@ -131,6 +131,7 @@ describe('an open server', () => {
     ['a path that is none', '/%zz', {}, 400, 'REQUEST_INVALID'],
     ['a body that is no JSON', '/echo', json('{'), 400, 'REQUEST_INVALID'],
     ['a body that would set a prototype', '/echo', json('{"__proto__":{"a":1}}'), 400, 'REQUEST_INVALID'],
+    ['a body that is nested deeply', '/echo', json('['.repeat(1_000)), 400, 'LIMIT_EXCEEDED'],
     ['a body of text', '/echo', json('a', { 'content-type': 'text/plain' }), 415, 'MEDIA_TYPE_UNSUPPORTED'],
     ['a long body', '/echo', json('1', { 'content-length': 5 << 20 }), 413, 'REQUEST_TOO_LARGE'],
     ['long headers', '/who', { headers: { a: 'a'.repeat(20_000) } }, 431, 'HEADERS_TOO_LARGE'],

@@ -10,6 +10,7 @@ import type { Access } from '../access/access.js';
 import type { Principal, Role } from '../access/principal.js';
 import type { ServerCertificates } from '../certificates.js';
 import { boundConnections } from '../connections.js';
+import { checkNesting } from '../json.js';
 import { LimitMetrics } from '../limit-metrics.js';
 import type { Logger } from '../log.js';
 import { freePort } from '../ports.js';
@@ -172,7 +173,16 @@ async function prepare(
 ): Promise<void> {
   const wantsCertificate = certificates?.current.clientCa != null;
   // Text is what other sites' pages can send unasked.
-  app.removeContentTypeParser('text/plain');
+  app.removeAllContentTypeParsers();
+  const parse = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    try {
+      checkNesting(String(body));
+    } catch (error) {
+      return done(error as CropstreamError);
+    }
+    return parse(request, String(body), done);
+  });
   app.decorateRequest('principal', null);
   app.addHook('onRequest', async (request) => {
     const { host, origin, authorization } = request.headers;
