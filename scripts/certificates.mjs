@@ -1,5 +1,5 @@
 // Certificates for tests, made by openssl: node certificates.mjs FOLDER. An authority with a service's and a client's
-// certificate, and a foreign authority with the same.
+// certificate and a client's that has ended, and a foreign authority with the same.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,8 @@ import { fileURLToPath } from 'node:url';
 const SERVICE_NAMES = 'DNS:cropstream-worker,DNS:localhost';
 
 /**
- * @param {string} folder it gets ca.pem, service.pem, service.key, client.pem, client.key, and the same in foreign/
+ * @param {string} folder it gets ca.pem, service.pem, service.key, client.pem, client.key, expired.pem, expired.key, and the
+ *   same in foreign/
  */
 export function makeCertificates(folder) {
   makeAuthority(folder);
@@ -33,14 +34,15 @@ function makeAuthority(folder) {
     '-subj',
     '/CN=test CA',
   );
-  for (const [name, names] of [
-    ['service', SERVICE_NAMES],
-    ['client', 'DNS:trainer'],
+  for (const [name, names, days] of [
+    ['service', SERVICE_NAMES, '2'],
+    ['client', 'DNS:trainer', '2'],
+    ['expired', 'DNS:trainer', '-1'],
   ]) {
     openssl('req', ...key, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`);
     writeFileSync(join(folder, 'extensions'), `subjectAltName=${names}\n`);
     const by = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-extfile', 'extensions'];
-    openssl('x509', '-req', '-in', `${name}.csr`, ...by, '-days', '2', '-out', `${name}.pem`);
+    openssl('x509', '-req', '-in', `${name}.csr`, ...by, '-days', days, '-out', `${name}.pem`);
   }
 }
 

@@ -81,6 +81,14 @@ const groups = [
     },
   },
   {
+    name: 'security: hostile clients, real processes',
+    paths: ['tests/security/'],
+    need() {
+      const server = findRedisServer();
+      return 'missing' in server ? server : { env: {} };
+    },
+  },
+  {
     name: 'the Helm chart, beside the services that it starts',
     paths: ['tests/helm/'],
     need() {
