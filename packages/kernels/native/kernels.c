@@ -17,6 +17,24 @@ static inline int max(int a, int b) { return a > b ? a : b; }
 static inline int pick(int mask, int one, int other) { return (one & mask) | (other & ~mask); }
 static inline uint8_t level_of(int value) { return (uint8_t)min(max(value, 0), 255); }
 
+/** A band of an RGBX image, as assembly/transpose.ts has it: rows from `rows` on repeat the last. */
+void KERNEL(bandFromRgbx)(
+    uint8_t *memory, uint32_t from, uint32_t stride, uint32_t width, uint32_t rows, uint32_t to, uint32_t plane) {
+  for (uint32_t x = 0; x < width; x += 4) {
+    __m128i square[16];
+    for (int i = 0; i < 16; i++) {
+      const size_t row = (size_t)min(i, (int)rows - 1) * stride;
+      square[i] = _mm_loadu_si128((const __m128i *)(memory + from + row + 4 * x));
+    }
+    transpose(square);
+    // Now a row each of a pixel's four bytes, the last of which nobody wants.
+    for (int i = 0; i < 16; i++) {
+      if (i % 4 == 3) continue;
+      _mm_storeu_si128((__m128i *)(memory + to + (size_t)(i % 4) * plane + 16 * (x + (size_t)(i / 4))), square[i]);
+    }
+  }
+}
+
 // As assembly/resample.ts has it: the taps of an output are (first input, pairs), then a pair's [high, low]. Loops over
 // pairs are compiled for each usual number of them.
 #define FOR_PAIRS(pairs, call) \

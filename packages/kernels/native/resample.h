@@ -60,10 +60,9 @@ static inline __m128i sums_end(sums *s) {
 
 #endif
 
-/** Sixteen columns of a band into sixteen rows. */
-static inline void columns_to_rows(const __m128i *columns, uint8_t *rows, size_t stride) {
-  __m128i a[16], b[16];
-  for (int i = 0; i < 16; i++) a[i] = columns[i];
+/** A square of sixteen by sixteen bytes with rows and columns exchanged. */
+static inline __attribute__((always_inline)) void transpose(__m128i *a) {
+  __m128i b[16];
   // Each pass rotates the bits of (row, column) by one: after four they have changed places.
   for (int pass = 0; pass < 4; pass++) {
     for (int i = 0; i < 8; i++) {
@@ -72,5 +71,12 @@ static inline void columns_to_rows(const __m128i *columns, uint8_t *rows, size_t
     }
     for (int i = 0; i < 16; i++) a[i] = b[i];
   }
-  for (int i = 0; i < 16; i++) _mm_storeu_si128((__m128i *)(rows + i * stride), a[i]);
+}
+
+/** Sixteen columns of a band into sixteen rows. */
+static inline void columns_to_rows(const __m128i *columns, uint8_t *rows, size_t stride) {
+  __m128i square[16];
+  for (int i = 0; i < 16; i++) square[i] = _mm_loadu_si128(columns + i);
+  transpose(square);
+  for (int i = 0; i < 16; i++) _mm_storeu_si128((__m128i *)(rows + i * stride), square[i]);
 }

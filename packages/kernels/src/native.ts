@@ -12,6 +12,7 @@ const u32 = (count: number): 'uint32_t'[] => new Array<'uint32_t'>(count).fill('
 
 /** What native/kernels.c has; all else is WebAssembly's. The memory comes before these parameters. */
 const SIGNATURES = {
+  bandFromRgbx: ['void', ...u32(6)],
   horizontal: ['void', ...u32(9)],
   vertical: ['void', ...u32(7)],
   blendConstant: ['void', ...u32(2), 'int32_t', 'float'],
