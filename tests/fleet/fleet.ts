@@ -57,9 +57,14 @@ export class Fleet {
     readonly store: Store,
     readonly spec: string,
     readonly size: Size,
+    readonly env: NodeJS.ProcessEnv,
   ) {}
 
-  static async start(size: Size = { workers: 3, coordinators: 2 }): Promise<Fleet> {
+  /** @param env of every process, besides their own */
+  static async start(
+    size: Size = { workers: 3, coordinators: 2 },
+    env: NodeJS.ProcessEnv = {},
+  ): Promise<Fleet> {
     const { path: folder } = temporaryFolder();
     const data = join(folder, 'images');
     await makeImages(data, SAMPLES);
@@ -67,7 +72,7 @@ export class Fleet {
     writeFileSync(spec, JSON.stringify(specOf(data)));
     const redis = await startRedisServer();
     const store = await RedisStore.open({ url: redis.url });
-    const fleet = new Fleet(folder, redis, store, spec, size);
+    const fleet = new Fleet(folder, redis, store, spec, size, env);
     await Promise.all([
       ...Array.from({ length: size.coordinators }, () => fleet.addCoordinator()),
       ...Array.from({ length: size.workers }, () => fleet.addWorker()),
@@ -84,13 +89,20 @@ export class Fleet {
   }
 
   async addCoordinator(): Promise<Coordinator> {
-    const coordinator = await startCoordinator(this.redis.url, ['--spec', this.spec], transforms);
+    const coordinator = await startCoordinator(this.redis.url, ['--spec', this.spec], {
+      ...transforms,
+      ...this.env,
+    });
     this.coordinators.push(coordinator);
     return coordinator;
   }
 
   async addWorker(env: NodeJS.ProcessEnv = {}): Promise<Worker> {
-    const worker = await startWorker(this.redis.url, join(this.folder, 'cache'), { ...transforms, ...env });
+    const worker = await startWorker(this.redis.url, join(this.folder, 'cache'), {
+      ...transforms,
+      ...this.env,
+      ...env,
+    });
     this.workers.push(worker);
     return worker;
   }

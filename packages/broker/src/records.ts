@@ -23,6 +23,8 @@ export interface ChunkJob {
   readonly url: string;
   /** In [0, AFFINITIES): jobs of one number read the same part of a dataset. A hint; absent where it says nothing. */
   readonly affinity?: number;
+  /** W3C trace context of whoever wants it; absent: it is not traced. */
+  readonly traceparent?: string;
 }
 
 /** How many parts of datasets are told apart for workers to prefer. */

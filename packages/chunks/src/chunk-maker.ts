@@ -7,6 +7,7 @@ import { ChunkLayout, type Column, type Row } from './layout.js';
 import { type DeliveredSample, SampleMaker, type Substitution } from './sample-maker.js';
 import { createSharedParts, type SharedParts, type SharedPartsOptions } from './shared-parts.js';
 import type { PixelProgram } from './task.js';
+import { type Timeline, TimelineRecorder } from './timeline.js';
 
 export interface ChunkRequest {
   readonly epoch: number;
@@ -28,6 +29,7 @@ export interface MadeChunk {
   readonly capacity: number;
   /** Milliseconds a stage, summed over its samples, whichever thread did the work. */
   readonly timings: Readonly<Record<Stage, number>>;
+  readonly timeline: Timeline;
   /** Gives the memory back; further calls do nothing. */
   release(): void;
 }
@@ -97,13 +99,14 @@ export class ChunkMaker {
     this.#checkSize(this.bytesFor(samples));
     const memory = this.shared.buffers.acquire(this.layout.bytesFor(samples, this.shared.limits.fieldBytes));
     const batch = { program: this.#program, epoch, samples, payload: memory.buffer };
+    const timeline = new TimelineRecorder();
     // No thread writes to the memory any more once every row has settled: only then may it go back.
     const stop = new AbortController();
     const signals = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
     const settled = await Promise.allSettled(
       indices.map(async (id, row) => {
         try {
-          return await this.#samples.make(batch, row, id, signals);
+          return await this.#samples.make(batch, row, id, signals, timeline);
         } catch (error) {
           stop.abort();
           throw error;
@@ -116,7 +119,7 @@ export class ChunkMaker {
         if (result.status === 'rejected') throw firstCause(settled);
         return result.value;
       });
-      return await this.#finish(rows, memory);
+      return await this.#finish(rows, memory, timeline);
     } catch (error) {
       memory.release();
       throw error;
@@ -128,7 +131,11 @@ export class ChunkMaker {
     await Promise.all(this.#closers.map((close) => close()));
   }
 
-  async #finish(samples: readonly DeliveredSample[], memory: PooledBuffer): Promise<MadeChunk> {
+  async #finish(
+    samples: readonly DeliveredSample[],
+    memory: PooledBuffer,
+    timeline: Timeline,
+  ): Promise<MadeChunk> {
     const rows: Row[] = samples.map(({ row }) => row);
     const viewBytes = this.layout.sampleBytes * rows.length;
     const payloadBytes = viewBytes + this.layout.tailBytes(rows);
@@ -157,6 +164,7 @@ export class ChunkMaker {
         payload,
         capacity: held.buffer.byteLength,
         timings,
+        timeline,
         release: held.release,
       };
     } catch (error) {

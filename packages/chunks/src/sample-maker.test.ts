@@ -5,6 +5,7 @@ import { Budget } from './budget.js';
 import type { ImageBatch } from './compute-pool.js';
 import { SampleMaker } from './sample-maker.js';
 import type { SharedParts } from './shared-parts.js';
+import { TimelineRecorder } from './timeline.js';
 
 it('refuses a file by its size before it waits for room or reads a byte', async () => {
   const url = folderOf({ 'a.jpg': await image(1), 'long.jpg': Buffer.alloc(5000) });
@@ -21,7 +22,9 @@ it('refuses a file by its size before it waits for room or reads a byte', async 
   const shared = { budgets } as Partial<SharedParts> as SharedParts;
   const maker = new SampleMaker(run.spec, run.manifest, reader, shared);
   const batch = { epoch: 0 } as ImageBatch;
-  await expect(maker.make(batch, 0, 1, new AbortController().signal)).rejects.toMatchObject({
+  await expect(
+    maker.make(batch, 0, 1, new AbortController().signal, new TimelineRecorder()),
+  ).rejects.toMatchObject({
     code: 'SAMPLE_OVER_LIMIT',
     details: { path: 'class-0/long.jpg', value: 5000, limit: 4000 },
   });

@@ -7,6 +7,7 @@ import type { ImageBatch, ImageOutcome } from './compute-pool.js';
 import type { Row } from './layout.js';
 import type { SharedParts } from './shared-parts.js';
 import { type Attempt, type BadSample, withStandIn } from './stand-in.js';
+import type { TimelineRecorder } from './timeline.js';
 
 /** One bad sample of a chunk and what stands in for it. */
 export interface Substitution extends BadSample {
@@ -36,11 +37,17 @@ export class SampleMaker {
   ) {}
 
   /** Makes a draw's sample, or its stand-in, into a row of the batch's payload. */
-  async make(batch: ImageBatch, row: number, draw: number, signal: AbortSignal): Promise<DeliveredSample> {
+  async make(
+    batch: ImageBatch,
+    row: number,
+    draw: number,
+    signal: AbortSignal,
+    timeline: TimelineRecorder,
+  ): Promise<DeliveredSample> {
     const timings = { decode: 0, resize: 0, color: 0, blur: 0, pack: 0 };
     const { epoch } = batch;
     const { sampleId, value, standsFor } = await withStandIn(this, { epoch, draw }, (tried) =>
-      this.#attempt(batch, row, tried, signal, timings),
+      this.#attempt(batch, row, tried, signal, { timings, timeline }),
     );
     const { label, fields } = value.sample;
     return {
@@ -55,7 +62,7 @@ export class SampleMaker {
     row: number,
     draw: number,
     signal: AbortSignal,
-    timings: Record<Stage, number>,
+    { timings, timeline }: { timings: Record<Stage, number>; timeline: TimelineRecorder },
   ): Promise<Attempt<Made>> {
     const { samples, encoded } = this.shared.budgets;
     const sampleId = sampleOf(draw);
@@ -69,11 +76,12 @@ export class SampleMaker {
       leave = await samples.take(1);
       free = await encoded.take(bytes);
       if (signal.aborted) throw failure('CANCELLED', { what: 'making a sample' });
-      const sample = await this.reader.read(sampleId, signal);
+      const sample = await timeline.during('read', this.reader.read(sampleId, signal));
       const { source, release } = await this.#source(sample, timings);
       clear = release;
       if (signal.aborted) throw failure('CANCELLED', { what: 'making a sample' });
-      const outcome = await this.shared.pool.run(batch, { row, draw, path: sample.path, source });
+      const image = { row, draw, path: sample.path, source };
+      const outcome = await timeline.during('compute', this.shared.pool.run(batch, image));
       for (const stage of Object.keys(timings) as Stage[]) timings[stage] += outcome.timings[stage];
       return outcome.bad === null ? { value: { sample, outcome }, bad: null } : { bad: outcome.bad };
     } catch (error) {

@@ -53,6 +53,15 @@ export {
 } from './service-variables.js';
 export { type ProcessLike, Shutdown, type ShutdownOptions } from './shutdown.js';
 export {
+  type Attributes,
+  openTracing,
+  type Span,
+  type SpanOptions,
+  type Tracer,
+  type Tracing,
+  type TracingOptions,
+} from './tracing.js';
+export {
   bytesVariable,
   choiceVariable,
   durationVariable,

@@ -1,8 +1,9 @@
 import { type AttachmentRecord, type ChunkName, chunkName } from '@cropstream/broker';
 import { type CropstreamError, failure } from '@cropstream/errors';
 import type { Attach, AttachResponse, Progress } from '@cropstream/protocol';
-import type { Clock } from '@cropstream/runtime';
+import type { Clock, Tracer } from '@cropstream/runtime';
 import { locate, rankRange, type WantedChunk, wantedChunks } from '@cropstream/schedule';
+import { BatchTraces } from './batch-traces.js';
 import { Demand } from './demand.js';
 import type { OpenRun } from './open-run.js';
 import { type RankShape, stepsOfCredits } from './window.js';
@@ -38,6 +39,8 @@ export interface AttachmentOptions {
   readonly coordinator: string;
   readonly maxWindowChunks: number;
   readonly clock: Clock;
+  /** Null: nothing is traced. */
+  readonly tracer: Tracer | null;
   /** What the store knows of the same process' attachment before this one. @default nothing */
   readonly before?: AttachmentRecord | undefined;
 }
@@ -66,10 +69,13 @@ export class Attachment {
   #reportedAt = 0;
   readonly #samplesPerStep: number;
   readonly #demand: Demand;
+  readonly #traces: BatchTraces | null;
   readonly #options: AttachmentOptions;
 
   constructor(options: AttachmentOptions) {
     this.#options = options;
+    const { tracer } = options;
+    this.#traces = tracer && new BatchTraces(tracer, () => this.record);
     const { run, hello, before } = options;
     if (!hello.progress) {
       throw failure('SPEC_INVALID', {
@@ -200,12 +206,19 @@ export class Attachment {
     for (const name of this.announced.keys()) if (!wanted.has(name)) this.announced.delete(name);
     for (const name of this.unreachable.keys()) if (!wanted.has(name)) this.unreachable.delete(name);
     this.changed = true;
+    this.#traces?.advance(this.#nextStep, this.#windowEnd, taken.waitedSeconds);
     return taken;
+  }
+
+  /** The trace context of a step's batch; undefined where it is not traced. */
+  traceOf(step: number): string | undefined {
+    return this.#traces?.of(step);
   }
 
   end(error?: CropstreamError): void {
     if (this.ended) return;
     this.ended = true;
+    this.#traces?.end(error?.problem ?? 'the trainer left');
     this.channel.end(error);
   }
 

@@ -24,6 +24,7 @@ import {
   type Principal,
   sleep,
   type Timer,
+  type Tracer,
 } from '@cropstream/runtime';
 import { checkWorld } from '@cropstream/schedule';
 import { type AttachChannel, Attachment, type Taken } from './attachment.js';
@@ -78,6 +79,8 @@ export interface CoordinatorOptions {
   readonly limits: CoordinatorLimits;
   readonly ownerLimits: (owner: string) => OwnerLimits;
   readonly observer: CoordinatorObserver;
+  /** @default nothing is traced */
+  readonly tracer?: Tracer | null;
 }
 
 /** A trainer's stream as its carrier sees it. */
@@ -113,7 +116,7 @@ export class Coordinator {
   constructor(options: CoordinatorOptions) {
     this.#options = options;
     this.#living = new LivingWorkers(options.store, options.clock);
-    this.#reconciler = new Reconciler({ ...options, living: this.#living });
+    this.#reconciler = new Reconciler({ ...options, living: this.#living, tracer: options.tracer ?? null });
     this.#stopWakes = options.store.onWake(WAKE_COORDINATORS, () => this.#poke());
     this.#schedule();
   }
@@ -238,6 +241,7 @@ export class Coordinator {
     const others = await store.attachments(run.key);
     const attachment = new Attachment({
       ...{ run, hello, channel, coordinator: id, maxWindowChunks: limits.maxWindowChunks, clock },
+      tracer: this.#options.tracer ?? null,
       before: others.find((other) => other.process === hello.process && other.rank === hello.rank),
     });
     checkWorldSize(attachment.record, others);

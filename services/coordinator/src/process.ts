@@ -8,6 +8,7 @@ import {
   createLogger,
   createRegistry,
   exportRedis,
+  openTracing,
   peerSecurity,
   redisAccess,
   Shutdown,
@@ -73,6 +74,7 @@ export async function runCoordinator(
   });
   const registry = createRegistry();
   exportRedis(registry, () => fleet.isReady());
+  const tracing = await openTracing({ service: 'cropstream-coordinator', env, clock, log });
   try {
     const prepared = await prepareCoordinator({
       ...fleet,
@@ -80,6 +82,7 @@ export async function runCoordinator(
       randomness: systemRandomness,
       log,
       registry,
+      tracer: tracing,
       transforms,
       sources,
       modules,
@@ -104,6 +107,7 @@ export async function runCoordinator(
     const service = await prepared.listen();
     const shutdown = new Shutdown({ log, clock, graceMs: graceMs + END_MS });
     shutdown.add('Redis', () => fleet.close());
+    if (tracing) shutdown.add('traces', () => tracing.close());
     shutdown.add('coordinator', () => service.close(graceMs));
     shutdown.listen();
     log.info({ host, port: service.port, httpPort: service.httpPort, fingerprint }, 'coordinating');

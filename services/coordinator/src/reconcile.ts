@@ -12,7 +12,7 @@ import {
   type WorkerRecord,
 } from '@cropstream/broker';
 import { CropstreamError, failure } from '@cropstream/errors';
-import type { Clock } from '@cropstream/runtime';
+import type { Clock, Tracer } from '@cropstream/runtime';
 import { type WantedChunk, wantedChunks } from '@cropstream/schedule';
 import type { Attachment } from './attachment.js';
 import type { CoordinatorLimits } from './limits.js';
@@ -42,6 +42,8 @@ export interface ReconcilerOptions {
   readonly limits: CoordinatorLimits;
   readonly observer: ReconcileObserver;
   readonly living: LivingWorkers;
+  /** Null: nothing is traced. */
+  readonly tracer: Tracer | null;
 }
 
 /** While the queue is as long as it should be, its claims are healed so many times more seldom. */
@@ -197,7 +199,28 @@ export class Reconciler {
     const watch = this.#watch(run, claimed.want.name);
     watch.queuedAt = this.#options.clock.now();
     watch.waitedAt = watch.queuedAt;
-    return jobOf(run, claimed);
+    return this.#traced(run, claimed);
+  }
+
+  /** A chunk's job, with the trace of the first that wants it: one span from its claim to its being ready, whatever happens. */
+  #traced(run: OpenRun, claimed: Claimed): ChunkJob {
+    const { want, by, claim } = claimed;
+    const job = jobOf(run, claimed);
+    const watch = this.#watch(run, want.name);
+    const parent = by
+      .map((attachment) => attachment.traceOf(want.step))
+      .find((context) => context !== undefined);
+    if (watch.span === null && parent !== undefined) {
+      const attributes = {
+        'cropstream.run': run.name,
+        'cropstream.chunk': want.name,
+        'cropstream.epoch': want.epoch,
+        'cropstream.step': want.step,
+      };
+      watch.span = this.#options.tracer?.start('chunk', { parent, attributes, at: watch.since }) ?? null;
+    }
+    watch.span?.event('queued', { 'cropstream.attempt': claim.attempt });
+    return watch.span === null ? job : { ...job, traceparent: watch.span.traceparent };
   }
 
   /**
@@ -234,7 +257,7 @@ export class Reconciler {
         continue;
       }
       watch.healed = claim.attempt;
-      jobs.push(jobOf(run, claimed));
+      jobs.push(this.#traced(run, claimed));
     }
     return jobs;
   }
@@ -269,7 +292,10 @@ export class Reconciler {
       watch.hedge = attempt;
       watch.queuedAt = clock.now();
       jobs.push(
-        jobOf(run, { ...claimed, claim: hedgeOf({ ...claimed.claim, hedge: { attempt, takenBy: null } }) }),
+        this.#traced(run, {
+          ...claimed,
+          claim: hedgeOf({ ...claimed.claim, hedge: { attempt, takenBy: null } }),
+        }),
       );
       observer.hedged();
     }
@@ -294,6 +320,10 @@ export class Reconciler {
     const { chunk, attempt } = claim;
     const { store, limits, observer } = this.#options;
     observer.workerDied(run, want, claim);
+    this.#watch(run, want.name).span?.event('worker died', {
+      'cropstream.worker': claim.takenBy ?? '',
+      'cropstream.attempt': attempt,
+    });
     const { deaths } = await store.release(run.key, chunk, attempt, 'death');
     if (deaths < limits.maxDeaths) return { state: 'none' };
     const error = failure('CHUNK_FAILED', {
@@ -322,6 +352,7 @@ export class Reconciler {
             attempt: ready.attempt,
             location: { workerId: ready.workerId, address: ready.address, tlsName: ready.tlsName },
             bytes: BigInt(ready.bytes),
+            traceparent: attachment.traceOf(want.step),
           },
         },
       });
@@ -338,7 +369,7 @@ export class Reconciler {
     // From when it was known not to be taken yet: what is usual is rather overrated than a chunk hedged for nothing.
     if (watch.waitedAt !== null) pace.record(this.#options.clock.now() - watch.waitedAt);
     if (watch.hedge === attempt) this.#options.observer.hedgeWon();
-    chunks.delete(chunk);
+    this.#watches.drop(run.key, chunk);
   }
 }
 

@@ -14,6 +14,7 @@ import {
   requireFreePort,
   ServerCertificates,
   type ServerSecurity,
+  type Tracer,
 } from '@cropstream/runtime';
 import { GrpcServer } from '@cropstream/runtime/grpc';
 import { GrpcAccess } from '@cropstream/runtime/grpc-access';
@@ -57,6 +58,8 @@ export interface CoordinatorServiceOptions {
   /** Limits of the HTTP port. @default DEFAULT_HTTP_LIMITS */
   readonly http?: Partial<HttpLimits>;
   readonly security: ServerSecurity;
+  /** Null: nothing is traced. */
+  readonly tracer: Tracer | null;
   /** How it dials workers. */
   readonly peers: ClientSecurity;
 }
@@ -132,7 +135,10 @@ async function listen(
   const certificates = tls === null ? null : new ServerCertificates(tls, log);
   certificates?.observe(registry);
   const ownerLimits = (owner: string) => access.limitsOf(owner);
-  const coordinator = new Coordinator({ id, catalog, store, broker, clock, limits, ownerLimits, observer });
+  const { tracer } = options;
+  const coordinator = new Coordinator({
+    ...{ id, catalog, store, broker, clock, limits, ownerLimits, observer, tracer },
+  });
   const peers = new GrpcAccess(options.peers);
   const find = (workerId: string) => coordinator.living.find(workerId);
   const relay = openRelay({ find, peers, clock, limits, registry });

@@ -1,4 +1,5 @@
 import type { ChunkName, RunKey } from '@cropstream/broker';
+import type { Span } from '@cropstream/runtime';
 import type { Attachment } from './attachment.js';
 import { Pace } from './pace.js';
 
@@ -20,6 +21,8 @@ export interface Watch {
   hedgeAt: number;
   /** The hedge's attempt; 0: none was made here. */
   hedge: number;
+  /** Its trace, from when it was first claimed here; null: there is none. */
+  span: Span | null;
 }
 
 /** What a coordinator saw of one run key. */
@@ -40,6 +43,7 @@ class RunWatches {
         making: null,
         hedgeAt: Number.NEGATIVE_INFINITY,
         hedge: 0,
+        span: null,
       };
       this.chunks.set(chunk, watch);
     }
@@ -60,6 +64,13 @@ export class Watches {
     return run;
   }
 
+  /** Forgets a chunk, whose work ended so. */
+  drop(key: RunKey, chunk: ChunkName, problem?: string): void {
+    const { chunks } = this.run(key);
+    chunks.get(chunk)?.span?.end(problem);
+    chunks.delete(chunk);
+  }
+
   /** Forgets what no attachment here wants any more. */
   forget(attachments: Iterable<Attachment>): void {
     const wanted = new Map<string, Set<ChunkName>>();
@@ -70,8 +81,9 @@ export class Watches {
     }
     for (const [key, { chunks }] of this.#runs) {
       const names = wanted.get(key);
+      for (const name of chunks.keys())
+        if (!names?.has(name)) this.drop(key, name, 'nobody wants it any more');
       if (!names) this.#runs.delete(key);
-      else for (const name of chunks.keys()) if (!names.has(name)) chunks.delete(name);
     }
   }
 }

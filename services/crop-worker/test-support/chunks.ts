@@ -16,6 +16,7 @@ export function fakeChunk(payloadBytes: number, released: Released = new Map(), 
     payload,
     capacity: payloadBytes,
     timings: { decode: 0, resize: 0, color: 0, blur: 0, pack: 0 },
+    timeline: { read: null, compute: null },
     release: () => released.set(chunk, (released.get(chunk) ?? 0) + 1),
   };
   return chunk;

@@ -43,6 +43,7 @@ function makeChunk(run: RunScenario, { epoch, indices }: ChunkRequest): MadeChun
     payload,
     capacity: payload.length,
     timings: { decode: 0, resize: 0, color: 0, blur: 0, pack: 0 },
+    timeline: { read: null, compute: null },
     release: () => payload.fill(RELEASED),
   };
 }

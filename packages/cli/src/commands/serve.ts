@@ -109,6 +109,12 @@ async function serve(options: ServeOptions): Promise<void> {
   const registry = runtime.createRegistry();
   const shared = { store: new broker.MemoryStore({ clock }), broker: new broker.MemoryBroker({ clock }) };
   const fingerprint = await augment.pixelFingerprint();
+  const tracing = await runtime.openTracing({
+    service: 'cropstream-coordinator',
+    env: process.env,
+    clock,
+    log,
+  });
   const threads = options.threads ?? runtime.defaultThreads();
   const graceMs = options.grace * 1000;
 
@@ -117,6 +123,7 @@ async function serve(options: ServeOptions): Promise<void> {
     clock,
     randomness: runtime.systemRandomness,
     log,
+    tracer: tracing,
     registry,
     transforms: await augment.loadTransforms(modules.transforms),
     sources,
@@ -161,6 +168,7 @@ async function serve(options: ServeOptions): Promise<void> {
   }
   announce(output, run, { host: options.advertise ?? options.host, coordinator, cells, threads });
   const shutdown = new runtime.Shutdown({ log, clock, graceMs: 2 * graceMs + 5000 });
+  if (tracing) shutdown.add('traces', () => tracing.close());
   // The last added ends first: trainers are told before the workers they draw from go away.
   shutdown.add('cells', () => cells.close(graceMs));
   shutdown.add('coordinator', () => coordinator.close(graceMs));

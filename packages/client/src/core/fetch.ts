@@ -21,6 +21,8 @@ export interface Announcement {
   readonly attempt: number;
   readonly location: Location;
   readonly bytes: number;
+  /** W3C trace context of its batch. */
+  readonly traceparent?: string | undefined;
 }
 
 export type FetchOutcome =
@@ -104,7 +106,7 @@ export class ChunkFetch {
     const from = this.#received;
     let first = true;
     const { transport, clock, process } = this.options;
-    const { attempt, location } = this.announcement;
+    const { attempt, location, traceparent } = this.announcement;
     const relayed = this.#route === 'relay';
     const peer = relayed ? `the coordinator at ${transport.target}` : location.address;
     const silentMs = relayed ? RELAY_SILENT_MS : SILENT_MS;
@@ -117,6 +119,7 @@ export class ChunkFetch {
       chunk: this.chunk,
       workerId: location.workerId,
       attempt,
+      traceparent,
       offset: BigInt(from),
       process,
       owner: '',

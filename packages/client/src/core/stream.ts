@@ -235,9 +235,9 @@ export class BatchStream {
     this.#attached?.resolve(null);
   }
 
-  #onReady({ chunk, attempt, location, bytes }: ChunkReady): void {
+  #onReady({ chunk, attempt, location, bytes, traceparent }: ChunkReady): void {
     if (chunk === undefined || location === undefined) return;
-    this.#fetcher.announce(rangeOf(chunk), { attempt, location, bytes: Number(bytes) });
+    this.#fetcher.announce(rangeOf(chunk), { attempt, location, bytes: Number(bytes), traceparent });
   }
 
   async #reopen(): Promise<void> {

@@ -1,7 +1,7 @@
 import { workerData } from 'node:worker_threads';
 import { connectBroker, connectStore } from '@cropstream/broker';
 import { failure, toFailure } from '@cropstream/errors';
-import { systemClock, systemRandomness } from '@cropstream/runtime';
+import { openTracing, systemClock, systemRandomness, type Tracing } from '@cropstream/runtime';
 import { openPeer } from '@cropstream/runtime/threads';
 import type { Log } from '../worker/events.js';
 import { type CropWorkerService, startCropWorker } from '../worker/start.js';
@@ -12,16 +12,26 @@ const { store: storePort, broker: brokerPort, control, options } = workerData as
 const store = connectStore(storePort);
 const broker = connectBroker(brokerPort);
 let service: CropWorkerService | null = null;
+let tracing: Tracing | null = null;
 
 const calls: CellCalls = {
   async start() {
+    const log = {
+      debug: forward('debug'),
+      info: forward('info'),
+      warn: forward('warn'),
+      error: forward('error'),
+    };
+    const { env } = process;
+    tracing = await openTracing({ service: 'cropstream-worker', env, clock: systemClock, log });
     service = await startCropWorker({
       ...options,
       store,
       broker,
       clock: systemClock,
       randomness: systemRandomness,
-      log: { debug: forward('debug'), info: forward('info'), warn: forward('warn'), error: forward('error') },
+      log,
+      tracer: tracing,
       emit: (event) => main.send('emit', event),
       // Bytes that are a part of a larger buffer are copied by the port; others are moved.
       decodeElsewhere: (...job) => main.calls(['decode']).decode(...job),
@@ -37,7 +47,7 @@ const calls: CellCalls = {
   },
   async close(graceMs) {
     await service?.close(graceMs);
-    await Promise.all([store.close(), broker.close()]);
+    await Promise.all([store.close(), broker.close(), tracing?.close()]);
     // After the answer to this call is on its way.
     setImmediate(() => void main.close());
   },

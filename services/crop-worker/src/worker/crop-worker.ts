@@ -10,7 +10,7 @@ import {
 } from '@cropstream/broker';
 import { Budget } from '@cropstream/chunks';
 import { PROTOCOL_VERSION } from '@cropstream/protocol';
-import { type Clock, sleep, VERSION } from '@cropstream/runtime';
+import { type Clock, sleep, type Tracer, VERSION } from '@cropstream/runtime';
 import type { WorkerLimits } from './config.js';
 import type { Emit, Log } from './events.js';
 import { insistUntil } from './insist.js';
@@ -41,6 +41,8 @@ export interface CropWorkerOptions {
   readonly limits: WorkerLimits;
   readonly maxChunkBytes: number;
   readonly openRun: OpenRun;
+  /** @default nothing is traced */
+  readonly tracer?: Tracer | null;
   /** Whether it was admitted to its fleet: it takes no jobs before. @default it needs no admission */
   readonly admitted?: () => boolean;
 }

@@ -1,5 +1,5 @@
 import { chunkName, type RunKey, runKeyOf } from '@cropstream/broker';
-import { failure } from '@cropstream/errors';
+import { type CropstreamError, failure } from '@cropstream/errors';
 import {
   type ChunkHeader,
   type FetchChunkRequest,
@@ -8,7 +8,14 @@ import {
   toStatus,
   type WorkerServer,
 } from '@cropstream/protocol';
-import { ALL_OWNERS, type Clock, DEFAULT_OWNER, type Principal } from '@cropstream/runtime';
+import {
+  ALL_OWNERS,
+  type Clock,
+  DEFAULT_OWNER,
+  type Principal,
+  type Span,
+  type Tracer,
+} from '@cropstream/runtime';
 import { endStalled, onceGone, writeMessage } from '@cropstream/runtime/grpc-calls';
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { WorkerLimits } from './config.js';
@@ -25,6 +32,8 @@ export interface FetchServiceOptions {
   readonly emit: Emit;
   /** Whose token a call carries. */
   readonly principalOf: (call: Call) => Principal;
+  /** @default nothing is traced */
+  readonly tracer?: Tracer | null | undefined;
 }
 
 export interface FetchService {
@@ -38,41 +47,56 @@ export interface FetchService {
  * their names. A reader's pace bounds what is buffered for it.
  */
 export function fetchService(options: FetchServiceOptions): FetchService {
-  const { workerId, outbox, clock, limits, emit } = options;
+  const { workerId, outbox, clock, limits, emit, tracer } = options;
   let streams = 0;
 
-  const refuse = (call: Call, error: unknown, outcome: FetchOutcome) => {
+  const begin = ({ request }: Call, chunk: string): Span | null => {
+    const { traceparent: parent, attempt, offset } = request;
+    if (!tracer || parent === undefined) return null;
+    const attributes = {
+      'cropstream.worker': workerId,
+      'cropstream.chunk': chunk,
+      'cropstream.attempt': attempt,
+      'cropstream.offset': Number(offset),
+    };
+    return tracer.start('serve', { parent, attributes });
+  };
+  const refuse = (call: Call, chunk: string, error: CropstreamError, outcome: FetchOutcome) => {
     emit({ kind: 'fetched', bytes: 0, outcome });
+    begin(call, chunk)?.end(error.problem);
     call.emit('error', toStatus(error));
   };
 
   const server: WorkerServer = {
     fetchChunk(call) {
       const { chunk: id } = call.request;
+      const name = id === undefined ? '(none)' : chunkName(spanOf(id));
       if (streams >= limits.maxStreams) {
-        refuse(call, failure('WORKER_BUSY', { streams, limit: limits.maxStreams }), 'refused');
+        refuse(call, name, failure('WORKER_BUSY', { streams, limit: limits.maxStreams }), 'refused');
         return;
       }
-      const name = id === undefined ? '(none)' : chunkName(spanOf(id));
       const key = id && keyOf(options.principalOf(call), call.request.owner, id.runDigest);
       const open = call.request.workerId === workerId && key ? outbox.open(key, name) : null;
       if (open === null) {
-        refuse(call, failure('CHUNK_NOT_FOUND', { chunk: name }), 'not-found');
+        refuse(call, name, failure('CHUNK_NOT_FOUND', { chunk: name }), 'not-found');
         return;
       }
       const offset = Number(call.request.offset);
       if (offset > open.held.made.payloadBytes) {
         open.close(false);
         const allowed = `at most ${open.held.made.payloadBytes}, the payload's length`;
-        refuse(call, failure('SPEC_INVALID', { field: 'offset', value: offset, allowed }), 'refused');
+        refuse(call, name, failure('SPEC_INVALID', { field: 'offset', value: offset, allowed }), 'refused');
         return;
       }
       streams++;
       onceGone(call, () => streams--);
       const header = headerOf(open.held, call.request, workerId);
+      const span = begin(call, name);
       void send(call, header, open.held.made.payload, offset, clock, limits).then(({ sent, error }) => {
         open.close(error === null);
         emit({ kind: 'fetched', bytes: sent, outcome: error === null ? 'whole' : 'cut' });
+        span?.set({ 'cropstream.bytes': sent });
+        span?.end(error?.problem);
         if (error === null) call.end();
         else endStalled(call, toStatus(error), clock);
       });
@@ -94,7 +118,7 @@ function keyOf({ owner }: Principal, asked: string, digest: string): RunKey {
 interface Sent {
   readonly sent: number;
   /** null: the last frame was taken. */
-  readonly error: unknown;
+  readonly error: CropstreamError | null;
 }
 
 /**

@@ -9,7 +9,7 @@ import {
 } from '@cropstream/broker';
 import type { MadeChunk } from '@cropstream/chunks';
 import { type CropstreamError, type ErrorCode, failure, toFailure } from '@cropstream/errors';
-import { type Clock, sleep } from '@cropstream/runtime';
+import { type Clock, type Span, sleep, type Tracer } from '@cropstream/runtime';
 import { globalStep } from '@cropstream/schedule';
 import type { WorkerLimits } from './config.js';
 import type { Emit, Log, SkipReason, WorkerEvent } from './events.js';
@@ -53,6 +53,7 @@ export interface JobRunnerOptions {
   readonly closing: AbortSignal;
   /** Resolves once the store knows that this worker lives. */
   readonly beHeard: () => Promise<void>;
+  readonly tracer?: Tracer | null;
 }
 
 /** Characters of a path or a reason in a report: all that are kept of a run stay within some megabytes. */
@@ -217,15 +218,35 @@ export class JobRunner {
     const { clock, emit, tally } = this.options;
     const start = clock.now();
     const end = tally.begin(job.runKey);
+    const span = this.#trace(job);
     try {
       const made = await maker.make({ epoch: job.epoch, indices: job.indices }, signal);
       tally.made(job.runKey, made);
       emit(madeEvent(made, (clock.now() - start) / 1000));
       this.#logSubstitutions(job, made);
+      if (span) traceMade(this.options.tracer as Tracer, span, made);
+      span?.end();
       return made;
+    } catch (error) {
+      span?.end(toFailure(error).problem);
+      throw error;
     } finally {
       end();
     }
+  }
+
+  #trace(job: ChunkJob): Span | null {
+    const { tracer, self } = this.options;
+    const { traceparent: parent, epoch, attempt } = job;
+    if (!tracer || parent === undefined) return null;
+    const attributes = {
+      'cropstream.worker': self.id,
+      'cropstream.chunk': chunkName(job),
+      'cropstream.epoch': epoch,
+      'cropstream.attempt': attempt,
+      'cropstream.samples': job.indices.length,
+    };
+    return tracer.start('make', { parent, attributes });
   }
 
   /** A job that was not to be begun here. */
@@ -383,6 +404,22 @@ const FINAL: ReadonlySet<ErrorCode> = new Set([
   'CHUNK_TOO_LARGE',
   'TRANSFORM_INVALID',
 ]);
+
+/** When samples were read and images computed, as spans; the time of each stage is a sum over all threads. */
+function traceMade(
+  tracer: Tracer,
+  { traceparent: parent, set }: Span,
+  { timeline, timings, ...made }: MadeChunk,
+): void {
+  set({ 'cropstream.bytes': made.payloadBytes, 'cropstream.substituted': made.substitutions.length });
+  const { read, compute } = timeline;
+  if (read) tracer.start('read', { parent, at: read.from })?.end(undefined, read.to);
+  if (!compute) return;
+  const attributes = Object.fromEntries(
+    Object.entries(timings).map(([stage, ms]) => [`cropstream.${stage}_seconds`, ms / 1000]),
+  );
+  tracer.start('compute', { parent, at: compute.from, attributes })?.end(undefined, compute.to);
+}
 
 function madeEvent(made: MadeChunk, seconds: number): WorkerEvent {
   return {

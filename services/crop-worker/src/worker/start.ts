@@ -27,6 +27,7 @@ import {
   type Randomness,
   ServerCertificates,
   type ServerSecurity,
+  type Tracer,
 } from '@cropstream/runtime';
 import { GrpcServer, principalOf } from '@cropstream/runtime/grpc';
 import { parseSpec, planOf } from '@cropstream/spec';
@@ -44,6 +45,8 @@ export interface CropWorkerServiceOptions extends DataAccessOptions {
   readonly clock: Clock;
   readonly randomness: Randomness;
   readonly log: Log;
+  /** @default nothing is traced */
+  readonly tracer?: Tracer | null;
   /** Told of everything that metrics count. */
   readonly emit: Emit;
   /** The pixel fingerprint of this build: the queue whose jobs it takes. */
@@ -154,7 +157,10 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
         tellCuts();
       },
     });
-    fetches = fetchService({ workerId: id, outbox: worker.outbox, clock, limits, emit, principalOf });
+    fetches = fetchService({
+      ...{ workerId: id, outbox: worker.outbox, clock, limits, emit, principalOf },
+      tracer: options.tracer,
+    });
     emit({
       kind: 'limits',
       limits: { ...DEFAULT_GRPC_LIMITS, ...options.grpc, ...limits, ...parts.limits, ...data.limits },

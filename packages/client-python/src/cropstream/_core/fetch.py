@@ -167,6 +167,7 @@ class ChunkFetch:
                 attempt=self.announcement.attempt,
                 offset=self.received,
                 process=self._options.process,
+                traceparent=self.announcement.traceparent,
             )
             call = self._call = self._begin(request)
         watchdog = Watchdog(self._timers, self._silent_seconds, self._silence)

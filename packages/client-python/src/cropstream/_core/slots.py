@@ -24,6 +24,8 @@ class Announcement(NamedTuple):
     """The name to verify the worker's certificate by; empty: the host of its address."""
     bytes: int
     """Of the payload."""
+    traceparent: str | None = None
+    """W3C trace context of its batch."""
 
     def is_same(self, other: Announcement) -> bool:
         return (self.attempt, self.worker_id) == (other.attempt, other.worker_id)

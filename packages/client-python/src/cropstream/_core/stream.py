@@ -310,7 +310,14 @@ class BatchStream:
 
     def ready(self, ready: ChunkReady) -> None:
         location = ready.location
-        announcement = Announcement(ready.attempt, location.worker_id, location.address, location.tls_name, ready.bytes)
+        announcement = Announcement(
+            ready.attempt,
+            location.worker_id,
+            location.address,
+            location.tls_name,
+            ready.bytes,
+            ready.traceparent if ready.HasField("traceparent") else None,
+        )
         self._fetcher.announce(positions_of(ready.chunk), announcement)
 
     def waiting(self, waiting: ChunkWaiting) -> None:

@@ -142,16 +142,18 @@ class Attached(_message.Message):
     def __init__(self, run: _Optional[_Union[_run_pb2.RunInfo, _Mapping]] = ..., fencing: _Optional[int] = ...) -> None: ...
 
 class ChunkReady(_message.Message):
-    __slots__ = ("chunk", "attempt", "location", "bytes")
+    __slots__ = ("chunk", "attempt", "location", "bytes", "traceparent")
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     LOCATION_FIELD_NUMBER: _ClassVar[int]
     BYTES_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     chunk: ChunkRange
     attempt: int
     location: _run_pb2.Location
     bytes: int
-    def __init__(self, chunk: _Optional[_Union[ChunkRange, _Mapping]] = ..., attempt: _Optional[int] = ..., location: _Optional[_Union[_run_pb2.Location, _Mapping]] = ..., bytes: _Optional[int] = ...) -> None: ...
+    traceparent: str
+    def __init__(self, chunk: _Optional[_Union[ChunkRange, _Mapping]] = ..., attempt: _Optional[int] = ..., location: _Optional[_Union[_run_pb2.Location, _Mapping]] = ..., bytes: _Optional[int] = ..., traceparent: _Optional[str] = ...) -> None: ...
 
 class ChunkWaiting(_message.Message):
     __slots__ = ("chunk", "attempt", "worker_id", "seconds", "run_paused")

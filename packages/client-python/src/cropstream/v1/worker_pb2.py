@@ -15,7 +15,7 @@ _sym_db = _symbol_database.Default()
 from cropstream.v1 import run_pb2 as cropstream_dot_v1_dot_run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x63ropstream/v1/worker.proto\x12\rcropstream.v1\x1a\x17\x63ropstream/v1/run.proto\"\x8e\x01\n\x11\x46\x65tchChunkRequest\x12%\n\x05\x63hunk\x18\x01 \x01(\x0b\x32\x16.cropstream.v1.ChunkId\x12\x11\n\tworker_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12\x0e\n\x06offset\x18\x04 \x01(\x04\x12\x0f\n\x07process\x18\x05 \x01(\t\x12\r\n\x05owner\x18\x06 \x01(\t\"Q\n\x05\x46rame\x12*\n\x06header\x18\x01 \x01(\x0b\x32\x1a.cropstream.v1.ChunkHeader\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"\xeb\x01\n\x0b\x43hunkHeader\x12%\n\x05\x63hunk\x18\x01 \x01(\x0b\x32\x16.cropstream.v1.ChunkId\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x11\n\tworker_id\x18\x03 \x01(\t\x12\x0f\n\x07samples\x18\x04 \x01(\r\x12&\n\x07\x63olumns\x18\x05 \x03(\x0b\x32\x15.cropstream.v1.Column\x12\x15\n\rpayload_bytes\x18\x06 \x01(\x04\x12\r\n\x05\x63rc32\x18\x07 \x01(\r\x12\x32\n\rsubstitutions\x18\x08 \x03(\x0b\x32\x1b.cropstream.v1.Substitution\"C\n\x06\x43olumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x64type\x18\x02 \x01(\t\x12\r\n\x05shape\x18\x03 \x03(\r\x12\r\n\x05\x62ytes\x18\x04 \x01(\x04\"x\n\x0cSubstitution\x12\x0b\n\x03row\x18\x01 \x01(\r\x12\x16\n\x0eoriginal_index\x18\x02 \x01(\x04\x12\x17\n\x0f\x64\x65livered_index\x18\x03 \x01(\x04\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x0c\n\x04\x63ode\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t2P\n\x06Worker\x12\x46\n\nFetchChunk\x12 .cropstream.v1.FetchChunkRequest\x1a\x14.cropstream.v1.Frame0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x63ropstream/v1/worker.proto\x12\rcropstream.v1\x1a\x17\x63ropstream/v1/run.proto\"\xb8\x01\n\x11\x46\x65tchChunkRequest\x12%\n\x05\x63hunk\x18\x01 \x01(\x0b\x32\x16.cropstream.v1.ChunkId\x12\x11\n\tworker_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12\x0e\n\x06offset\x18\x04 \x01(\x04\x12\x0f\n\x07process\x18\x05 \x01(\t\x12\r\n\x05owner\x18\x06 \x01(\t\x12\x18\n\x0btraceparent\x18\x07 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_traceparent\"Q\n\x05\x46rame\x12*\n\x06header\x18\x01 \x01(\x0b\x32\x1a.cropstream.v1.ChunkHeader\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"\xeb\x01\n\x0b\x43hunkHeader\x12%\n\x05\x63hunk\x18\x01 \x01(\x0b\x32\x16.cropstream.v1.ChunkId\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x11\n\tworker_id\x18\x03 \x01(\t\x12\x0f\n\x07samples\x18\x04 \x01(\r\x12&\n\x07\x63olumns\x18\x05 \x03(\x0b\x32\x15.cropstream.v1.Column\x12\x15\n\rpayload_bytes\x18\x06 \x01(\x04\x12\r\n\x05\x63rc32\x18\x07 \x01(\r\x12\x32\n\rsubstitutions\x18\x08 \x03(\x0b\x32\x1b.cropstream.v1.Substitution\"C\n\x06\x43olumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x64type\x18\x02 \x01(\t\x12\r\n\x05shape\x18\x03 \x03(\r\x12\r\n\x05\x62ytes\x18\x04 \x01(\x04\"x\n\x0cSubstitution\x12\x0b\n\x03row\x18\x01 \x01(\r\x12\x16\n\x0eoriginal_index\x18\x02 \x01(\x04\x12\x17\n\x0f\x64\x65livered_index\x18\x03 \x01(\x04\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x0c\n\x04\x63ode\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t2P\n\x06Worker\x12\x46\n\nFetchChunk\x12 .cropstream.v1.FetchChunkRequest\x1a\x14.cropstream.v1.Frame0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -23,15 +23,15 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cropstream.v1.worker_pb2', 
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
   _globals['_FETCHCHUNKREQUEST']._serialized_start=71
-  _globals['_FETCHCHUNKREQUEST']._serialized_end=213
-  _globals['_FRAME']._serialized_start=215
-  _globals['_FRAME']._serialized_end=296
-  _globals['_CHUNKHEADER']._serialized_start=299
-  _globals['_CHUNKHEADER']._serialized_end=534
-  _globals['_COLUMN']._serialized_start=536
-  _globals['_COLUMN']._serialized_end=603
-  _globals['_SUBSTITUTION']._serialized_start=605
-  _globals['_SUBSTITUTION']._serialized_end=725
-  _globals['_WORKER']._serialized_start=727
-  _globals['_WORKER']._serialized_end=807
+  _globals['_FETCHCHUNKREQUEST']._serialized_end=255
+  _globals['_FRAME']._serialized_start=257
+  _globals['_FRAME']._serialized_end=338
+  _globals['_CHUNKHEADER']._serialized_start=341
+  _globals['_CHUNKHEADER']._serialized_end=576
+  _globals['_COLUMN']._serialized_start=578
+  _globals['_COLUMN']._serialized_end=645
+  _globals['_SUBSTITUTION']._serialized_start=647
+  _globals['_SUBSTITUTION']._serialized_end=767
+  _globals['_WORKER']._serialized_start=769
+  _globals['_WORKER']._serialized_end=849
 # @@protoc_insertion_point(module_scope)

@@ -7,20 +7,22 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class FetchChunkRequest(_message.Message):
-    __slots__ = ("chunk", "worker_id", "attempt", "offset", "process", "owner")
+    __slots__ = ("chunk", "worker_id", "attempt", "offset", "process", "owner", "traceparent")
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     WORKER_ID_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
     PROCESS_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     chunk: _run_pb2.ChunkId
     worker_id: str
     attempt: int
     offset: int
     process: str
     owner: str
-    def __init__(self, chunk: _Optional[_Union[_run_pb2.ChunkId, _Mapping]] = ..., worker_id: _Optional[str] = ..., attempt: _Optional[int] = ..., offset: _Optional[int] = ..., process: _Optional[str] = ..., owner: _Optional[str] = ...) -> None: ...
+    traceparent: str
+    def __init__(self, chunk: _Optional[_Union[_run_pb2.ChunkId, _Mapping]] = ..., worker_id: _Optional[str] = ..., attempt: _Optional[int] = ..., offset: _Optional[int] = ..., process: _Optional[str] = ..., owner: _Optional[str] = ..., traceparent: _Optional[str] = ...) -> None: ...
 
 class Frame(_message.Message):
     __slots__ = ("header", "offset", "data")
