@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { runKeyOf } from '@cropstream/broker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Fleet, Trainer } from '../fleet/fleet.js';
 import { makeImages, serve, temporaryFolder } from '../integration/harness.js';
@@ -82,7 +83,7 @@ describe('the trace of a batch', () => {
     const [victim] = fleet.workers;
     await until('the worker makes something', async () => {
       const [run] = await fleet.store.runs();
-      return (await fleet.store.outstanding(run!.digest)).some(({ takenBy }) => takenBy !== null);
+      return (await fleet.store.outstanding(runKeyOf(run!))).some(({ takenBy }) => takenBy !== null);
     });
     victim!.kill('SIGKILL');
     fleet.forget(victim!);
