@@ -55,7 +55,7 @@ tell(`The same pixels: ${coordinators} coordinators and ${workers} workers repla
   beside the undisturbed stream     ${digests(same.ranks)}
 `);
 const other = await inFolder(otherFingerprint);
-tell(`Other pixels: ${workers} workers came beside the old ones, ${coordinators} coordinators were replaced, and the old workers ended after their run
+tell(`Other pixels: ${workers} workers came beside the old ones, ${coordinators} coordinators were replaced, and the old workers ended after their run, in ${other.seconds.toFixed(1)} s
   steps of the pinned run           ${other.steps}
   longest wait for a batch          ${seconds(other.longestWaitMs)}
   beside the undisturbed stream     ${digests(other.ranks)}
