@@ -90,6 +90,16 @@ export const COORDINATOR_VARIABLES = z.object({
   ...limitVariables(DEFAULT_LIMITS, LIMITS),
 });
 
+/**
+ * The coordinator's limits alone, for a process that is set up otherwise.
+ * @throws CONFIG_INVALID
+ */
+export function coordinatorLimits(
+  env: Readonly<Record<string, string | undefined>>,
+): Partial<CoordinatorLimits> {
+  return limitsOf(loadConfig(z.object(limitVariables(DEFAULT_LIMITS, LIMITS)), env), LIMITS);
+}
+
 /** @throws CONFIG_INVALID */
 export function coordinatorConfig(env: Readonly<Record<string, string | undefined>>) {
   const config = loadConfig(COORDINATOR_VARIABLES, env);

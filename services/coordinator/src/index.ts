@@ -4,6 +4,7 @@
  * `relay/` alone, for trainers that cannot reach workers.
  */
 export type { AttachChannel } from './attachment.js';
+export { coordinatorLimits } from './config.js';
 export {
   type Connection,
   Coordinator,

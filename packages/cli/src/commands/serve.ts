@@ -84,7 +84,7 @@ async function serve(options: ServeOptions): Promise<void> {
     broker,
     { loadSources },
     runtime,
-    { prepareCoordinator },
+    { coordinatorLimits, prepareCoordinator },
     { dataConfig, startCells, workerMetrics },
   ] = await Promise.all([
     import('@cropstream/augment'),
@@ -134,6 +134,7 @@ async function serve(options: ServeOptions): Promise<void> {
     httpPort: options.httpPort,
     security,
     peers,
+    limits: coordinatorLimits(process.env),
     ...transport,
   });
   const memoryBytes = data.dataLimits.shardMemoryBytes;
