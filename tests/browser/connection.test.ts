@@ -47,17 +47,24 @@ test('a coordinator that goes away is told, and the page is live again by itself
   await page.context().close();
 });
 
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 const portOf = (address: string): string => address.split(':').at(-1) ?? '';
 
 test('a protected service wants a token; what a token may not do is not offered', async () => {
   const tokens = {
     operator: 'an-operators-token-of-32-letters',
     trainer: 'a-trainers-token-of-32-letters-1',
+    platform: 'the-platforms-token-of-32-letter',
   };
   const file = join(folder.path, '..', `${process.pid}-tokens.yaml`);
-  const entry = (role: keyof typeof tokens) =>
-    `  - { name: ${role}, role: ${role}, owner: vision, sha256: ${createHash('sha256').update(tokens[role]).digest('hex')} }`;
-  await writeFile(file, `owners: { vision: {} }\ntokens:\n${entry('operator')}\n${entry('trainer')}\n`);
+  const entry = (name: keyof typeof tokens, role: string, owner: string) =>
+    `  - { name: ${name}, role: ${role}, owner: '${owner}', sha256: ${sha256(tokens[name])} }`;
+  const operator = entry('operator', 'operator', 'vision');
+  const trainer = entry('trainer', 'trainer', 'vision');
+  const platform = entry('platform', 'operator', '*');
+  const write = (...entries: string[]) =>
+    writeFile(file, `owners: { vision: {} }\ntokens:\n${entries.join('\n')}\n`);
+  await write(operator, trainer, platform);
   service = await serve(folder.path, ['--name', 'protected'], { CROPSTREAM_TOKENS_FILE: file });
   const { http } = service.ready;
   const { page, complaints } = await openPage(browser, http);
@@ -83,12 +90,22 @@ test('a protected service wants a token; what a token may not do is not offered'
   await field.fill(tokens.trainer);
   await page.keyboard.press('Enter');
   await page.getByText('trainer, trainer').waitFor();
+  await page.getByRole('heading', { name: 'No run is open' }).waitFor();
+
+  // Who runs the platform sees every owner's runs, and says whose.
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await field.fill(tokens.platform);
+  await page.keyboard.press('Enter');
+  await page.getByRole('link', { name: 'protected' }).click();
+  await page.getByRole('heading', { level: 1, name: 'protected' }).waitFor();
+  expect(page.url()).toBe(`${http}/#/runs/protected?owner=default`);
+  await page.getByRole('heading', { name: 'No trainer is attached' }).waitFor();
   // Revoked while the page is open: it is shut out at its next question.
-  await writeFile(file, `owners: { vision: {} }\ntokens:\n${entry('operator')}\n`);
+  await write(operator);
   await field.waitFor();
   // Nothing of a token is in the address, or kept for another tab.
-  expect(page.url()).toBe(`${http}/`);
-  expect(await page.evaluate(() => Object.values(localStorage).join())).not.toContain(tokens.trainer);
+  expect(page.url()).toBe(`${http}/#/runs/protected?owner=default`);
+  expect(await page.evaluate(() => Object.values(localStorage).join())).not.toContain(tokens.platform);
   expect(complaints.filter((line) => !/status of 40[13]/.test(line))).toEqual([]);
   await page.context().close();
 });

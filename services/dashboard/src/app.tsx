@@ -1,4 +1,5 @@
 import { useEffect, useRef } from 'preact/hooks';
+import { inWords, Problem } from './api/problem.js';
 import { formatClock } from './format.js';
 import { ComposePage } from './pages/compose.js';
 import { FleetPage } from './pages/fleet.js';
@@ -126,7 +127,7 @@ function Top({ shutOut }: { shutOut: boolean }) {
           </span>
         )}
         <ThemeButton />
-        {token.value !== null && (
+        {token.value !== null && !shutOut && (
           <button
             type="button"
             class="button quiet icon"
@@ -184,8 +185,9 @@ function Lost() {
   return (
     <div class="banner" data-state="lost">
       <p>
-        <b>The coordinator does not answer.</b> What is shown is of {formatClock(now.since)} and before;
-        trainers keep what they hold. It is asked again by itself.
+        <b>{now.error instanceof Problem ? inWords(now.error).title : 'The coordinator does not answer'}.</b>{' '}
+        What is shown is of {formatClock(now.since)} and before; trainers keep what they hold. It is asked
+        again by itself.
       </p>
       <button type="button" class="button" onClick={retryNow}>
         Try now

@@ -11,8 +11,8 @@ export interface Subscriber {
   readonly onEvent: (event: ApiEvent) => void;
   /** A stream is open. */
   readonly onOpen: () => void;
-  /** There is none; `retryMs` until another is tried, null: never, until the reader does something. */
-  readonly onLost: (error: unknown, retryMs: number | null) => void;
+  /** There is none. `final`: the service lets this reader in no more; otherwise another is tried soon. */
+  readonly onLost: (error: unknown, final: boolean) => void;
 }
 
 /** A stream that says nothing for so long is dead, whatever TCP believes: the service speaks once a second. */
@@ -63,10 +63,10 @@ export async function follow(
     }
     if (signal.aborted) return;
     if (error instanceof Problem && (error.status === 401 || error.status === 403)) {
-      onLost(error, null);
+      onLost(error, true);
       return;
     }
-    onLost(isAbort(error) ? undefined : error, retryMs);
+    onLost(isAbort(error) ? undefined : error, false);
     await pause(retryMs, signal, retryNow);
     retryMs = Math.min(2 * retryMs, RETRY_MS.most);
   }

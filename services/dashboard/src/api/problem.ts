@@ -31,9 +31,11 @@ export class Unreachable extends Error {
   override readonly name = 'Unreachable';
 }
 
+const capitalised = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
 /** Any thrown value in words for the reader. */
 export function inWords(thrown: unknown): { readonly title: string; readonly help: string } {
-  if (thrown instanceof Problem) return { title: thrown.problem, help: thrown.help };
+  if (thrown instanceof Problem) return { title: capitalised(thrown.problem), help: thrown.help };
   if (thrown instanceof Unreachable) {
     return {
       title: 'The coordinator does not answer',

@@ -100,7 +100,7 @@ function optionsFor(lines: readonly Line[], width: number, dark: boolean): uPlot
     legend: { show: false },
     cursor: { points: { size: 7 }, y: false, drag: { x: false, y: false } },
     scales: {
-      x: { range: (_, first, last) => [Math.min(first, last - LEAST_SECONDS), last] },
+      x: { range: timeRange },
       y: { range: (_, __, most) => [0, Math.max(1, most * 1.12)] },
     },
     axes: [
@@ -120,6 +120,12 @@ function optionsFor(lines: readonly Line[], width: number, dark: boolean): uPlot
       ),
     ],
   };
+}
+
+/** Of what is there: uPlot itself makes a day of a single value. */
+function timeRange({ data: [times] }: uPlot): [number, number] {
+  const last = times.at(-1) ?? Date.now() / 1000;
+  return [Math.min(times[0] ?? last, last - LEAST_SECONDS), last];
 }
 
 const tick = (value: number): string => (Number.isInteger(value) ? formatCompact(value) : formatRate(value));

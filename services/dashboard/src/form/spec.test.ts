@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { type Draft, specOf } from './spec.js';
 import { knobsOf, type RecipeView, type ViewKnobs } from './transforms.js';
-import { toYaml } from './yaml.js';
+import { toYaml, type Yaml } from './yaml.js';
 
 const vectors = new URL('../../../../docs/vectors/recipes.json', import.meta.url);
 const { recipes } = JSON.parse(readFileSync(vectors, 'utf8')) as {
@@ -129,4 +129,37 @@ test('a text that YAML would take for something else is quoted', () => {
   ];
   for (const text of texts)
     expect(parse(toYaml({ url: text, list: [text] }))).toEqual({ url: text, list: [text] });
+});
+
+test('a resolved spec has a line for each transform, and reads back as it was', () => {
+  const { views } = recipes.dino!;
+  const yaml = toYaml({ views: views as never });
+  expect(yaml.split('\n').slice(0, 4)).toEqual([
+    'views:',
+    '  - name: global_0',
+    '    transforms:',
+    '      - { name: random_resized_crop, size: [224, 224], scale: [0.4, 1], ratio: [0.75, 1.3333333333333333], interpolation: bicubic }',
+  ]);
+  expect(parse(yaml)).toEqual({ views });
+});
+
+test('whatever JSON a spec holds reads back as it was', () => {
+  const word = fc.string({ unit: 'grapheme-ascii', maxLength: 12 });
+  const { tree } = fc.letrec<{ tree: Yaml }>((tie) => ({
+    tree: fc.oneof(
+      { maxDepth: 4 },
+      word,
+      fc.integer(),
+      fc.boolean(),
+      fc.constant(null),
+      fc.array(tie('tree'), { maxLength: 4 }),
+      fc.dictionary(word, tie('tree'), { maxKeys: 4, noNullPrototype: true }),
+    ),
+  }));
+  fc.assert(
+    fc.property(fc.dictionary(word, tree, { minKeys: 1, maxKeys: 4, noNullPrototype: true }), (spec) => {
+      expect(parse(toYaml(spec))).toEqual(spec);
+    }),
+    { numRuns: 400 },
+  );
 });

@@ -18,14 +18,20 @@ export function toYaml(spec: { readonly [key: string]: Yaml }): string {
 function entry(key: string, value: Yaml, indent: string): string {
   const head = `${indent}${scalar(key)}:`;
   const inline = flow(value);
-  const nested = typeof value === 'object' && value !== null && !isRow(value);
-  if (!nested && head.length + inline.length < LINE) return `${head} ${inline}\n`;
-  if (Array.isArray(value)) return `${head}\n${value.map((item) => `${indent}  - ${flow(item)}\n`).join('')}`;
-  if (typeof value === 'object' && value !== null) {
-    const inner = Object.entries(value).map(([name, field]) => entry(name, field as Yaml, `${indent}  `));
-    return `${head}\n${inner.join('')}`;
-  }
-  return `${head} ${inline}\n`;
+  if (isPlain(value) || (isRow(value) && head.length + inline.length < LINE)) return `${head} ${inline}\n`;
+  const inner = `${indent}  `;
+  if (Array.isArray(value)) return `${head}\n${value.map((item: Yaml) => listed(item, inner)).join('')}`;
+  const fields = Object.entries(value as object).map(([name, field]) => entry(name, field as Yaml, inner));
+  return `${head}\n${fields.join('')}`;
+}
+
+/** An item of a list: on its line, or a mapping of which each field has one. */
+function listed(item: Yaml, indent: string): string {
+  const inline = flow(item);
+  const mapping = typeof item === 'object' && item !== null && !Array.isArray(item);
+  if (!mapping || Object.values(item).every(isRow)) return `${indent}- ${inline}\n`;
+  const fields = Object.entries(item).map(([name, field]) => entry(name, field as Yaml, `${indent}  `));
+  return `${indent}- ${fields.join('').slice(indent.length + 2)}`;
 }
 
 const isPlain = (value: Yaml): boolean => typeof value !== 'object' || value === null;

@@ -17,7 +17,7 @@ import { useAnswer } from '../parts/use-answer.js';
 import { go } from '../router.js';
 import { FLEET, runHash } from '../routes.js';
 import { SampleCard } from '../sheet/sample.js';
-import { fleet } from '../state/live.js';
+import { fleet, ownerBeside } from '../state/live.js';
 import { ViewForm } from './compose-view.js';
 
 /** A slider that is dragged asks for a picture when it rests for so long. */
@@ -128,7 +128,7 @@ function Composer({ known, datasets, draft: now }: ComposerProps) {
     try {
       const run = await callJson<OpenedRun>('runs', { method: 'POST', body: spec });
       draft.value = null;
-      go(runHash(run.name, null, 'crops'));
+      go(runHash(run.name, ownerBeside(run), 'crops'));
     } catch (thrown) {
       setRefused({ spec: written, error: thrown });
       setOpening(false);
@@ -400,9 +400,7 @@ function PreviewPanel({
         </Empty>
       ) : value === null ? (
         error !== null && !loading ? (
-          <Empty title="No preview of this spec">
-            <p>What is wrong stands at the fields.</p>
-          </Empty>
+          <Failed error={error} retry={preview.retry} />
         ) : (
           <Loading what="the preview" lines={5} />
         )

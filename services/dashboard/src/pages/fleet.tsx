@@ -10,7 +10,7 @@ import { Progress, StateBadge, WaitShare } from '../parts/run-facts.js';
 import { Empty, Loading } from '../parts/states.js';
 import { Table } from '../parts/table.js';
 import { COMPOSE, runHash } from '../routes.js';
-import { fleet, rates, runEvents, runTimeline, waits, workerTimeline } from '../state/live.js';
+import { eventOf, fleet, ownerBeside, rates, runTimeline, waits, workerTimeline } from '../state/live.js';
 
 export function FleetPage() {
   const snapshot = fleet.value;
@@ -184,12 +184,7 @@ function Runs({ runs, owner }: { runs: readonly Run[]; owner: string }) {
         ]}
       >
         {runs.map((run) => (
-          <RunRow
-            key={`${run.owner} ${run.name}`}
-            run={run}
-            owner={run.owner === owner ? null : run.owner}
-            others={others}
-          />
+          <RunRow key={`${run.owner} ${run.name}`} run={run} others={others} />
         ))}
       </Table>
     </section>
@@ -198,20 +193,18 @@ function Runs({ runs, owner }: { runs: readonly Run[]; owner: string }) {
 
 interface RunRowProps {
   readonly run: Run;
-  /** Null: the reader's own. */
-  readonly owner: string | null;
   /** Whether runs of several owners stand here. */
   readonly others: boolean;
 }
 
-function RunRow({ run, owner, others }: RunRowProps) {
-  const ranks = (owner === null ? runEvents.value.get(run.name)?.ranks : undefined) ?? [];
+function RunRow({ run, others }: RunRowProps) {
+  const ranks = eventOf(run)?.ranks ?? [];
   const shares = ranks.map((rank) => waits.shareOf(rank)).filter((share) => share !== null);
   return (
     <tr>
       <th scope="row">
         <div>
-          <a href={runHash(run.name, owner)}>{run.name}</a>
+          <a href={runHash(run.name, ownerBeside(run))}>{run.name}</a>
           <div class="note muted small">
             {others && `${run.owner} · `}
             {run.recipe ?? 'own views'} · {plural(run.samples, 'sample')}

@@ -175,11 +175,11 @@ function slicesOf(ranks: readonly Rank[]): Slice[] {
   return [...slices.values()].sort((a, b) => a.world - b.world || a.rank - b.rank);
 }
 
-/** `value`, taking up a new one no sooner than `ms` after the last. */
+/** `value`, taking up a new one no sooner than `ms` after the last, and none while nobody looks. */
 function usePaced(value: number, ms: number): number {
   const [paced, setPaced] = useState({ value, at: Date.now() });
   useEffect(() => {
-    if (paced.value === value) return;
+    if (paced.value === value || document.hidden) return;
     const left = Math.max(0, paced.at + ms - Date.now());
     const timer = setTimeout(() => setPaced({ value, at: Date.now() }), left);
     return () => clearTimeout(timer);

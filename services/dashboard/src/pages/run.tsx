@@ -1,5 +1,5 @@
 import type { Run, RunDetail } from '@cropstream/api';
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { call, callJson } from '../api/http.js';
 import { runPath } from '../api/paths.js';
 import { Problem } from '../api/problem.js';
@@ -41,6 +41,12 @@ export function RunPage({ name, owner, tab }: RunPageProps) {
   const detail = useAnswer(gone ? null : `${owner} ${name} ${event?.run.digest ?? ''}`, (signal) =>
     callJson<RunDetail>(runPath(name, owner), { signal }),
   );
+  const tabs = useRef<HTMLElement>(null);
+  const ready = event !== undefined || detail.value !== null;
+  // On a phone they are wider than the screen.
+  useEffect(() => {
+    tabs.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [tab, ready]);
   const run: Run | null = event?.run ?? detail.value;
   if (gone || (detail.error instanceof Problem && detail.error.code === 'RUN_NOT_FOUND')) {
     return (
@@ -70,7 +76,7 @@ export function RunPage({ name, owner, tab }: RunPageProps) {
   return (
     <>
       <Head run={run} owner={owner} />
-      <nav class="tabs" aria-label={`Of run ${name}`}>
+      <nav ref={tabs} class="tabs" aria-label={`Of run ${name}`}>
         {RUN_TABS.map((other) => (
           <a key={other} href={runHash(name, owner, other)} aria-current={other === tab ? 'page' : undefined}>
             {TAB_NAMES[other]}

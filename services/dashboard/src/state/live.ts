@@ -1,4 +1,4 @@
-import type { FleetEvent, GoneEvent, RunEvent } from '@cropstream/api';
+import type { FleetEvent, GoneEvent, Run, RunEvent } from '@cropstream/api';
 import { batch, computed, effect, signal } from '@preact/signals';
 import { type ApiEvent, follow } from '../api/events.js';
 import { History } from '../charts/timeline.js';
@@ -11,11 +11,13 @@ import { WaitMeter } from './waits.js';
 export type Connection =
   | { readonly state: 'connecting' }
   | { readonly state: 'live' }
-  /** Since when, and when it is tried again (milliseconds since 1970). */
-  | { readonly state: 'lost'; readonly since: number; readonly retryAt: number };
+  /** Since when (milliseconds since 1970), and why; undefined: it ended, or said nothing for too long. */
+  | { readonly state: 'lost'; readonly since: number; readonly error: unknown };
 
 /** How far back the charts go. */
 const HISTORY_SECONDS = 600;
+/** The owner of operators of the platform, who see all. */
+const EVERY_OWNER = '*';
 /** The contract's bound on the runs of one stream. */
 const MOST_RUNS = 32;
 
@@ -67,18 +69,32 @@ const wanted = computed(() => {
   return text === '' ? 'events' : `events?${text}`;
 });
 
-/** Names of runs that need no owner beside them, the newest first. */
+/** Names of the runs in sight that need no owner beside them, the first ones. */
 const own = computed(() => {
   const { value: snapshot } = fleet;
   if (snapshot === null) return '';
-  const { owner } = snapshot.status.principal;
   return snapshot.runs
-    .filter((run) => run.owner === owner)
+    .filter((run) => ownerBeside(run) === null || isOnly(run, snapshot.runs))
     .slice(0, MOST_RUNS)
     .map(({ name }) => name)
     .sort()
     .join(',');
 });
+
+/** Whether no other owner has a run of that name: then an operator of the platform need not say whose. */
+const isOnly = ({ name }: Run, runs: readonly Run[]): boolean =>
+  fleet.peek()?.status.principal.owner === EVERY_OWNER &&
+  runs.filter((run) => run.name === name).length === 1;
+
+/** Who stands beside a run's name in an address: null for the reader's own. */
+export const ownerBeside = ({ owner }: Pick<Run, 'owner'>): string | null =>
+  owner === fleet.peek()?.status.principal.owner ? null : owner;
+
+/** What the stream told last of a run. */
+export const eventOf = ({ name, owner }: Pick<Run, 'name' | 'owner'>): RunEvent | undefined => {
+  const event = runEvents.value.get(name);
+  return event?.run.owner === owner ? event : undefined;
+};
 
 const shutOut = computed(() => admission.value === 'wanted' || admission.value === 'refused');
 
@@ -103,15 +119,13 @@ function onOpen(): void {
   });
 }
 
-function onLost(error: unknown, retryMs: number | null): void {
-  if (retryMs === null) {
+function onLost(error: unknown, final: boolean): void {
+  if (final) {
     refuse(error);
     return;
   }
   const was = connection.peek();
-  const now = Date.now();
-  const since = was.state === 'lost' ? was.since : now;
-  connection.value = { state: 'lost', since, retryAt: now + retryMs };
+  connection.value = { state: 'lost', since: was.state === 'lost' ? was.since : Date.now(), error };
 }
 
 /** Forgets what the last reader saw. */
