@@ -135,6 +135,11 @@ capabilities:
 {{ include "cropstream.tlsSecret" . | empty | ternary "HTTP" "HTTPS" }}
 {{- end }}
 
+{{/* Kubernetes' own name for HTTP/2 without TLS; over TLS both ends agree on HTTP/2 by themselves. */}}
+{{- define "cropstream.grpcAppProtocol" -}}
+{{ include "cropstream.tlsSecret" . | empty | ternary "kubernetes.io/h2c" "https" }}
+{{- end }}
+
 {{- define "cropstream.httpPort" -}}
 {{ eq .component "worker" | ternary 7402 7401 }}
 {{- end }}
