@@ -86,8 +86,9 @@ describe('a service', () => {
   });
 
   it.each<[string, ServerSecurity, RegExp | null]>([
-    ['127.0.0.1', OPEN, null],
-    ['0.0.0.0', OPEN, /without authentication/],
+    ['127.0.0.1', OPEN, /^nothing is secured: whoever is on this machine/],
+    ['127.0.0.1', { ...OPEN, token: 't' }, null],
+    ['0.0.0.0', OPEN, /^nothing is secured, and this listens beyond .* ANYONE/],
     ['0.0.0.0', { ...OPEN, token: 't' }, /without TLS/],
     ['0.0.0.0', { ...loadSecurity(pair).security, token: 't' }, null],
   ])('says what is open: on %s', (host, security, expected) => {

@@ -237,13 +237,17 @@ function checkToken(field: string, token: string, complain: Complain): string {
   );
 }
 
-/** Says loudly what is open to whom, where a service listens beyond its own machine. */
+/** Says loudly what is open to whom. */
 export function warnIfExposed(host: string, { tls, token }: ServerSecurity, log: Pick<Logger, 'warn'>): void {
-  if (isLoopback(host)) return;
-  if (token === null && !tls?.clientCa) {
+  const isOpen = token === null && !tls?.clientCa;
+  const may =
+    'may draw batches, and open, pause and close runs on any folder that this process can read. CROPSTREAM_TOKEN_FILE sets a token, CROPSTREAM_TOKENS_FILE who may do what';
+  if (isLoopback(host)) {
+    if (isOpen) log.warn({ host }, `nothing is secured: whoever is on this machine ${may}`);
+  } else if (isOpen) {
     log.warn(
       { host },
-      'listening beyond this machine without authentication: anyone who reaches the ports may draw batches and open runs on any folder this process can read. CROPSTREAM_TOKEN_FILE sets a token',
+      `nothing is secured, and this listens beyond this machine: ANYONE who reaches the ports ${may}`,
     );
   } else if (tls === null) {
     log.warn(
