@@ -3,7 +3,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
-import { DEFAULT_GRPC_LIMITS, exportRedis } from '../packages/runtime/dist/index.js';
+import { HTTP_LIMITS } from '../packages/runtime/dist/http/limits.js';
+import {
+  DEFAULT_GRPC_LIMITS,
+  exportRedis,
+  LimitMetrics,
+  ServerCertificates,
+} from '../packages/runtime/dist/index.js';
+import { observeApi } from '../services/coordinator/dist/http/metrics.js';
 import { DEFAULT_LIMITS } from '../services/coordinator/dist/limits.js';
 import { observe } from '../services/coordinator/dist/metrics.js';
 import { observeRelays } from '../services/coordinator/dist/relay/metrics.js';
@@ -32,10 +39,18 @@ for (const [name, rows] of [
     table((registry) => {
       observe({ registry, log: silent, limits, fingerprint: '', connections: () => null });
       observeRelays(registry);
+      observeApi({ registry, studio: { waiting: 0, counts: {} } }, { subscribers: 0, dropped: 0 });
     }),
   ],
   ['worker', table((registry) => workerMetrics(registry, ''))],
-  ['both', table((registry) => exportRedis(registry, () => true))],
+  [
+    'both',
+    table((registry) => {
+      exportRedis(registry, () => true);
+      new LimitMetrics(registry, 'http', HTTP_LIMITS);
+      ServerCertificates.prototype.observe.call({}, registry);
+    }),
+  ],
 ]) {
   const [begin, end] = [`<!-- metrics: ${name} -->\n`, '<!-- end -->'];
   const from = text.indexOf(begin);
