@@ -23,6 +23,7 @@ export { parseJson } from './json.js';
 export { LimitMetrics } from './limit-metrics.js';
 export { createLogger, LOG_LEVELS, type Logger, type LogLevel, type LogOptions } from './log.js';
 export { createRegistry, exportRedis } from './metrics.js';
+export { Outage } from './outage.js';
 export { freePort, requireFreePort } from './ports.js';
 export { type Randomness, systemRandomness } from './randomness.js';
 export { redactUrl } from './redact.js';

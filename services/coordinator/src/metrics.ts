@@ -1,6 +1,6 @@
 import { runKeyOf } from '@cropstream/broker';
 import { Nack_Reason } from '@cropstream/protocol';
-import { GRPC_LIMITS, type GrpcLimits, LimitMetrics, Series, VERSION } from '@cropstream/runtime';
+import { GRPC_LIMITS, type GrpcLimits, LimitMetrics, Outage, Series, VERSION } from '@cropstream/runtime';
 import type { GrpcServer } from '@cropstream/runtime/grpc';
 import type { Logger } from 'pino';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
@@ -106,6 +106,8 @@ export function observe(options: ObserveOptions): CoordinatorObserver {
     },
   });
 
+  const outage = new Outage(log, 'passes of the reconcile loop fail; each next one tries again');
+
   function tellRuns(fleet: FleetState): void {
     const open = fleet.runs.map(({ owner, name, digest, fingerprint: pinned }) => ({
       ...{ owner, run: name },
@@ -164,10 +166,13 @@ export function observe(options: ObserveOptions): CoordinatorObserver {
       runElapsed.inc(labels, elapsedSeconds);
       for (let step = 0; step < steps; step++) runWaits.observe(labels, waitedSeconds / steps);
     },
-    passed: (seconds) => passes.observe(seconds),
+    passed(seconds) {
+      passes.observe(seconds);
+      outage.succeeded();
+    },
     passFailed(error) {
       failedPasses.inc();
-      log.error({ err: error }, 'a reconcile pass failed; the next one tries again');
+      outage.failed(error);
     },
     fleet(fleet, used) {
       workers.set(fleet.workers.length);

@@ -27,6 +27,8 @@ export interface FleetOptions {
   readonly make?: (request: ChunkRequest, signal: AbortSignal) => Promise<MadeChunk>;
   /** What a worker sees of the store. @default the store itself */
   readonly seen?: (store: MemoryStore) => Store;
+  /** @default nobody hears it */
+  readonly log?: Log;
   /** @default it needs no admission */
   readonly admitted?: () => boolean;
 }
@@ -78,7 +80,7 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
     store: options.seen?.(store) ?? store,
     broker,
     clock,
-    log: silent,
+    log: options.log ?? silent,
     emit: (event) => events.push(event),
     limits: { ...DEFAULT_WORKER_LIMITS, outboxBytes: 10 * CHUNK_BYTES, ...options.limits },
     maxChunkBytes: CHUNK_BYTES,

@@ -1,4 +1,4 @@
-import { jobId, type WorkerRecord } from '@cropstream/broker';
+import { jobId, type MemoryStore, type WorkerRecord } from '@cropstream/broker';
 import { exampleAttachment, exampleWorker } from '@cropstream/broker/contract';
 import { failure } from '@cropstream/errors';
 import { sleep } from '@cropstream/runtime';
@@ -65,6 +65,34 @@ describe('CropWorker', () => {
     expect(await idle(fleet)).toBe(true);
     expect(fleet.made()).toBe(0);
     expect(fleet.events).toContainEqual({ kind: 'skipped', reason: 'unwanted' });
+    await close(fleet);
+  });
+
+  it('logs that the store is away once of each thing that fails, and that it is back', async () => {
+    const lines: string[] = [];
+    const log = { debug() {}, info: note, warn: note, error: note };
+    function note(_: object, message: string) {
+      lines.push(message);
+    }
+    let away = false;
+    const failing = (store: MemoryStore) =>
+      new Proxy(store, {
+        get(target, name) {
+          const method = Reflect.get(target, name);
+          if (typeof method !== 'function') return method;
+          return (...args: unknown[]) => {
+            if (away) throw failure('STORE_UNAVAILABLE', { target: 'redis', reason: 'away' });
+            return method.apply(target, args);
+          };
+        },
+      });
+    const fleet = await startFleet({ log, seen: failing });
+    away = true;
+    await fleet.clock.advance(60_000);
+    expect(lines.sort()).toEqual(['beats are not heard', 'it cannot be learnt which chunks are wanted']);
+    away = false;
+    await fleet.clock.advance(5_000);
+    expect(lines.filter((line) => line.startsWith('over: '))).toHaveLength(2);
     await close(fleet);
   });
 

@@ -10,7 +10,7 @@ import {
 } from '@cropstream/broker';
 import { Budget } from '@cropstream/chunks';
 import { PROTOCOL_VERSION } from '@cropstream/protocol';
-import { type Clock, sleep, type Tracer, VERSION } from '@cropstream/runtime';
+import { type Clock, Outage, sleep, type Tracer, VERSION } from '@cropstream/runtime';
 import type { WorkerLimits } from './config.js';
 import type { Emit, Log } from './events.js';
 import { insistUntil } from './insist.js';
@@ -59,6 +59,7 @@ export class CropWorker {
   readonly #wants: Wants;
   readonly #slots: Budget;
   readonly #tally: Tally;
+  readonly #outages: { readonly jobs: Outage; readonly beats: Outage; readonly wants: Outage };
   readonly #draining = new AbortController();
   readonly #closing = new AbortController();
   readonly #patience: { readonly held: Patience; readonly unfetched: Patience; readonly jobs: Patience };
@@ -88,6 +89,12 @@ export class CropWorker {
     this.#wants = new Wants(store, this.#runs);
     this.#slots = new Budget(limits.jobs);
     this.#tally = new Tally(clock);
+    const worker = options.self.id;
+    this.#outages = {
+      jobs: new Outage(log, 'no job can be taken', { worker }),
+      beats: new Outage(log, 'beats are not heard', { worker }),
+      wants: new Outage(log, 'it cannot be learnt which chunks are wanted', { worker }),
+    };
     this.#patience = {
       held: new Patience(limits.unwantedMs, clock),
       unfetched: new Patience(limits.unfetchedMs, clock),
@@ -137,14 +144,14 @@ export class CropWorker {
     await Promise.race([givenBack, sleep(clock, CLOSE_MS, this.#closing.signal)]);
     this.#closing.abort();
     await Promise.all([givenBack, this.#beating]);
-    await store.leave(self.id).catch((err) => log.warn({ err }, 'could not sign off'));
+    await store.leave(self.id).catch((err) => log.warn({ err, worker: self.id }, 'could not sign off'));
     await store.wake(WAKE_COORDINATORS).catch(() => {});
     await this.#runs.close();
     for (const { runKey, chunk, attempt } of this.outbox.held()) this.outbox.drop(runKey, chunk, attempt);
   }
 
   async #takeLoop(): Promise<void> {
-    const { log, clock } = this.#options;
+    const { clock } = this.#options;
     const running = new Set<Promise<void>>();
     while (!this.#draining.signal.aborted) {
       const free = await this.#slots.take(1);
@@ -154,7 +161,7 @@ export class CropWorker {
         break;
       }
       const job = await this.#take().catch((err) => {
-        log.warn({ err }, 'no job could be taken');
+        this.#outages.jobs.failed(err);
         return sleep(clock, this.#options.limits.beatMs, this.#draining.signal).then(() => null);
       });
       if (job === null || this.#draining.signal.aborted) {
@@ -180,6 +187,7 @@ export class CropWorker {
       return null;
     }
     const job = await broker.take(self.fingerprint, self.id, limits.takeMs, this.#preferences.preferred);
+    this.#outages.jobs.succeeded();
     if (job?.affinity !== undefined) this.#affineAt = clock.now();
     return job;
   }
@@ -218,12 +226,12 @@ export class CropWorker {
   }
 
   async #beat(): Promise<void> {
-    const { log } = this.#options;
     this.#tellState();
     try {
       await this.#tellBeat();
+      this.#outages.beats.succeeded();
     } catch (err) {
-      log.warn({ err }, 'a beat was not heard');
+      this.#outages.beats.failed(err);
     }
   }
 
@@ -273,8 +281,9 @@ export class CropWorker {
         this.#jobs.stop(id);
       }
       await this.#mend();
+      this.#outages.wants.succeeded();
     } catch (err) {
-      this.#options.log.warn({ err }, 'could not learn which chunks are wanted');
+      this.#outages.wants.failed(err);
     } finally {
       this.#looking = false;
     }
@@ -311,7 +320,7 @@ export class CropWorker {
       await store.retract(runKey, chunk, self.id, attempt);
     } catch (err) {
       // Who fetches it is told NOT_FOUND, and the record goes then.
-      log.warn({ err, chunk }, 'could not retract a ready record');
+      log.warn({ err, worker: self.id, chunk, attempt }, 'could not retract a ready record');
     }
   }
 }
