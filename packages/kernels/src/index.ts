@@ -1,6 +1,6 @@
 /**
  * Pixel operations with Pillow's and torchvision's exact results: SIMD kernels (`PixelKernels`) and their plain
- * oracles (`reference`). No files, no decoding, no randomness, no knowledge of recipes; it depends on nothing.
+ * oracles (`reference`). No files, no decoding, no randomness, no knowledge of recipes.
  */
 export { KernelMemoryError } from './arena.js';
 export { KernelLimitError, MAX_PIXELS, MAX_SIDE } from './arguments.js';

@@ -51,7 +51,7 @@ async function doctor(options: DoctorOptions, signal: AbortSignal): Promise<void
     machine.checkMemory(),
     await machine.checkTemporarySpace(),
   );
-  add(...(await machine.checkDecoder()));
+  add(machine.checkKernels(), ...(await machine.checkDecoder()));
   if (options.target === undefined) {
     add(await machine.checkPort('gRPC port', '--port', options.port));
     add(await machine.checkPort('HTTP port', '--http-port', options.httpPort));

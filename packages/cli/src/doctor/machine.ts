@@ -2,6 +2,7 @@ import { statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { pixelFingerprint, TurboJpegDecoder } from '@cropstream/augment';
+import { backends } from '@cropstream/kernels';
 import { defaultThreads, freePort, readResources } from '@cropstream/runtime';
 import { formatBytes, plural } from '../output.js';
 import { type Check, fail, ok, warn } from './check.js';
@@ -49,6 +50,17 @@ export async function checkTemporarySpace(): Promise<Check> {
   const found = `${formatBytes(free)} free in ${folder}`;
   if (free >= LEAST_TEMPORARY) return ok('temporary space', found);
   return warn('temporary space', found, 'Free some, or point TMPDIR elsewhere.');
+}
+
+export function checkKernels(): Check {
+  const [fastest] = backends();
+  if (fastest !== 'wasm') return ok('kernels', `native, for ${fastest}`);
+  if (process.platform !== 'linux' || process.arch !== 'x64') return ok('kernels', 'WebAssembly');
+  return warn(
+    'kernels',
+    'WebAssembly: native ones were not built, or this processor lacks AVX2',
+    'The pixels are the same, resizing and colour take some 2.5 times as long. Build where there is a C compiler (Debian: gcc, libc6-dev).',
+  );
 }
 
 export async function checkDecoder(): Promise<Check[]> {
