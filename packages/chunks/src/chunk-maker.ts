@@ -1,5 +1,11 @@
 import { compileViews, type Stage } from '@cropstream/augment';
-import { locationOf, type Manifest, openDataset, type SampleReader } from '@cropstream/datasets';
+import {
+  locationOf,
+  type Manifest,
+  openDataset,
+  type SampleReader,
+  type StorageOptions,
+} from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
 import type { ResolvedSpec } from '@cropstream/spec';
 import { BufferPool, type PooledBuffer } from './buffer-pool.js';
@@ -37,6 +43,8 @@ export interface MadeChunk {
 export interface ChunkMakerOptions extends SharedPartsOptions {
   readonly spec: ResolvedSpec;
   readonly manifest: Manifest;
+  /** How its samples are read. @default as commands do */
+  readonly storage?: StorageOptions;
 }
 
 /**
@@ -75,6 +83,7 @@ export class ChunkMaker {
     const shared = await createSharedParts(options);
     const reader = openDataset(locationOf(options.spec.dataset), options.manifest, {
       sources: shared.sources,
+      storage: options.storage,
     });
     const maker = new ChunkMaker(options.spec, options.manifest, reader, shared);
     maker.#closers.push(

@@ -14,16 +14,20 @@ import type { IndexedDataset, IndexOptions, Parts, SampleReader } from './source
 import type { DatasetConfig, SingleDatasetConfig } from './sources/index.js';
 import { BUILT_IN_SOURCES, type SourceRegistry } from './sources/registry.js';
 import { openStorage, type StorageOptions } from './storage/open.js';
+import { ANYWHERE, type Roots } from './storage/roots.js';
 import { takeSubset } from './subset.js';
 
 export interface IndexDatasetOptions extends IndexOptions {
   /** @default those built in */
   readonly sources?: SourceRegistry | undefined;
+  /** What the dataset's urls may name. @default anything */
+  readonly roots?: Roots | undefined;
 }
 
 /**
  * Finds a dataset's samples; of a mix, those of all of its datasets.
  *
+ * @throws URL_FORBIDDEN when one of its urls is outside of the roots
  * @throws DATASET_NOT_FOUND, DATASET_DENIED, DATASET_UNAVAILABLE when its url cannot be read
  * @throws DATASET_EMPTY, DATASET_MALFORMED when what is there is not a dataset of its source
  * @throws SPEC_INVALID for a subset that is not of this dataset
@@ -33,20 +37,36 @@ export async function indexDataset(
   config: DatasetConfig,
   options: IndexDatasetOptions = {},
 ): Promise<IndexedDataset> {
+  await requireUrls(config, options.roots ?? ANYWHERE);
   const keeping = { keep: onlyDigest, ...options };
   return config.source === 'mix' ? indexMix(config.datasets, keeping) : indexOne(config, keeping);
+}
+
+/**
+ * Looks at everything that a dataset's configuration names, before any of it is read.
+ *
+ * @throws URL_FORBIDDEN naming the field, what it says and what is allowed
+ */
+export async function requireUrls(config: DatasetConfig, roots: Roots): Promise<void> {
+  if (config.source !== 'mix') return requireOne(config, roots, 'dataset');
+  for (const [i, part] of config.datasets.entries()) await requireOne(part, roots, `dataset.datasets.${i}`);
+}
+
+async function requireOne({ url, subset }: SingleDatasetConfig, roots: Roots, field: string): Promise<void> {
+  await roots.require(`${field}.url`, url);
+  if (typeof subset === 'string') await roots.require(`${field}.subset`, subset);
 }
 
 /** Where nothing can be kept, manifests are the same all the same. */
 const onlyDigest = async (bytes: Uint8Array) => sealPart(bytes).digest;
 
 async function indexOne(config: SingleDatasetConfig, options: IndexDatasetOptions): Promise<IndexedDataset> {
-  const { sources = BUILT_IN_SOURCES } = options;
-  const storage = openStorage(config.url);
+  const { sources = BUILT_IN_SOURCES, roots, signal } = options;
+  const storage = openStorage(config.url, { roots });
   try {
     const { manifest, notices } = await sources.named(config.source).index(config, storage, options);
     if (config.subset === undefined) return { manifest, notices };
-    return { manifest: await takeSubset(manifest, config.subset, options.signal), notices };
+    return { manifest: await takeSubset(manifest, config.subset, { roots, signal }), notices };
   } catch (error) {
     throw indexFailure(error, config.url, options.signal);
   } finally {

@@ -9,6 +9,7 @@ export {
   locationOf,
   type OpenOptions,
   openDataset,
+  requireUrls,
 } from './dataset.js';
 export { CLASSES_FILE, encodeClasses } from './formats/classes-file.js';
 export type { ShardFormat, ShardFormatOptions, ShardSample, WrittenShard } from './formats/format.js';
@@ -61,6 +62,7 @@ export { LocalStorage, type LocalStorageOptions } from './storage/local.js';
 export { openStorage, type StorageOptions } from './storage/open.js';
 export { ReadCache, type ReadCacheOptions } from './storage/read-cache.js';
 export { DEFAULT_REMOTE_LIMITS, type RemoteLimits, type StorageNews } from './storage/remote.js';
+export { ANYWHERE, Roots } from './storage/roots.js';
 export {
   type FileStat,
   type FolderListing,

@@ -6,12 +6,18 @@ import { FileManifest } from './manifests/file-manifest.js';
 import { Selection } from './manifests/selection.js';
 import type { ShardManifest } from './manifests/shard-manifest.js';
 import { openStorage } from './storage/open.js';
+import type { Roots } from './storage/roots.js';
 import { StorageError } from './storage/storage.js';
 
 /** Of a subset's file: some thirty million ids. */
 const MAX_FILE_BYTES = 256 * 1024 * 1024;
 /** Ids taken in one turn of the event loop: some ten milliseconds. */
 const IDS_A_TURN = 50_000;
+
+interface Reading {
+  readonly roots?: Roots | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
 
 /**
  * The samples that a spec's `subset` names, in its order; an id that is there twice is a sample twice.
@@ -23,9 +29,9 @@ const IDS_A_TURN = 50_000;
 export async function takeSubset(
   manifest: FileManifest | ShardManifest,
   subset: string | readonly number[],
-  signal?: AbortSignal,
+  reading: Reading = {},
 ): Promise<FileManifest | Selection> {
-  const ids = typeof subset === 'string' ? await readIds(subset, signal) : subset;
+  const ids = typeof subset === 'string' ? await readIds(subset, reading) : subset;
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i] as number;
     if (!(Number.isInteger(id) && id >= 0 && id < manifest.length)) {
@@ -37,8 +43,8 @@ export async function takeSubset(
   return new Selection(manifest, BigUint64Array.from(ids, BigInt));
 }
 
-async function readIds(path: string, signal: AbortSignal | undefined): Promise<number[]> {
-  const text = await readText(path, signal);
+async function readIds(path: string, reading: Reading): Promise<number[]> {
+  const text = await readText(path, reading);
   const ids: number[] = [];
   for (const [word] of text.replace(/^\s*\[|\]\s*$/g, '').matchAll(/[^\s,]+/g)) {
     if (!/^\d{1,15}$/.test(word)) {
@@ -52,8 +58,8 @@ async function readIds(path: string, signal: AbortSignal | undefined): Promise<n
   return ids;
 }
 
-async function readText(path: string, signal: AbortSignal | undefined): Promise<string> {
-  const storage = openStorage(dirname(path));
+async function readText(path: string, { roots, signal }: Reading): Promise<string> {
+  const storage = openStorage(dirname(path), { roots });
   try {
     const bytes = await storage.read(basename(path), { length: MAX_FILE_BYTES + 1, signal });
     if (bytes.length <= MAX_FILE_BYTES) return new TextDecoder().decode(bytes);

@@ -96,6 +96,14 @@ export const ERROR_TABLE = {
     message: '{owner} would have {value} {what}, its quota is {limit}',
     help: 'End what is not needed, or ask whoever operates the service for more (docs/security.md).',
   }),
+  URL_FORBIDDEN: row({
+    grpc: 'PERMISSION_DENIED',
+    http: 403,
+    retryable: false,
+    when: 'A spec names a folder, file or url that its owner, or anybody, may not have read.',
+    message: '{field}: {value} may not be read: {reason}; allowed is {allowed}',
+    help: 'Name what lies in these, or ask whoever operates the service for another root (docs/security.md).',
+  }),
   // --- datasets --------------------------------------------------------------------------------
   DATASET_NOT_FOUND: row({
     grpc: 'NOT_FOUND',

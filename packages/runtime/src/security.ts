@@ -14,7 +14,7 @@ import {
   type ServerTls,
   VARIABLE_NAMES,
 } from './tls-files.js';
-import { flagVariable, pemFileVariable, secretVariable, textVariable } from './variables.js';
+import { flagVariable, pemFileVariable, rootsVariable, secretVariable, textVariable } from './variables.js';
 
 /**
  * TLS and tokens: from files, arguments and the environment, into plain values that a thread can be given, with the names
@@ -33,6 +33,8 @@ export interface ServerSecurity {
   readonly tokenFile: string | null;
   /** Where it says who may call. Null: whoever has `token`. */
   readonly tokensFile: string | null;
+  /** What specs may name, whoever gives them: folders and the beginnings of urls. Null: anything. */
+  readonly roots: readonly string[] | null;
 }
 
 /** How a client verifies services, and shows who it is. */
@@ -49,6 +51,7 @@ export const OPEN = {
   token: null,
   tokenFile: null,
   tokensFile: null,
+  roots: null,
 } as const satisfies ServerSecurity & ClientSecurity;
 
 /** What services and clients both have, so that one environment serves all parts of a job. */
@@ -80,6 +83,11 @@ export const serverSecurityVariables = {
     .describe(
       "Who may call: owners and tokens with roles, read again when it changes. Beside it CROPSTREAM_TOKEN is the fleet's own, which coordinators and workers share",
     ),
+  CROPSTREAM_ROOTS: rootsVariable()
+    .optional()
+    .describe(
+      "What specs may name, whoever gives them: folders of services, and the beginnings of urls. Unset: anything, but with CROPSTREAM_TOKENS_FILE each owner's roots alone",
+    ),
   CROPSTREAM_TLS_CLIENT_CA: pemFileVariable('certificates')
     .optional()
     .describe(
@@ -104,7 +112,11 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** @throws CONFIG_INVALID naming the variable and what is wrong with the file it names */
 export function serverSecurity(config: ServerVariables): ServerSecurity {
   const { CROPSTREAM_TLS_CERT: cert, CROPSTREAM_TLS_KEY: key, CROPSTREAM_TLS_CLIENT_CA: ca } = config;
-  const told = { ...tokenOf(config), tokensFile: config.CROPSTREAM_TOKENS_FILE ?? null };
+  const told = {
+    ...tokenOf(config),
+    tokensFile: config.CROPSTREAM_TOKENS_FILE ?? null,
+    roots: config.CROPSTREAM_ROOTS ?? null,
+  };
   if (told.tokensFile !== null && told.token === null) {
     throw ofVariable('CROPSTREAM_TOKEN', 'not set', "the fleet's own token beside CROPSTREAM_TOKENS_FILE");
   }

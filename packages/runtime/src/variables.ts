@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ROOT, ROOT_ALLOWED } from './access/principal.js';
 import { redactUrl } from './redact.js';
 
 /** Schemas of environment variables: each takes a string and says in its error what is allowed. */
@@ -104,6 +105,14 @@ export function addressesVariable(port: number) {
 
 /** The path of a PEM file. */
 export const pemFileVariable = (what: string) => textVariable(`the path of a PEM file with ${what}`);
+
+/** Folders, and the beginnings of urls, that may be read: separated by commas. */
+export function rootsVariable() {
+  return variable(`${ROOT_ALLOWED}, several separated by commas`, (text): readonly string[] | undefined => {
+    const roots = text.split(',').map((root) => root.trim());
+    return roots.every((root) => ROOT.test(root)) ? roots : undefined;
+  });
+}
 
 /** A URL of one of the `schemes` (`redis:`). Its password is kept out of messages. */
 export function urlVariable(schemes: readonly string[]) {

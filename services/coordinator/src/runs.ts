@@ -6,6 +6,7 @@ import {
   indexDataset,
   type Manifest,
   type ManifestFacts,
+  Roots,
   readFacts,
   type SourceRegistry,
   sealPart,
@@ -112,9 +113,11 @@ export class RunCatalog {
     report?: (progress: IndexProgress) => void,
   ): Promise<OpenedRun> {
     const { store, transforms, sources, limits } = this.#options;
+    const roots = new Roots(this.#options.ownerLimits(owner).roots);
     const { manifest, notices } = await indexDataset(dataset, {
       report,
       sources,
+      roots,
       keep: keepParts(store),
     });
     const spec = parseSpec(input, { transforms, sources, samples: manifest.length });

@@ -10,6 +10,7 @@ import {
   readBody,
   statusMayPass,
 } from './remote.js';
+import { ANYWHERE, type Roots } from './roots.js';
 import { safePath } from './safe-path.js';
 import {
   type FileStat,
@@ -19,14 +20,19 @@ import {
   StorageError,
 } from './storage.js';
 
-/** Files on a web server, read only. Redirections are followed. */
+const REDIRECTIONS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+const MAX_REDIRECTIONS = 5;
+
+/** Files on a web server, read only. Redirections are followed, within the roots where there are any. */
 export class HttpStorage implements Storage {
   readonly url: string;
   readonly cacheKey: string;
   readonly #calls: RemoteCalls;
+  readonly #roots: Roots;
 
   /** @param url of a folder, without query */
-  constructor(url: string, options: RemoteOptions = {}) {
+  constructor(url: string, options: RemoteOptions & { readonly roots?: Roots | undefined } = {}) {
+    this.#roots = options.roots ?? ANYWHERE;
     this.url = url.replace(/\/+$/, '');
     this.cacheKey = this.url;
     this.#calls = new RemoteCalls(url, httpFailure, options);
@@ -44,7 +50,7 @@ export class HttpStorage implements Storage {
 
   async stat(path: string, signal?: AbortSignal): Promise<FileStat> {
     return this.#calls.call(path, signal, async (attempt) => {
-      const response = await request(this.#urlOf(path), 'HEAD', {}, attempt.signal);
+      const response = await this.#request(path, 'HEAD', {}, attempt.signal);
       // The root is there where the server answers: few have a page of their own for it.
       if (path === '' && response.status < 500) return { size: 0 };
       if (!response.ok) throw new BadStatus(response.status);
@@ -59,12 +65,11 @@ export class HttpStorage implements Storage {
     path: string,
     { offset = 0, length, version, signal }: ReadOptions = {},
   ): Promise<Uint8Array<ArrayBuffer>> {
-    const url = this.#urlOf(path);
     if (length === 0) return new Uint8Array(new ArrayBuffer(0));
     const range = rangeHeader(offset, length);
     const headers = { ...(range && { range }), ...(version !== undefined && { 'if-match': version }) };
     const bytes = await this.#calls.call(path, signal, async (attempt) => {
-      const response = await request(url, 'GET', headers, attempt.signal);
+      const response = await this.#request(path, 'GET', headers, attempt.signal);
       attempt.alive();
       try {
         // There is nothing from there on.
@@ -92,6 +97,29 @@ export class HttpStorage implements Storage {
 
   async close(): Promise<void> {}
 
+  async #request(
+    path: string,
+    method: string,
+    headers: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    // A compressed answer would have other bytes, and other offsets.
+    const init = { method, headers: { ...headers, 'accept-encoding': 'identity' }, signal };
+    let url = this.#urlOf(path);
+    if (this.#roots.isAnywhere) return fetch(url, init);
+    for (let steps = 0; steps <= MAX_REDIRECTIONS; steps++) {
+      const response = await fetch(url, { ...init, redirect: 'manual' });
+      const location = response.headers.get('location');
+      if (!REDIRECTIONS.has(response.status) || location === null) return response;
+      await response.body?.cancel();
+      url = new URL(location, url).href;
+      if (!this.#roots.allows(url)) {
+        throw new StorageError('denied', path, 'the server redirects to where nothing may be read');
+      }
+    }
+    throw new StorageError('io', path, `more than ${MAX_REDIRECTIONS} redirections`);
+  }
+
   #urlOf(path: string): string {
     if (path === '') return `${this.url}/`;
     let encoded = '';
@@ -101,11 +129,6 @@ export class HttpStorage implements Storage {
     }
     return `${this.url}/${encoded}`;
   }
-}
-
-/** A compressed answer would have other bytes, and other offsets. */
-function request(url: string, method: string, headers: Record<string, string>, signal: AbortSignal) {
-  return fetch(url, { method, headers: { ...headers, 'accept-encoding': 'identity' }, signal });
 }
 
 /** A weak ETag does not promise the same bytes. */

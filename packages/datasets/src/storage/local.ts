@@ -4,6 +4,7 @@ import { inLanes } from '../lanes.js';
 import { decodePath, joinPath } from '../paths.js';
 import { newStorageCounts, type StorageCounts } from './counts.js';
 import { realSleep, retrying, type Sleep } from './retry.js';
+import { ANYWHERE, type Roots } from './roots.js';
 import { safePath } from './safe-path.js';
 import {
   type FileStat,
@@ -17,6 +18,7 @@ import {
 
 /** What is used of an open file. */
 export interface OpenFile {
+  readonly fd: number;
   read(into: Uint8Array, at: number, length: number, position: number): Promise<{ bytesRead: number }>;
   stat(): Promise<Stats>;
   close(): Promise<void>;
@@ -38,7 +40,7 @@ function byCallback<T>(call: (done: Callback<T>) => void): Promise<T> {
 }
 
 class Descriptor implements OpenFile {
-  constructor(private readonly fd: number) {}
+  constructor(readonly fd: number) {}
 
   async read(into: Uint8Array, at: number, length: number, position: number): Promise<{ bytesRead: number }> {
     const bytesRead = await byCallback<number>((done) => read(this.fd, into, at, length, position, done));
@@ -64,6 +66,8 @@ export interface LocalStorageOptions {
   readonly counts?: StorageCounts;
   readonly sleep?: Sleep;
   readonly fs?: FileSystem;
+  /** Where links may lead. @default anywhere */
+  readonly roots?: Roots | undefined;
 }
 
 /** Failures that pass by themselves: descriptors run out, a network file system hiccups. */
@@ -89,6 +93,8 @@ const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 /** Bytes asked for in one call: Linux gives two GiB at most. */
 const MOST_AT_ONCE = 1 << 30;
 
+const LEADS_OUT = 'a link leads out of what may be read';
+
 /** Stats in flight for one folder; more than libuv's threads, so that none of them idles. */
 const STAT_LANES = 16;
 
@@ -98,13 +104,13 @@ export class LocalStorage implements Storage {
   readonly #sleep: Sleep;
   readonly #fs: FileSystem;
   readonly #counts: StorageCounts;
+  readonly #roots: Roots;
 
   /** @param root absolute path of the folder */
-  constructor(
-    root: string,
-    { sleep = realSleep, fs = REAL_FILE_SYSTEM, counts = newStorageCounts() }: LocalStorageOptions = {},
-  ) {
+  constructor(root: string, options: LocalStorageOptions = {}) {
+    const { sleep = realSleep, fs = REAL_FILE_SYSTEM, counts = newStorageCounts() } = options;
     this.url = root;
+    this.#roots = options.roots ?? ANYWHERE;
     this.#counts = counts;
     this.#sleep = sleep;
     this.#fs = fs;
@@ -112,7 +118,10 @@ export class LocalStorage implements Storage {
 
   async list(folder: string, options: ListOptions = {}): Promise<FolderListing> {
     const { accept, skipped, signal } = options;
-    const entries = await this.#call(folder, signal, () => this.#entries(folder));
+    const entries = await this.#call(folder, signal, async () => {
+      await this.#permit(folder);
+      return this.#entries(folder);
+    });
     const folders: string[] = [];
     const names: string[] = [];
     const links: string[] = [];
@@ -127,7 +136,8 @@ export class LocalStorage implements Storage {
     for (const name of links) {
       const path = joinPath(folder, name);
       const target = await this.#statOrNull(path, signal);
-      if (target?.isDirectory()) {
+      if (target !== null && !(await this.#mayRead(path))) skipped?.(path, LEADS_OUT);
+      else if (target?.isDirectory()) {
         if (await this.#leadsBack(folder, path, signal))
           skipped?.(path, 'the link leads back to a folder above it');
         else folders.push(name);
@@ -140,7 +150,10 @@ export class LocalStorage implements Storage {
   }
 
   async stat(path: string, signal?: AbortSignal): Promise<FileStat> {
-    const { size } = await this.#call(path, signal, () => this.#fs.stat(this.#absolute(path)));
+    const { size } = await this.#call(path, signal, async () => {
+      await this.#permit(path);
+      return this.#fs.stat(this.#absolute(path));
+    });
     return { size };
   }
 
@@ -149,8 +162,11 @@ export class LocalStorage implements Storage {
     { offset = 0, length, inside = false, signal }: ReadOptions = {},
   ): Promise<Uint8Array<ArrayBuffer>> {
     return this.#call(path, signal, async () => {
-      const file = await this.#fs.open(inside ? await this.#inside(path) : this.#absolute(path), OPEN_FLAGS);
+      const place = inside ? await this.#inside(path) : this.#absolute(path);
+      const file = await this.#fs.open(place, OPEN_FLAGS);
       try {
+        if (!(await this.#roots.allowsOpen(file.fd, place)))
+          throw new StorageError('denied', path, LEADS_OUT);
         const wanted = length ?? Math.max(0, (await file.stat()).size - offset);
         const bytes = new Uint8Array(new ArrayBuffer(wanted));
         // The end, or all that one call may give: of a file nothing else is given in part.
@@ -220,6 +236,15 @@ export class LocalStorage implements Storage {
   #absolute(path: string): string | Buffer {
     if (path === '') return this.url;
     return Buffer.concat([Buffer.from(`${this.url}/`, 'utf8'), safePath(path)]);
+  }
+
+  async #permit(path: string): Promise<void> {
+    if (!(await this.#mayRead(path))) throw new StorageError('denied', path, LEADS_OUT);
+  }
+
+  async #mayRead(path: string): Promise<boolean> {
+    if (this.#roots.isAnywhere) return true;
+    return this.#roots.allowsReal(String(await this.#fs.realpath(this.#absolute(path))));
   }
 
   /** Where a file really is. @throws StorageError `outside` */

@@ -1,12 +1,10 @@
-import { homedir } from 'node:os';
-import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { failure } from '@cropstream/errors';
 import { cached } from './cached.js';
 import { HttpStorage } from './http.js';
 import { LocalStorage } from './local.js';
 import type { ReadCache } from './read-cache.js';
 import type { RemoteOptions } from './remote.js';
+import { ANYWHERE, localPath, type Roots } from './roots.js';
 import { type S3Options, S3Storage } from './s3.js';
 import type { Storage } from './storage.js';
 
@@ -14,24 +12,27 @@ import type { Storage } from './storage.js';
 export interface StorageOptions extends RemoteOptions {
   /** Keeps what is read from remote storages. @default none */
   readonly cache?: ReadCache | undefined;
+  /** Where it has to lie, and where links and redirections may lead. @default anywhere */
+  readonly roots?: Roots | undefined;
 }
 
 /**
  * The storage of a dataset's url: a path (`~/` is the home folder) or `file:`, `s3:`, `gs:`, `http:` or `https:`. No
  * I/O yet.
  *
- * @throws SPEC_INVALID for a scheme that no adapter reads, or a url that is none of its scheme
+ * @throws URL_FORBIDDEN for a url outside of the roots, SPEC_INVALID for a scheme that no adapter reads, or a url that is none of its scheme
  */
 export function openStorage(url: string, options: StorageOptions = {}): Storage {
+  const { roots = ANYWHERE } = options;
+  if (!roots.isAnywhere && !roots.allows(url)) throw roots.forbidden('dataset.url', url);
   const storage = adapterFor(url, options);
   return options.cache ? cached(storage, options.cache) : storage;
 }
 
-function adapterFor(url: string, options: RemoteOptions): Storage {
+function adapterFor(url: string, options: StorageOptions): Storage {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(url)?.[1]?.toLowerCase();
   switch (scheme) {
     case undefined:
-      return new LocalStorage(resolve(url.replace(/^~(?=\/|$)/, homedir())), options);
     case 'file':
       return new LocalStorage(pathOf(url), options);
     case 's3':
@@ -47,11 +48,9 @@ function adapterFor(url: string, options: RemoteOptions): Storage {
 }
 
 function pathOf(url: string): string {
-  try {
-    return fileURLToPath(url);
-  } catch {
-    throw invalid(url, 'a file:// URL of an absolute path on this machine, such as file:///data/train');
-  }
+  const path = localPath(url);
+  if (path !== null) return path;
+  throw invalid(url, 'a file:// URL of an absolute path on this machine, such as file:///data/train');
 }
 
 function bucketStorage(url: string, options: S3Options): Storage {
@@ -74,7 +73,7 @@ function googleCloud({ GS_ENDPOINT_URL, GS_ACCESS_KEY_ID, GS_SECRET_ACCESS_KEY }
   };
 }
 
-function webStorage(url: string, options: RemoteOptions): Storage {
+function webStorage(url: string, options: StorageOptions): Storage {
   const { username, password, search, hash } = URL.canParse(url) ? new URL(url) : { username: '?' };
   if (username || password || search || hash) {
     throw invalid(url, 'a URL of a folder, without user, password, query and fragment');

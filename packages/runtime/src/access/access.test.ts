@@ -48,7 +48,7 @@ describe('a service without tokens', () => {
     const { access } = open({});
     expect(access.secured).toBe(false);
     expect(access.authenticate(undefined)).toEqual({ name: 'everybody', owner: 'default', role: 'operator' });
-    expect(access.limitsOf('default')).toMatchObject({ roots: null, maxRuns: null, weight: 1 });
+    expect(access.limitsOf('default')).toMatchObject({ roots: [], maxRuns: null, weight: 1 });
   });
 });
 
@@ -96,10 +96,25 @@ describe('a service with a file of tokens', () => {
     expect(bearer(access, 'root-token')).toEqual({ name: 'root', owner: '*', role: 'operator' });
     expect(bearer(access, 'fleet')).toEqual({ name: 'fleet', owner: '*', role: 'service' });
     expect(bearer(access, sha256('ann-token'))).toBeNull();
-    expect(access.limitsOf('vision')).toMatchObject({ roots: ['/data/vision'], maxRuns: 3, weight: 2 });
-    expect(access.limitsOf('speech')).toMatchObject({ roots: null, maxRuns: null, weight: 1 });
+    expect(access.limitsOf('vision')).toMatchObject({ roots: [['/data/vision']], maxRuns: 3, weight: 2 });
+    expect(access.limitsOf('speech')).toMatchObject({ roots: [[]], maxRuns: null, weight: 1 });
     expect(access.limitsOf('nobody')).toMatchObject({ weight: 1 });
     access.close();
+  });
+
+  it('bounds what specs may name by the service, and then by the owner', () => {
+    put(tokensFile, TOKENS);
+    const roots = ['s3://data/'];
+    const levels = (more: Partial<ServerSecurity>, owner: string) => {
+      const { access } = open(more);
+      access.close();
+      return access.limitsOf(owner).roots;
+    };
+    expect(levels({ token: 'fleet', tokensFile, roots }, 'vision')).toEqual([['/data/vision'], roots]);
+    expect(levels({ token: 'fleet', tokensFile, roots }, 'speech')).toEqual([roots]);
+    expect(levels({ token: 'one', roots }, 'default')).toEqual([roots]);
+    expect(levels({ roots }, 'default')).toEqual([roots]);
+    expect(levels({ token: 'one' }, 'default')).toEqual([]);
   });
 
   it('forgets a token that was taken out, and leaves the others as they were', async () => {
@@ -184,6 +199,7 @@ describe('a service with a file of tokens', () => {
     ],
     ['owners: { "UP": }\ntokens: []', 'owners.UP'],
     ['owners: { a: { weight: 0 } }\ntokens: []', 'owners.a.weight'],
+    ['owners: { a: { roots: [data] } }\ntokens: []', 'owners.a.roots.0'],
     ['owners: { a: { max_runs: 1.5 } }\ntokens: []', 'owners.a.max_runs'],
     ['owners: &a { b: }\nx: *a\ntokens: []', 'Alias'],
   ])('does not start on %s', (text, message) => {

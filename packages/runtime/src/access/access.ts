@@ -59,8 +59,10 @@ export interface AccessOptions {
  * @throws CONFIG_INVALID naming the variable and what is wrong with its file
  */
 export function openAccess(security: ServerSecurity, options: AccessOptions): Access {
-  const { token, tokensFile } = security;
-  return token === null && tokensFile === null ? OPEN_ACCESS : new TokenAccess(security, options);
+  const { token, tokensFile, roots } = security;
+  if (token !== null || tokensFile !== null) return new TokenAccess(security, options);
+  const limits = { ...NO_LIMITS, roots: roots ? [roots] : [] };
+  return { ...OPEN_ACCESS, limitsOf: () => limits };
 }
 
 interface Entry {
@@ -75,12 +77,14 @@ class TokenAccess implements Access {
   readonly #log: AccessOptions['log'];
   /** Whom the service's own token stands for. */
   readonly #owns: Principal;
+  readonly #roots: readonly string[] | null;
   #own: string | null;
   #tokens: Tokens = { principals: new Map(), owners: new Map() };
   #entries: readonly Entry[] = [];
 
-  constructor({ token, tokenFile, tokensFile }: ServerSecurity, { clock, log }: AccessOptions) {
+  constructor({ token, tokenFile, tokensFile, roots }: ServerSecurity, { clock, log }: AccessOptions) {
     this.#log = log;
+    this.#roots = roots;
     this.#own = token;
     this.#owns = tokensFile === null ? ONE_TOKEN : FLEET;
     const watch = (path: string, known: string, what: string, onText: (text: string) => void) => {
@@ -115,7 +119,10 @@ class TokenAccess implements Access {
   }
 
   limitsOf(owner: string): OwnerLimits {
-    return this.#tokens.owners.get(owner) ?? NO_LIMITS;
+    const limits = this.#tokens.owners.get(owner) ?? NO_LIMITS;
+    const roots = this.#roots === null ? limits.roots : [...limits.roots, this.#roots];
+    // Where owners are told apart, nobody reads anything that nobody has said.
+    return { ...limits, roots: roots.length === 0 && this.#owns === FLEET ? [[]] : roots };
   }
 
   onRevoked(listener: (principal: Principal) => void): () => void {

@@ -59,8 +59,11 @@ export function ownerFor({ name, owner }: Principal, asked = ''): string {
 
 /** What one owner may have. Null: as much as the service allows all owners together. */
 export interface OwnerLimits {
-  /** What its specs may name: folders and the beginnings of urls. Null: what the service allows. */
-  readonly roots: readonly string[] | null;
+  /**
+   * What its specs may name, folders and the beginnings of urls: several levels, each of which has to allow it, the
+   * owner's and the service's. None: anything; an empty one: nothing.
+   */
+  readonly roots: readonly (readonly string[])[];
   /** Runs open at once. */
   readonly maxRuns: number | null;
   /** Runs being indexed at once, at one coordinator. */
@@ -71,8 +74,12 @@ export interface OwnerLimits {
   readonly weight: number;
 }
 
+/** A folder, or the beginning of a url. */
+export const ROOT = /^(\/|file:\/\/\/|(s3|gs|https?):\/\/)/;
+export const ROOT_ALLOWED = 'an absolute path, or a URL of file:///, s3://, gs://, http:// or https://';
+
 export const NO_LIMITS: OwnerLimits = {
-  roots: null,
+  roots: [],
   maxRuns: null,
   maxOpening: null,
   maxAttachments: null,

@@ -8,6 +8,8 @@ import {
   type OwnerLimits,
   type Principal,
   ROLES,
+  ROOT,
+  ROOT_ALLOWED,
 } from './principal.js';
 
 /** More, and the check of a token, which looks at all of them, would take a noticeable part of a call. */
@@ -20,7 +22,7 @@ const tokenName = z.string().regex(/^[\w.@-]{1,128}$/, 'up to 128 letters, digit
 const count = z.number('a whole number of at least 1').int().min(1);
 
 const OWNER = z.strictObject({
-  roots: z.array(z.string().min(1)).max(1000).optional(),
+  roots: z.array(z.string().regex(ROOT, ROOT_ALLOWED)).max(1000).optional(),
   max_runs: count.optional(),
   max_opening: count.optional(),
   max_attachments: count.optional(),
@@ -104,7 +106,7 @@ export function parseTokens(text: string, path: string, source: string): Tokens 
       Object.entries(owners).map(([owner, given]) => [
         owner,
         {
-          roots: given.roots ?? null,
+          roots: given.roots ? [given.roots] : [],
           maxRuns: given.max_runs ?? null,
           maxOpening: given.max_opening ?? null,
           maxAttachments: given.max_attachments ?? null,

@@ -21,7 +21,7 @@ export const statisticsRoutes: Routes = (app, context) => {
       const { params, query } = request;
       const { run } = await runOf(context, principalOf(request), params.name, query.owner);
       return context.studio.use('statistics', whileAsked(reply), ({ statistics }) =>
-        statistics(studioRun(run), query.samples),
+        statistics(studioRun(context, run), query.samples),
       );
     },
   );

@@ -17,7 +17,7 @@ import { principalOf } from '@cropstream/runtime/http';
 import { checkWorld, locate, rankRange } from '@cropstream/schedule';
 import type { OpenRun } from '../open-run.js';
 import type { RowRange, StudioRun } from '../studio/calls.js';
-import { BINARY, OPERATORS, type Routes, whileAsked } from './context.js';
+import { type ApiContext, BINARY, OPERATORS, type Routes, whileAsked } from './context.js';
 import { Downloads } from './downloads.js';
 import { runOf } from './whose.js';
 
@@ -53,7 +53,7 @@ export const stepRoutes: Routes = (app, context) => {
       }
       const range = rangeOf(params.step, query);
       const rows = await studio.use('a look at a batch', whileAsked(reply), ({ rows: describe }) =>
-        describe(studioRun(run), range, query.pictures),
+        describe(studioRun(context, run), range, query.pictures),
       );
       return { ...stepOf(run, range), rows };
     },
@@ -77,7 +77,7 @@ export const stepRoutes: Routes = (app, context) => {
       const rows = Math.min(query.rows, ROW_LIMITS.pictures);
       const title = `${runTitle(run.spec)}: step ${params.step}`;
       const png = await studio.use('a contact sheet', whileAsked(reply), ({ sheet }) =>
-        sheet(studioRun(run), { ...rangeOf(params.step, query), rows }, title),
+        sheet(studioRun(context, run), { ...rangeOf(params.step, query), rows }, title),
       );
       return reply.type('image/png').header('cache-control', CACHED).send(Buffer.from(png));
     },
@@ -101,7 +101,7 @@ export const stepRoutes: Routes = (app, context) => {
         const { params, query } = request;
         const { run } = await runOf(context, principalOf(request), params.name, query.owner);
         const image = await studio.use('a source image', whileAsked(reply), ({ source }) =>
-          source(studioRun(run), oneRow(params, query), format),
+          source(studioRun(context, run), oneRow(params, query), format),
         );
         return reply.type(type).header('cache-control', CACHED).send(Buffer.from(image));
       },
@@ -124,7 +124,7 @@ export const stepRoutes: Routes = (app, context) => {
       const { params, query } = request;
       const { run } = await runOf(context, principalOf(request), params.name, query.owner);
       const image = await studio.use('a view', whileAsked(reply), ({ view }) =>
-        view(studioRun(run), oneRow(params, query), params.view),
+        view(studioRun(context, run), oneRow(params, query), params.view),
       );
       return reply.type('image/png').header('cache-control', CACHED).send(Buffer.from(image));
     },
@@ -153,7 +153,7 @@ export const stepRoutes: Routes = (app, context) => {
           'a replayed batch',
           whileAsked(reply),
           async (calls) => {
-            const made = await calls.batch(studioRun(run), { step: params.step, rank, worldSize });
+            const made = await calls.batch(studioRun(context, run), { step: params.step, rank, worldSize });
             // Taken at once, so that a slow reader holds nobody else up.
             const pieces: Uint8Array[] = [];
             for (let piece = await calls.batchPiece(); piece !== null; piece = await calls.batchPiece()) {
@@ -177,11 +177,12 @@ export const stepRoutes: Routes = (app, context) => {
   );
 };
 
-export const studioRun = (run: OpenRun): StudioRun => ({
+export const studioRun = ({ access }: ApiContext, run: OpenRun): StudioRun => ({
   digest: run.digest,
   manifestDigest: run.info.manifestDigest,
   specJson: run.info.specJson,
   url: run.url,
+  roots: access.limitsOf(run.owner).roots,
 });
 
 const rangeOf = (step: number, { rank, world, first_row, rows }: RowsQuery): RowRange => ({

@@ -1,4 +1,5 @@
 import type { Preview, Row, Sample, Statistics } from '@cropstream/api';
+import type { OwnerLimits } from '@cropstream/runtime';
 
 /** What the coordinator and the process that makes pictures ask of one another. Plain data: it crosses as it is. */
 
@@ -10,6 +11,8 @@ export interface StudioRun {
   readonly specJson: string;
   /** Where its dataset lies now. */
   readonly url: string;
+  /** What its owner may have read. */
+  readonly roots: OwnerLimits['roots'];
 }
 
 /** Some rows of a rank's batch. */
@@ -29,6 +32,8 @@ export interface PreviewedSpec {
   readonly images: number;
   /** The manifest of an open run with the same dataset, where there is one: it need not be indexed again. */
   readonly manifestDigest: string | null;
+  /** What may be read for it. */
+  readonly roots: OwnerLimits['roots'];
 }
 
 /** A replayed batch that waits to be taken, a piece after the other. */

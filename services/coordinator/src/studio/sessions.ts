@@ -14,6 +14,7 @@ import {
   type Parts,
   partsFrom,
   partsInMemory,
+  Roots,
   type SampleReader,
   type SourceRegistry,
 } from '@cropstream/datasets';
@@ -49,11 +50,12 @@ export class Session {
     private readonly modules: { readonly registry: TransformRegistry; readonly sources: SourceRegistry },
     private readonly settings: StudioSettings,
     parts: Parts,
+    private readonly roots: Roots,
     readonly notices: readonly string[] = [],
   ) {
     this.darkroom = new Darkroom(spec, modules.registry);
     this.facts = factsOf(manifest);
-    this.reader = openDataset(location, manifest, { sources: modules.sources, parts });
+    this.reader = openDataset(location, manifest, { sources: modules.sources, parts, storage: { roots } });
   }
 
   get registry(): TransformRegistry {
@@ -72,9 +74,9 @@ export class Session {
 
   /** For whole batches, with threads of its own. */
   async replayed(): Promise<ReplayedRun> {
-    const { spec, manifest, settings, facts, plan } = this;
+    const { spec, manifest, settings, facts, plan, roots } = this;
     this.#maker ??= ChunkMaker.create({
-      ...{ spec, manifest, transforms: settings.transforms, sources: settings.sources },
+      ...{ spec, manifest, transforms: settings.transforms, sources: settings.sources, storage: { roots } },
       threads: Math.min(MOST_THREADS, defaultThreads()),
     });
     return { maker: await this.#maker, spec, plan, facts };
@@ -104,30 +106,40 @@ export class Sessions {
   }
 
   /** @throws MANIFEST_NOT_FOUND */
-  ofRun({ digest, url, specJson, manifestDigest }: StudioRun): Promise<Session> {
-    return this.#sessions.get(`${digest} ${url}`, async () => {
+  ofRun({ digest, url, specJson, manifestDigest, roots }: StudioRun): Promise<Session> {
+    return this.#sessions.get(JSON.stringify([digest, url, roots]), async () => {
       const { manifest, parts } = await this.#stored(manifestDigest);
       const spec = parseSpec(JSON.parse(specJson), { ...this.#parsing, samples: manifest.length });
-      return new Session(spec, manifest, url, this.modules, this.settings, parts);
+      return new Session(spec, manifest, url, this.modules, this.settings, parts, new Roots(roots));
     });
   }
 
   /** @throws SPEC_INVALID, DATASET_* */
-  ofSpec({ input, manifestDigest }: PreviewedSpec): Promise<Session> {
-    return this.#sessions.get(JSON.stringify(input), async () => {
+  ofSpec({ input, manifestDigest, roots: levels }: PreviewedSpec): Promise<Session> {
+    const roots = new Roots(levels);
+    return this.#sessions.get(JSON.stringify([input, levels]), async () => {
       const { dataset } = parseSpec(input, { ...this.#parsing, samples: 1 });
       const found =
         manifestDigest === null
-          ? await this.#datasets.get(JSON.stringify(dataset), async () => {
+          ? await this.#datasets.get(JSON.stringify([dataset, levels]), async () => {
               const kept = partsInMemory();
-              const options = { sources: this.modules.sources, keep: kept.keep };
+              const options = { sources: this.modules.sources, keep: kept.keep, roots };
               const { manifest, notices } = await indexDataset(dataset, options);
               return { manifest, notices, parts: kept.parts };
             })
           : await this.#stored(manifestDigest);
       const spec = parseSpec(input, { ...this.#parsing, samples: found.manifest.length });
       const { manifest, parts, notices } = found;
-      return new Session(spec, manifest, locationOf(dataset), this.modules, this.settings, parts, notices);
+      return new Session(
+        spec,
+        manifest,
+        locationOf(dataset),
+        this.modules,
+        this.settings,
+        parts,
+        roots,
+        notices,
+      );
     });
   }
 

@@ -8,7 +8,7 @@ import {
   type DecoderChoice,
   type SharedParts,
 } from '@cropstream/chunks';
-import { decodeManifest, factsOf, type OpenOptions, openDataset } from '@cropstream/datasets';
+import { decodeManifest, factsOf, type OpenOptions, openDataset, Roots } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
 import {
   SERVER_OPTIONS,
@@ -23,6 +23,7 @@ import {
   type Clock,
   DEFAULT_GRPC_LIMITS,
   type GrpcLimits,
+  type OwnerLimits,
   openAccess,
   type Randomness,
   ServerCertificates,
@@ -143,7 +144,7 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
       },
       limits,
       maxChunkBytes: parts.limits.maxChunkBytes,
-      openRun: openRunWith(parts, data.open),
+      openRun: openRunWith(parts, data.open, (owner) => access.limitsOf(owner)),
       emit: (event) => {
         if (event.kind !== 'state') return emit(event);
         emit({
@@ -232,7 +233,11 @@ function serviceOf(
 }
 
 /** Specs and manifests come from the store, so both are checked again. */
-function openRunWith(shared: SharedParts, open: OpenOptions): OpenRun {
+function openRunWith(
+  shared: SharedParts,
+  open: OpenOptions,
+  limitsOf: (owner: string) => Pick<OwnerLimits, 'roots'>,
+): OpenRun {
   return async (run, { manifest: encoded, parts, url }) => {
     const manifest = decodeManifest(encoded);
     const spec = parseSpec(JSON.parse(run.specJson), {
@@ -241,7 +246,8 @@ function openRunWith(shared: SharedParts, open: OpenOptions): OpenRun {
       samples: manifest.length,
     });
     const plan = planOf(spec, factsOf(manifest));
-    const reader = openDataset(url, manifest, { ...open, parts, sources: shared.sources });
+    const storage = { ...open.storage, roots: new Roots(limitsOf(run.owner).roots) };
+    const reader = openDataset(url, manifest, { ...open, storage, parts, sources: shared.sources });
     const maker = new ChunkMaker(spec, manifest, reader, shared);
     return {
       plan,
