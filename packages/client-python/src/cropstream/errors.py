@@ -73,6 +73,15 @@ class QuotaExceeded(CropstreamError):
     help_template = "End what is not needed, or ask whoever operates the service for more (docs/security.md)."
 
 
+class UrlForbidden(CropstreamError):
+    """A spec names a folder, file or url that its owner, or anybody, may not have read."""
+
+    code = "URL_FORBIDDEN"
+    retryable = False
+    problem_template = "{field}: {value} may not be read: {reason}; allowed is {allowed}"
+    help_template = "Name what lies in these, or ask whoever operates the service for another root (docs/security.md)."
+
+
 class DatasetNotFound(CropstreamError):
     """A dataset's url does not exist or cannot be read by the service."""
 
@@ -678,6 +687,7 @@ ERRORS: dict[str, type[CropstreamError]] = {
     "VIEW_KEY_COLLISION": ViewKeyCollision,
     "LIMIT_EXCEEDED": LimitExceeded,
     "QUOTA_EXCEEDED": QuotaExceeded,
+    "URL_FORBIDDEN": UrlForbidden,
     "DATASET_NOT_FOUND": DatasetNotFound,
     "DATASET_DENIED": DatasetDenied,
     "DATASET_UNAVAILABLE": DatasetUnavailable,
