@@ -138,7 +138,7 @@ export function sendRequest(url: string, bytes: Buffer, waitMs: number): Promise
 }
 
 function parse(answer: string): HttpAnswer {
-  const [head = '', body = ''] = answer.split(/\r\n\r\n(.*)/s);
+  const [head = '', body = ''] = answer.replace(/^HTTP\/1\.1 100 .*?\r\n\r\n/s, '').split(/\r\n\r\n(.*)/s);
   const status = /^HTTP\/1\.1 (\d{3})/.exec(head)?.[1];
   const type = /^content-type: *([^;\r\n]*)/im.exec(head)?.[1] ?? '';
   // What follows it answers what the server took for another request.
