@@ -195,7 +195,7 @@ describe('runs', () => {
     const paused = await api.post<Run>('/runs/paused/pause');
     expect(paused.state).toBe('paused');
     let drawn = false;
-    const drawing = draw('paused', 0, 2, { consumer: 'patient', timeoutMs: 2_500 }).finally(() => {
+    const drawing = draw('paused', 0, 2, { consumer: 'patient', timeoutMs: 5_000 }).finally(() => {
       drawn = true;
     });
     const attached = async () => (await api.get<Page<Rank>>('/runs/paused/ranks')).items;
@@ -203,7 +203,7 @@ describe('runs', () => {
     const [rank] = await attached();
     expect(rank).toMatchObject({ consumer: 'patient', rank: 0, world_size: 1, next_step: 0 });
     // Longer than its limit for a batch: nothing else could be waited for.
-    await pass(4_000);
+    await pass(7_000);
     expect(drawn).toBe(false);
     expect((await api.post<Run>('/runs/paused/resume')).state).toBe('active');
     const batches = await drawing;
