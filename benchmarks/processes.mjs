@@ -12,8 +12,8 @@ process.on('exit', () => {
 });
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
-function start(args, options) {
-  const child = spawn(process.execPath, args, options);
+function start(args, options, command = process.execPath) {
+  const child = spawn(command, args, options);
   children.add(child);
   child.once('exit', () => children.delete(child));
   return child;
@@ -49,9 +49,10 @@ export async function startLogged(args, env, message) {
   return { ready, pid: child.pid, stop: () => stop(child) };
 }
 
-/** Runs Node on `args` to its end; the JSON object that it printed. */
-export async function answerOf(args, env = {}) {
-  const child = start(args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env } });
+/** Runs Node, or another command, on `args` to its end; the JSON object that it printed. */
+export async function answerOf(args, env = {}, command = process.execPath) {
+  const stdio = ['ignore', 'pipe', 'inherit'];
+  const child = start(args, { stdio, env: { ...process.env, ...env } }, command);
   const chunks = [];
   for await (const chunk of child.stdout) chunks.push(chunk);
   return JSON.parse(Buffer.concat(chunks).toString());

@@ -2,16 +2,22 @@
 // same bytes. They are sent by the crop-worker's own code. Says on stdout: { "target": HOST:PORT, "worker": id,
 // "chunkBytes": n }.
 //
-//   node benchmarks/client/fleet.mjs --batch 128 --chunk 64 [--recipe dino] [--make-ms 40]
+//   node benchmarks/client/fleet.mjs --batch 128 --chunk 64 [--recipe dino] [--make-ms 40] [--worker HOST:PORT]
+//
+// With --worker the chunks lie at another such process, and this one relays them as a coordinator does.
 import { randomFillSync } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { compileViews, RECIPES, resolveViews, TransformRegistry } from '@cropstream/augment';
 import { fetchService } from '@cropstream/crop-worker';
-import { CoordinatorService, SERVER_OPTIONS, workerService } from '@cropstream/protocol';
-import { systemClock } from '@cropstream/runtime';
+import { CoordinatorService, SERVER_OPTIONS, toStatus, workerService } from '@cropstream/protocol';
+import { reflectionPackage } from '@cropstream/protocol/reflection';
+import { createRegistry, OPEN, OPEN_ACCESS, systemClock } from '@cropstream/runtime';
+import { GrpcServer, principalOf } from '@cropstream/runtime/grpc';
+import { GrpcAccess } from '@cropstream/runtime/grpc-access';
 import { epochPlan, wantedChunks } from '@cropstream/schedule';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { DEFAULT_LIMITS } from '../../services/coordinator/dist/limits.js';
+import { openRelay } from '../../services/coordinator/dist/relay/relay.js';
 
 const { values } = parseArgs({
   options: {
@@ -19,6 +25,7 @@ const { values } = parseArgs({
     chunk: { type: 'string', default: '64' },
     recipe: { type: 'string', default: 'dino' },
     'make-ms': { type: 'string', default: '0' },
+    worker: { type: 'string' },
   },
 });
 const batch = Number(values.batch);
@@ -108,7 +115,7 @@ function attach(call) {
       if (told.has(keyOf({ epoch, first }))) continue;
       told.add(keyOf({ epoch, first }));
       const chunk = { epoch: BigInt(epoch), first: BigInt(first), last: BigInt(last) };
-      const location = { workerId: WORKER, address, tlsName: '' };
+      const location = { workerId: WORKER, address: values.worker ?? own, tlsName: '' };
       announce({ chunk, attempt: 1, location, bytes: BigInt(payload.length) });
     }
   });
@@ -116,17 +123,39 @@ function attach(call) {
   call.on('error', () => {});
 }
 
-const server = new Server(SERVER_OPTIONS);
 const unary = (_, done) => done(null, run);
-server.addService(CoordinatorService, { openRun: unary, getRun: unary, listRuns: unary, attach });
-const limits = { maxStreams: 64, stalledMs: 60_000, streamMs: 600_000 };
-server.addService(
-  workerService,
-  fetchService({ workerId: WORKER, outbox: held, clock: systemClock, limits, emit() {} }),
-);
-const address = await new Promise((resolve, reject) => {
-  server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
-    error ? reject(error) : resolve(`127.0.0.1:${port}`),
-  );
+const anybody = ['trainer', 'operator', 'service'];
+
+function sendingService() {
+  const limits = { maxStreams: 64, stalledMs: 60_000, streamMs: 600_000 };
+  const { fetchChunk } = fetchService({
+    ...{ workerId: WORKER, outbox: held, clock: systemClock, limits, principalOf, emit() {} },
+  }).server;
+  return { definition: workerService, implementation: { fetchChunk }, roles: { fetchChunk: anybody } };
+}
+
+function relayingService(address) {
+  const worker = { id: WORKER, address, tlsName: '' };
+  return openRelay({
+    find: async () => worker,
+    peers: new GrpcAccess(OPEN),
+    clock: systemClock,
+    limits: DEFAULT_LIMITS,
+    registry: createRegistry(),
+  }).service;
+}
+
+const server = await GrpcServer.listen({
+  ...{ host: '127.0.0.1', port: 0, portFlag: '--port', channel: SERVER_OPTIONS, toStatus },
+  ...{ certificates: null, access: OPEN_ACCESS, reflection: reflectionPackage() },
+  services: {
+    'cropstream.v1.Coordinator': {
+      definition: CoordinatorService,
+      implementation: { openRun: unary, getRun: unary, listRuns: unary, attach },
+      roles: { openRun: anybody, getRun: anybody, listRuns: anybody, attach: anybody },
+    },
+    'cropstream.v1.Worker': values.worker === undefined ? sendingService() : relayingService(values.worker),
+  },
 });
-console.log(JSON.stringify({ target: address, worker: WORKER, chunkBytes: payload.length }));
+const own = `127.0.0.1:${server.port}`;
+console.log(JSON.stringify({ target: own, worker: WORKER, chunkBytes: payload.length }));
