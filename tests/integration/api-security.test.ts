@@ -27,7 +27,7 @@ function writeTokens(callers: readonly Caller[]): void {
     const [role, owner] = CALLERS[name];
     return { name, sha256, role, owner };
   });
-  writeFileSync(file, JSON.stringify({ owners: { vision: {}, speech: {} }, tokens }));
+  writeFileSync(file, JSON.stringify({ owners: { vision: { roots: [data] }, speech: {} }, tokens }));
 }
 
 const spec = (name: string, more: object = {}) => ({
@@ -130,6 +130,19 @@ describe('an owner', () => {
     expect(items).toEqual([expect.objectContaining({ digest, runs: ['digits'] })]);
     expect(await as('platform').problem('/runs/digits')).toMatchObject({ code: 'RUN_AMBIGUOUS' });
     expect((await as('platform').get<Run>('/runs/digits?owner=vision')).owner).toBe('vision');
+  });
+
+  test('previews and opens what is within their roots, and nothing else', async () => {
+    const inside = spec('new', { dataset: { source: 'image-folder', url: join(data, 'class-1') } });
+    const outside = spec('new', { dataset: { source: 'image-folder', url: join(data, 'class-1/../../..') } });
+    expect((await as('vision-operator').send('/previews', { spec: inside })).status).toBe(200);
+    for (const [path, body] of [
+      ['/previews', { spec: outside }],
+      ['/runs', outside],
+    ] as const) {
+      const response = await as('vision-operator').send(path, body);
+      expect(await response.json(), path).toMatchObject({ code: 'URL_FORBIDDEN' });
+    }
   });
 
   test('is told of their own runs alone', async () => {

@@ -97,12 +97,16 @@ export class Studio {
         const made = await Promise.race([work(this.#start()), expired]);
         this.counts.answered++;
         return made;
+      } catch (error) {
+        // It is still at work at what nobody gets any more.
+        if (isLate(error)) this.#end();
+        throw error;
       } finally {
         this.#next();
       }
     } catch (thrown) {
       const error = this.#explained(thrown);
-      if (error.code === 'PREVIEW_TIMEOUT') this.counts.late++;
+      if (isLate(error)) this.counts.late++;
       else if (error.code === 'CANCELLED') this.counts.left++;
       else this.counts.failed++;
       throw error;
@@ -184,15 +188,13 @@ export class Studio {
     this.#calls = null;
   }
 
-  /** What a request failed of; a process that is still at work at it, or has ended by itself, is done with. */
+  /** What a request failed of: its process may have ended by itself. */
   #explained(thrown: unknown) {
     const error = toFailure(thrown);
-    if (error.code === 'PREVIEW_TIMEOUT') {
-      this.#end();
-      return error;
-    }
     if (error.code !== 'SHUTTING_DOWN' || this.#closed) return error;
     this.#options.log.warn('the process that makes previews ended unexpectedly');
     return failure('INTERNAL', { reason: 'the process that makes previews ended' });
   }
 }
+
+const isLate = (error: unknown) => toFailure(error).code === 'PREVIEW_TIMEOUT';
