@@ -1,6 +1,7 @@
 import { type ClientHttp2Session, connect as connectHttp2, type OutgoingHttpHeaders } from 'node:http2';
 import { connect } from 'node:net';
 import {
+  type Attach,
   AttachRequest,
   FetchChunkRequest,
   GetRunRequest,
@@ -38,6 +39,15 @@ const PROGRESS = {
   elapsedSeconds: 0,
 };
 
+const VERSION = { protocolVersion: PROTOCOL_VERSION };
+
+/** A rank that attaches to the run of a `SecuredFleet`. */
+export const ATTACH: Attach = {
+  ...VERSION,
+  ...{ run: 'lab-run', runDigest: '', consumer: 'fuzz', rank: 0, worldSize: 1, takeover: false },
+  ...{ allowUneven: false, process: 'p', host: 'h', pid: 1, endStep: 1n, progress: PROGRESS },
+};
+
 /** An OpenRunRequest of a spec as text. */
 export function openRunMessage(specJson: string): Buffer {
   return Buffer.from(OpenRunRequest.encode({ protocolVersion: PROTOCOL_VERSION, specJson }).finish());
@@ -46,37 +56,31 @@ export function openRunMessage(specJson: string): Buffer {
 /** The methods of both services, each with a message. */
 export function methodsOf(spec: object): readonly Method[] {
   const chunk = { runDigest: 'a'.repeat(64), epoch: 0n, first: 0n, last: 4n };
-  const version = { protocolVersion: PROTOCOL_VERSION };
-  const attach = {
-    ...version,
-    ...{ run: 'lab-run', runDigest: '', consumer: 'fuzz', rank: 0, worldSize: 1, takeover: false },
-    ...{ allowUneven: false, process: 'p', host: 'h', pid: 1, endStep: 1n, progress: PROGRESS },
-  };
   const coordinator = '/cropstream.v1.Coordinator/';
   return [
     {
       path: `${coordinator}OpenRun`,
-      message: { ...version, spec },
+      message: { ...VERSION, spec },
       encode: ({ spec: mutated, ...rest }: { spec?: unknown }) =>
         Buffer.from(
           OpenRunRequest.encode(
-            text({ ...version, ...rest, specJson: JSON.stringify(mutated) ?? '' }),
+            text({ ...VERSION, ...rest, specJson: JSON.stringify(mutated) ?? '' }),
           ).finish(),
         ),
     },
     {
       path: `${coordinator}GetRun`,
-      message: { ...version, name: 'lab-run' },
+      message: { ...VERSION, name: 'lab-run' },
       encode: (message) => Buffer.from(GetRunRequest.encode(text(message)).finish()),
     },
     {
       path: `${coordinator}ListRuns`,
-      message: version,
+      message: VERSION,
       encode: (message) => Buffer.from(ListRunsRequest.encode(text(message)).finish()),
     },
     {
       path: `${coordinator}Attach`,
-      message: { message: { $case: 'attach', value: attach } },
+      message: { message: { $case: 'attach', value: ATTACH } },
       encode: (message) => Buffer.from(AttachRequest.encode(text(message)).finish()),
     },
     {

@@ -1,10 +1,19 @@
 import { connect } from 'node:net';
 import { ERROR_TABLE } from '@cropstream/errors';
+import {
+  type AttachResponse,
+  type ChunkReady,
+  CoordinatorClient,
+  type RunInfo,
+  WorkerClient,
+} from '@cropstream/protocol';
+import { credentials, Metadata, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Service, until } from '../processes.mjs';
 import { randomOf } from '../random.mjs';
 import { SecuredFleet, tokenOf, type Who } from './fleet.js';
 import {
+  ATTACH,
   framed,
   GrpcAttacker,
   hostileCall,
@@ -167,6 +176,53 @@ async function attackGrpc(times: number, seed: number, outcomes: string[]): Prom
   });
   for (const attacker of attackers.values()) attacker.close();
 }
+
+test("a chunk is fetched by its owner's trainers alone, of its worker and by relay", async () => {
+  const as = (who: Who) => {
+    const metadata = new Metadata();
+    metadata.set('authorization', `Bearer ${tokenOf(who)}`);
+    return metadata;
+  };
+  const coordinator = new CoordinatorClient(fleet.coordinator.ready.target, credentials.createInsecure());
+  const stream = coordinator.attach(as('trainer'));
+  const told: Partial<{ run: RunInfo; ready: ChunkReady }> = {};
+  stream.on('error', () => {});
+  stream.on('data', ({ message }: AttachResponse) => {
+    if (message?.$case === 'attached' && message.value.run) told.run = message.value.run;
+    if (message?.$case === 'ready') told.ready ??= message.value;
+  });
+  stream.write({ message: { $case: 'attach', value: { ...ATTACH, consumer: 'held' } } });
+  await until('a chunk is ready', () => told.ready !== undefined);
+  const { run, ready } = told;
+  const { workerId = '', address = '' } = ready?.location ?? {};
+  const chunk = { runDigest: run?.digest ?? '', epoch: 0n, first: 0n, last: 0n, ...ready?.chunk };
+  const fetched = (at: string, who: Who, owner = '') =>
+    new Promise<number>((resolve) => {
+      const worker = new WorkerClient(at, credentials.createInsecure());
+      const call = worker.fetchChunk(
+        { chunk, workerId, attempt: ready?.attempt ?? 0, offset: 0n, process: '', owner },
+        as(who),
+      );
+      call.on('error', () => {});
+      call.on('status', ({ code }) => {
+        worker.close();
+        resolve(code);
+      });
+      call.resume();
+    });
+  for (const at of [address, fleet.coordinator.ready.target]) {
+    for (const who of ['stranger', 'rival', 'scraper'] as const) {
+      // The last is a service, which says for whom it asks: others cannot.
+      for (const owner of who === 'scraper' ? [''] : ['', 'lab']) {
+        const code = await fetched(at, who, owner);
+        expect([status.NOT_FOUND, status.PERMISSION_DENIED, status.INVALID_ARGUMENT], who).toContain(code);
+      }
+    }
+    expect(await fetched(at, 'trainer')).toBe(status.OK);
+  }
+  stream.cancel();
+  coordinator.close();
+}, 60_000);
 
 test('messages and bodies over the limit are refused as such', async () => {
   const long = 'a'.repeat(5 << 20);
