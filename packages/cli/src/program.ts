@@ -12,6 +12,7 @@ import { register as registerReplay } from './commands/replay.js';
 import { register as registerServe } from './commands/serve.js';
 import { register as registerSpec } from './commands/spec.js';
 import { register as registerStats } from './commands/stats.js';
+import { register as registerToken } from './commands/token.js';
 import { register as registerWorker } from './commands/worker.js';
 
 /** The command line. Commands import what they need when they run, so that `--help` is instant. */
@@ -45,6 +46,7 @@ Every command's flags and examples: docs/cli.md.`,
     registerConvert,
     registerSpec,
     registerDoctor,
+    registerToken,
   ]) {
     register(program);
   }

@@ -3,6 +3,7 @@
  * shutdown. Nothing here knows of runs, chunks or pixels.
  */
 export { type Access, type AccessOptions, digestOf, OPEN_ACCESS, openAccess } from './access/access.js';
+export { type NewToken, newToken } from './access/new-token.js';
 export {
   ALL_OWNERS,
   DEFAULT_OWNER,

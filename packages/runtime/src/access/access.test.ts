@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { OPEN, type ServerSecurity } from '../security.js';
 import { VirtualClock } from '../virtual-clock.js';
 import { type Access, openAccess } from './access.js';
+import { newToken } from './new-token.js';
 
 const sha256 = (token: string) => createHash('sha256').update(token).digest('hex');
 const folder = mkdtempSync(join(tmpdir(), 'cropstream-access-'));
@@ -213,5 +214,28 @@ describe('a service with a file of tokens', () => {
     expect(told).toContain('CROPSTREAM_TOKENS_FILE');
     expect(told).toContain(message);
     expect(told).not.toContain(hash);
+  });
+});
+
+describe('a new token', () => {
+  it('is let in by its entry, and unlike any other', () => {
+    const { token, entry, yaml } = newToken({ name: 'ann', role: 'trainer', owner: 'vision' });
+    put(tokensFile, `owners: { vision: }\ntokens:\n${yaml}`);
+    const { access } = open({ token: 'fleet', tokensFile });
+    expect(bearer(access, token)).toEqual({ name: 'ann', role: 'trainer', owner: 'vision' });
+    access.close();
+    expect(JSON.stringify(entry)).not.toContain(token);
+    expect(newToken({ name: 'ann', role: 'operator' }).token).not.toBe(token);
+    expect(newToken({ name: 'root', role: 'operator' }).yaml).not.toContain('owner');
+  });
+
+  it.each([
+    [{ name: 'a b', role: 'trainer', owner: 'a' }, '--name'],
+    [{ name: 'a', role: 'god', owner: 'a' }, '--role'],
+    [{ name: 'a', role: 'trainer', owner: 'A' }, '--owner'],
+    [{ name: 'a', role: 'trainer' }, '--owner'],
+    [{ name: 'a', role: 'service', owner: 'a' }, '--owner'],
+  ])('is not made of %o', (given, field) => {
+    expect(() => newToken(given)).toThrow(field);
   });
 });

@@ -29,7 +29,7 @@ const OWNER = z.strictObject({
   weight: z.number('a number from 0.01 to 100').min(0.01).max(100).default(1),
 });
 
-const TOKEN = z.strictObject({
+export const TOKEN = z.strictObject({
   name: tokenName,
   sha256: z.string().regex(/^[0-9a-f]{64}$/, "the token's SHA-256 in 64 hexadecimal digits"),
   role: z.enum(ROLES),
@@ -53,6 +53,14 @@ const FILE = z.strictObject({
 export interface Tokens {
   readonly principals: ReadonlyMap<string, Principal>;
   readonly owners: ReadonlyMap<string, OwnerLimits>;
+}
+
+/** What role and owner do not allow of one another. */
+export function whatIsWrong({ role, owner }: Pick<Principal, 'role' | 'owner'>): string | null {
+  if (owner === ALL_OWNERS && role === 'trainer') return "a trainer's token belongs to one owner";
+  if (owner !== ALL_OWNERS && role === 'service')
+    return "a service's token belongs to no owner; leave it out";
+  return null;
 }
 
 /**
@@ -88,12 +96,8 @@ export function parseTokens(text: string, path: string, source: string): Tokens 
   for (const [at, { name, sha256, role, owner }] of tokens.entries()) {
     if (names.has(name)) throw invalid(`tokens.${at}.name: "${name}" is another token's`);
     if (principals.has(sha256)) throw invalid(`tokens.${at}.sha256: that of another token`);
-    if (owner === ALL_OWNERS && role === 'trainer') {
-      throw invalid(`tokens.${at}.owner: a trainer's token belongs to one owner`);
-    }
-    if (owner !== ALL_OWNERS && role === 'service') {
-      throw invalid(`tokens.${at}.owner: a service's token belongs to no owner; leave it out`);
-    }
+    const wrong = whatIsWrong({ role, owner });
+    if (wrong !== null) throw invalid(`tokens.${at}.owner: ${wrong}`);
     if (owner !== ALL_OWNERS && !Object.hasOwn(owners, owner)) {
       throw invalid(`tokens.${at}.owner: "${owner}" is none of \`owners\``);
     }

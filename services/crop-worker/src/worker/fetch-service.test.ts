@@ -9,7 +9,7 @@ import {
   workerService,
 } from '@cropstream/protocol';
 import { reflectionPackage } from '@cropstream/protocol/reflection';
-import { OPEN_ACCESS, systemClock } from '@cropstream/runtime';
+import { OPEN_ACCESS, type Principal, systemClock } from '@cropstream/runtime';
 import { GrpcServer, principalOf } from '@cropstream/runtime/grpc';
 import { credentials } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -29,7 +29,7 @@ afterEach(async () => {
 });
 
 /** A worker's server that holds the chunk 0-0-4, and a client of it. */
-async function serve(limits: Partial<typeof LIMITS> = {}, bytes = BYTES) {
+async function serve(limits: Partial<typeof LIMITS> = {}, bytes = BYTES, access = OPEN_ACCESS) {
   const released: Released = new Map();
   const made = fakeChunk(bytes, released);
   const outbox = new Outbox({ limitBytes: 2 * bytes, maxChunkBytes: bytes, onEvict() {} });
@@ -50,13 +50,13 @@ async function serve(limits: Partial<typeof LIMITS> = {}, bytes = BYTES) {
     portFlag: '--port',
     channel: SERVER_OPTIONS,
     certificates: null,
-    access: OPEN_ACCESS,
+    access,
     toStatus,
     services: {
       'cropstream.v1.Worker': {
         definition: workerService,
         implementation: { ...implementation },
-        roles: { fetchChunk: ['operator'] },
+        roles: { fetchChunk: ['trainer', 'operator', 'service'] },
       },
     },
     reflection: reflectionPackage(),
@@ -123,6 +123,22 @@ describe('FetchChunk', () => {
     await eventually(() => events.length > 0);
     expect(events).toEqual([{ kind: 'fetched', bytes: BYTES, outcome: 'whole' }]);
     expect(outbox.hasUndelivered).toBe(false);
+  });
+
+  it('serves a chunk to its owner alone, and to a service on behalf of its owner', async () => {
+    let principal: Principal = { name: 'ours', owner: 'default', role: 'trainer' };
+    const { client } = await serve({}, BYTES, { ...OPEN_ACCESS, authenticate: () => principal });
+    const asked = (owner: string) => fetch(client, { ...request(), owner });
+    expect((await asked('')).header?.payloadBytes).toBe(BigInt(BYTES));
+    // Who belongs to an owner cannot speak for another.
+    expect((await asked('another')).header?.payloadBytes).toBe(BigInt(BYTES));
+    principal = { name: 'theirs', owner: 'another', role: 'operator' };
+    for (const owner of ['', 'default', '*']) {
+      await expect(asked(owner)).rejects.toMatchObject({ code: 'CHUNK_NOT_FOUND' });
+    }
+    principal = { name: 'fleet', owner: '*', role: 'service' };
+    expect((await asked('default')).header?.payloadBytes).toBe(BigInt(BYTES));
+    await expect(asked('another')).rejects.toMatchObject({ code: 'CHUNK_NOT_FOUND' });
   });
 
   it.each([1, FRAME_BYTES, 2 * FRAME_BYTES + 7, BYTES - 1, BYTES])(
