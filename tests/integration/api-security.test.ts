@@ -27,7 +27,9 @@ function writeTokens(callers: readonly Caller[]): void {
     const [role, owner] = CALLERS[name];
     return { name, sha256, role, owner };
   });
-  writeFileSync(file, JSON.stringify({ owners: { vision: { roots: [data] }, speech: {} }, tokens }));
+  const roots = [data];
+  const owners = { default: { roots }, vision: { roots }, speech: { roots } };
+  writeFileSync(file, JSON.stringify({ owners, tokens }));
 }
 
 const spec = (name: string, more: object = {}) => ({
