@@ -331,6 +331,8 @@ describe('values', () => {
     [{ customCA: { configMap: 'a', secret: 'b' } }, 'one at most is wanted'],
     [{ image: { digest: 'latest' } }, "at '/image/digest'"],
     [{ prefix: 'a:b' }, "at '/prefix'"],
+    [{ security: { roots: ['data'] } }, "at '/security/roots/0'"],
+    [{ security: { roots: ['/a,/b'] } }, "at '/security/roots/0'"],
     [{ networkPolicy: { dns: [] } }, "at '/networkPolicy/dns'"],
   ])('%j are refused with what is wrong', async (values, expected) => {
     expect(await refusal(values)).toContain(expected);

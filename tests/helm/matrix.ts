@@ -5,6 +5,7 @@ const secret = (name: string) => ({ existingSecret: name });
 export const TLS: Values = {
   token: secret('fleet-token'),
   tokens: secret('tokens'),
+  roots: ['/data', 's3://bucket/train/'],
   tls: {
     coordinatorSecret: 'coordinator-tls',
     workerSecret: 'worker-tls',

@@ -206,7 +206,7 @@ describe('services that are started as the manifests say', () => {
   }, 240_000);
 
   it('do so behind TLS, certificates of clients and tokens too', async () => {
-    const security = TLS;
+    const security = { ...TLS, roots: [images] };
     const tests = { tokenSecret: { name: 'tester-token' } };
     const release = await install({ security, tests, coordinator: { spec: { name: 'first' } } });
     await probesAnswer(release);
