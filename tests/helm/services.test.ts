@@ -208,10 +208,16 @@ describe('services that are started as the manifests say', () => {
   it('do so behind TLS, certificates of clients and tokens too', async () => {
     const security = { ...TLS, roots: [images] };
     const tests = { tokenSecret: { name: 'tester-token' } };
-    const release = await install({ security, tests, coordinator: { spec: { name: 'first' } } });
+    const release = await install({
+      security,
+      tests,
+      coordinator: { spec: { name: 'first' }, specOwner: 'team' },
+    });
     await probesAnswer(release);
     const { code, stdout, stderr } = await helmTest(release.manifests, release.coordinator);
     expect(code, stdout + stderr).toBe(0);
+    // Of the owner whose token the test has.
+    expect(stdout).toContain('first (12 samples');
     await end(release);
   }, 240_000);
 
