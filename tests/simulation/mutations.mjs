@@ -75,4 +75,16 @@ export const MUTATIONS = {
     find: 'if (missing > 0)\n            return false;',
     replace: '',
   },
+  'relay-places-kept': {
+    breaks: 'the coordinator keeps the place of a relayed stream that is over',
+    file: 'services/coordinator/dist/relay/relay-service.js',
+    find: 'turn.leave();',
+    replace: '',
+  },
+  'relayed-offset-forgotten': {
+    breaks: 'the client goes on from the beginning with a relayed chunk that was cut, and believes it is elsewhere',
+    file: 'packages/client/dist/core/fetch.js',
+    find: 'offset: BigInt(from),',
+    replace: 'offset: relayed ? 0n : BigInt(from),',
+  },
 };
