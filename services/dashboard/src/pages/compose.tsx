@@ -3,21 +3,18 @@ import { signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import { callJson } from '../api/http.js';
 import { inWords, Problem } from '../api/problem.js';
-import { errorAt, type FieldErrors, fieldErrors } from '../form/errors.js';
-import { sourcesOf } from '../form/sources.js';
+import { fieldErrors } from '../form/errors.js';
 import { type Draft, type Spec, specOf } from '../form/spec.js';
 import { knobsOf, type RecipeView, type ViewKnobs } from '../form/transforms.js';
-import { toYaml } from '../form/yaml.js';
 import { formatBytes, formatCount, plural } from '../format.js';
-import { CopyButton } from '../parts/copy.js';
-import { Field } from '../parts/field.js';
 import { Icon } from '../parts/icons.js';
-import { Empty, Failed, Loading } from '../parts/states.js';
+import { Failed, Loading } from '../parts/states.js';
 import { useAnswer } from '../parts/use-answer.js';
 import { go } from '../router.js';
 import { FLEET, runHash } from '../routes.js';
-import { SampleCard } from '../sheet/sample.js';
 import { fleet, ownerBeside } from '../state/live.js';
+import { PreviewPanel, SpecPanel } from './compose-preview.js';
+import { RunFields } from './compose-run.js';
 import { ViewForm } from './compose-view.js';
 
 /** A slider that is dragged asks for a picture when it rests for so long. */
@@ -139,7 +136,16 @@ function Composer({ known, datasets, draft: now }: ComposerProps) {
   return (
     <form class="compose" onSubmit={open} noValidate>
       <div>
-        <RunFields known={known} datasets={datasets} draft={now} errors={errors} onChange={change} />
+        <RunFields
+          {...{ known, datasets, errors }}
+          draft={now}
+          onChange={change}
+          onRecipe={(other) => {
+            const own = !now.name.startsWith(now.recipe);
+            const name = own ? now.name : freeName(other.name);
+            change({ recipe: other.name, name, views: knobsOf(viewsOf(other)) });
+          }}
+        />
         <section class="panel" aria-labelledby="crops">
           <header>
             <h2 id="crops">Crops</h2>
@@ -190,7 +196,12 @@ function Composer({ known, datasets, draft: now }: ComposerProps) {
             </button>
           </div>
         </section>
-        <PreviewPanel preview={preview} nowhere={nowhere} />
+        <PreviewPanel
+          {...{ preview, nowhere }}
+          onOthers={() => {
+            previewEpoch.value += 1;
+          }}
+        />
         <SpecPanel spec={spec} />
       </div>
     </form>
@@ -205,241 +216,5 @@ function Size({ preview: { samples, views, spec }, spec: written }: { preview: P
       {plural(samples, 'sample')}, {plural(views.length, 'crop')} of each. A step of {formatCount(batch)} is{' '}
       {formatBytes(batch * bytes)} as uint8.
     </>
-  );
-}
-
-interface RunFieldsProps {
-  readonly known: Recipes;
-  readonly datasets: readonly Dataset[];
-  readonly draft: Draft;
-  readonly errors: FieldErrors;
-  readonly onChange: (part: Partial<Draft>) => void;
-}
-
-const SHUFFLES = [
-  ['full', 'Full: any sample anywhere'],
-  ['window', 'Window: neighbours stay near'],
-  ['none', "None: the dataset's order"],
-] as const;
-
-function RunFields({ known, datasets, draft: now, errors, onChange }: RunFieldsProps) {
-  const sources = sourcesOf(known.spec_schema);
-  const chosen = known.recipes.find(({ name }) => name === now.recipe);
-  const setRecipe = (name: string) => {
-    const recipe = known.recipes.find((candidate) => candidate.name === name);
-    if (recipe === undefined) return;
-    const named = now.name.startsWith(now.recipe) ? freeName(name) : now.name;
-    onChange({ recipe: name, name: named, views: knobsOf(viewsOf(recipe)) });
-  };
-  return (
-    <section class="panel" aria-labelledby="run-fields">
-      <header>
-        <h2 id="run-fields">Run</h2>
-      </header>
-      <div class="body fields">
-        <Field label="Name" error={errorAt(errors, 'name')} hint="What trainers attach to.">
-          {(control) => (
-            <input
-              {...control}
-              type="text"
-              spellcheck={false}
-              autocomplete="off"
-              value={now.name}
-              onInput={({ currentTarget }) => onChange({ name: currentTarget.value })}
-            />
-          )}
-        </Field>
-        <Field label="Recipe" error={errorAt(errors, 'recipe')} hint="The views to begin with.">
-          {(control) => (
-            <select
-              {...control}
-              value={now.recipe}
-              onChange={({ currentTarget }) => setRecipe(currentTarget.value)}
-            >
-              {known.recipes.map(({ name }) => (
-                <option key={name} value={name}>
-                  {name}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
-        {chosen !== undefined && <p class="wide small muted">{chosen.source}</p>}
-        <Field
-          label="Dataset"
-          class="wide"
-          error={errorAt(errors, 'dataset.url') ?? errorAt(errors, 'dataset')}
-          hint="A folder as the service sees it, or a URL such as s3://bucket/prefix."
-        >
-          {(control) => (
-            <>
-              <input
-                {...control}
-                type="text"
-                spellcheck={false}
-                autocomplete="off"
-                list="datasets"
-                value={now.url}
-                onInput={({ currentTarget: { value } }) => {
-                  const source = datasets.find(({ url }) => url === value)?.source ?? now.source;
-                  onChange({ url: value, source });
-                }}
-              />
-              <datalist id="datasets">
-                {datasets.map(({ digest, url, samples }) => (
-                  <option key={digest} value={url} label={plural(samples, 'sample')} />
-                ))}
-              </datalist>
-            </>
-          )}
-        </Field>
-        <Field label="Source" error={errorAt(errors, 'dataset.source')}>
-          {(control) => (
-            <select
-              {...control}
-              value={now.source}
-              onChange={({ currentTarget }) => onChange({ source: currentTarget.value })}
-            >
-              {sources.map((source) => (
-                <option key={source} value={source}>
-                  {source}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
-        <Field label="Global batch size" error={errorAt(errors, 'global_batch_size')} hint="Over all ranks.">
-          {(control) => (
-            <input
-              {...control}
-              type="number"
-              min="1"
-              step="1"
-              placeholder="64, or all of fewer"
-              value={now.globalBatchSize ?? ''}
-              onInput={({ currentTarget: { valueAsNumber: value } }) =>
-                onChange({ globalBatchSize: Number.isNaN(value) ? null : value })
-              }
-            />
-          )}
-        </Field>
-        <Field label="Seed" error={errorAt(errors, 'seed')} hint="Of the order and of every crop.">
-          {(control) => (
-            <input
-              {...control}
-              type="number"
-              min="0"
-              step="1"
-              value={now.seed}
-              onInput={({ currentTarget: { valueAsNumber: value } }) =>
-                onChange({ seed: Number.isNaN(value) ? 0 : value })
-              }
-            />
-          )}
-        </Field>
-        <Field label="Shuffle" error={errorAt(errors, 'shuffle')}>
-          {(control) => (
-            <select
-              {...control}
-              value={now.shuffle}
-              onChange={({ currentTarget }) => onChange({ shuffle: currentTarget.value as Draft['shuffle'] })}
-            >
-              {SHUFFLES.map(([value, text]) => (
-                <option key={value} value={value}>
-                  {text}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
-        <label class="check">
-          <input
-            type="checkbox"
-            checked={now.dropLast}
-            onChange={({ currentTarget }) => onChange({ dropLast: currentTarget.checked })}
-          />
-          Leave out the tail that fills no step
-        </label>
-      </div>
-    </section>
-  );
-}
-
-function PreviewPanel({
-  preview,
-  nowhere,
-}: {
-  preview: ReturnType<typeof useAnswer<Preview>>;
-  nowhere: boolean;
-}) {
-  const { value, loading, error } = preview;
-  return (
-    <section class="panel preview" aria-labelledby="preview" aria-busy={loading}>
-      <header>
-        <h2 id="preview">
-          Preview{' '}
-          <span class="muted small">
-            {loading && value !== null ? 'drawing' : 'what a trainer would get'}
-          </span>
-        </h2>
-        <button
-          type="button"
-          class="button"
-          disabled={value === null}
-          onClick={() => {
-            previewEpoch.value += 1;
-          }}
-        >
-          <Icon name="dice" />
-          Other images
-        </button>
-      </header>
-      {nowhere ? (
-        <Empty title="Name a dataset to see its crops">
-          <p>Nothing is opened by looking.</p>
-        </Empty>
-      ) : value === null ? (
-        error !== null && !loading ? (
-          <Failed error={error} retry={preview.retry} />
-        ) : (
-          <Loading what="the preview" lines={5} />
-        )
-      ) : (
-        <>
-          {value.notices.length > 0 && (
-            <ul class="body small muted">
-              {value.notices.map((notice) => (
-                <li key={notice}>{notice}</li>
-              ))}
-            </ul>
-          )}
-          <div class={loading || error !== null ? 'stale' : ''}>
-            {value.rows.map((row) => (
-              <SampleCard key={row.row} row={row} shapes={value.views} />
-            ))}
-          </div>
-        </>
-      )}
-    </section>
-  );
-}
-
-function SpecPanel({ spec }: { spec: Spec }) {
-  const yaml = toYaml(spec);
-  return (
-    <section class="panel">
-      <header>
-        <h2 id="spec">
-          Spec <span class="muted small">for a file, or cropstream serve --spec</span>
-        </h2>
-        <CopyButton text={yaml} what="the spec" label="Copy" />
-      </header>
-      <div class="body">
-        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keys */}
-        <section class="scroll" tabIndex={0} aria-labelledby="spec">
-          <pre class="text">{yaml}</pre>
-        </section>
-      </div>
-    </section>
   );
 }
