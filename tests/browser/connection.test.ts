@@ -63,7 +63,10 @@ test('a protected service wants a token; what a token may not do is not offered'
   const trainer = entry('trainer', 'trainer', 'vision');
   const platform = entry('platform', 'operator', '*');
   const write = (...entries: string[]) =>
-    writeFile(file, `owners: { vision: {} }\ntokens:\n${entries.join('\n')}\n`);
+    writeFile(
+      file,
+      `owners: { default: { roots: [${folder.path}] }, vision: { roots: [${folder.path}] } }\ntokens:\n${entries.join('\n')}\n`,
+    );
   await write(operator, trainer, platform);
   service = await serve(folder.path, ['--name', 'protected'], { CROPSTREAM_TOKENS_FILE: file });
   const { http } = service.ready;
@@ -85,6 +88,13 @@ test('a protected service wants a token; what a token may not do is not offered'
   await page.reload();
   await page.getByText('operator, operator').waitFor();
   expect(await page.getByText('Not protected').count()).toBe(0);
+  // What its owner may not read is refused where it was written.
+  await page.getByRole('link', { name: 'New run' }).first().click();
+  const dataset = page.getByLabel('Dataset');
+  await dataset.fill('/etc');
+  await eventually(() => dataset.getAttribute('aria-invalid')).toBe('true');
+  expect(await page.locator('.field', { has: dataset }).innerText()).toContain('may not be read');
+  await page.getByRole('link', { name: 'Fleet' }).first().click();
 
   await page.getByRole('button', { name: 'Sign out' }).click();
   await field.fill(tokens.trainer);
@@ -106,6 +116,6 @@ test('a protected service wants a token; what a token may not do is not offered'
   // Nothing of a token is in the address, or kept for another tab.
   expect(page.url()).toBe(`${http}/#/runs/protected?owner=default`);
   expect(await page.evaluate(() => Object.values(localStorage).join())).not.toContain(tokens.platform);
-  expect(complaints.filter((line) => !/status of 40[13]/.test(line))).toEqual([]);
+  expect(complaints.filter((line) => !/status of 40[013]/.test(line))).toEqual([]);
   await page.context().close();
 });

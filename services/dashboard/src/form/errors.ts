@@ -8,7 +8,6 @@ const FIELD_OF: Readonly<Record<string, string>> = {
   NO_FULL_STEP: 'global_batch_size',
   RUN_CONFLICT: 'name',
   RUN_EXISTS: 'name',
-  URL_FORBIDDEN: 'dataset.url',
   NO_GOOD_IMAGE: 'dataset.url',
 };
 
