@@ -254,9 +254,10 @@ describe('Prometheus', () => {
         ({ kind, metadata }) =>
           kind === 'Service' && metadata.labels?.['app.kubernetes.io/component'] === component,
       );
-      const withHttp = services.filter(({ spec }) =>
-        (spec?.ports as readonly { name: string }[]).some((port) => port.name === 'http'),
-      );
+      const withHttp = services.filter(({ spec }) => {
+        const { ports } = spec as { ports: readonly { name: string }[] };
+        return ports.some((port) => port.name === 'http');
+      });
       expect(withHttp).toHaveLength(1);
     }
   });
