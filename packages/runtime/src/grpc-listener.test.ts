@@ -67,12 +67,12 @@ function call(session: ClientHttp2Session, body: Buffer | null = Buffer.alloc(5)
 
 describe('the connections of a gRPC server', () => {
   it('are cut where no call is let in', async () => {
-    const silent = await serve({ admitMs: 1 });
+    const silent = await serve({ admitMs: 2_000 });
     const [nothing, preface] = [await open(silent.port), await session(silent.port)];
     await Promise.all([once(nothing, 'close'), once(preface, 'close')]);
     await expect.poll(() => silent.connections).toEqual({ open: 0, cut: 2 });
 
-    const refusing = await serve({ admitMs: 1 }, REFUSING);
+    const refusing = await serve({ admitMs: 2_000 }, REFUSING);
     const refused = await session(refusing.port);
     expect(await call(refused)).toBe(status.UNAUTHENTICATED);
     await once(refused, 'close');
@@ -80,7 +80,7 @@ describe('the connections of a gRPC server', () => {
   });
 
   it('stay when one was, until they have none for a while', async () => {
-    const server = await serve({ admitMs: 1_000, idleMs: 2_500 });
+    const server = await serve({ admitMs: 3_000, idleMs: 5_000 });
     const stays = await session(server.port);
     expect(await call(stays)).toBe(status.OK);
     await once(await open(server.port), 'close');
