@@ -12,7 +12,6 @@ import {
   stepSchema,
 } from '@cropstream/api';
 import { invalid } from '@cropstream/augment';
-import { runTitle } from '@cropstream/darkroom/pictures';
 import { principalOf } from '@cropstream/runtime/http';
 import { checkWorld, locate, rankRange } from '@cropstream/schedule';
 import type { OpenRun } from '../open-run.js';
@@ -75,9 +74,8 @@ export const stepRoutes: Routes = (app, context) => {
       const { params, query } = request;
       const { run } = await runOf(context, principalOf(request), params.name, query.owner);
       const rows = Math.min(query.rows, ROW_LIMITS.pictures);
-      const title = `${runTitle(run.spec)}: step ${params.step}`;
       const png = await studio.use('a contact sheet', whileAsked(reply), ({ sheet }) =>
-        sheet(studioRun(context, run), { ...rangeOf(params.step, query), rows }, title),
+        sheet(studioRun(context, run), { ...rangeOf(params.step, query), rows }),
       );
       return reply.type('image/png').header('cache-control', CACHED).send(Buffer.from(png));
     },

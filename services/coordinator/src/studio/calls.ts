@@ -44,7 +44,7 @@ export interface ReplayedBatch {
 
 export interface StudioCalls {
   rows(run: StudioRun, range: RowRange, pictures: boolean): Promise<Row[]>;
-  sheet(run: StudioRun, range: RowRange, title: string): Promise<Uint8Array>;
+  sheet(run: StudioRun, range: RowRange): Promise<Uint8Array>;
   /** The source of the range's one row, as JPEG or PNG. */
   source(run: StudioRun, range: RowRange, format: 'jpg' | 'png'): Promise<Uint8Array>;
   /** A view of the range's one row as PNG. */

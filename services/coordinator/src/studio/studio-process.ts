@@ -39,12 +39,13 @@ const calls: StudioCalls = {
     for (const at of rows) described.push(await describeRow(session, at, pictures, signal));
     return described;
   },
-  async sheet(run, range, title) {
+  async sheet(run, range) {
     const session = await (await sessions).ofRun(run);
     const rows = rowsOf(session, range);
     checkPixels(session, rows.length, settings.maxPixels);
     const { spec, plan } = session;
     const { epoch, step } = locate(plan, range.step);
+    const title = `${runTitle(spec)}: step ${range.step}`;
     const subtitle = [
       `seed ${spec.seed}, epoch ${epoch}, step ${step} in it, rank ${range.rank} of ${range.worldSize}; a column's views come from one decoding`,
     ];
