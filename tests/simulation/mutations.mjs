@@ -82,7 +82,8 @@ export const MUTATIONS = {
     replace: '',
   },
   'relayed-offset-forgotten': {
-    breaks: 'the client goes on from the beginning with a relayed chunk that was cut, and believes it is elsewhere',
+    breaks:
+      'the client goes on from the beginning with a relayed chunk that was cut, and believes it is elsewhere',
     file: 'packages/client/dist/core/fetch.js',
     find: 'offset: BigInt(from),',
     replace: 'offset: relayed ? 0n : BigInt(from),',
