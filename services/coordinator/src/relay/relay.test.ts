@@ -190,12 +190,10 @@ describe('a coordinator that relays', () => {
 
   it('tells of a worker that falls silent', async () => {
     const { client } = await setUp((call) => call.write(frameOf(0)), { relaySilentMs: 100 });
-    const { frames, ended } = fetch(client);
-    expect(await ended).toMatchObject({
+    expect(await fetch(client).ended).toMatchObject({
       code: 'WORKER_UNREACHABLE',
       details: { reason: expect.stringContaining('no byte from') },
     });
-    expect(frames).toHaveLength(1);
   });
 
   it('reads no faster than the trainer, holds two frames for it, and ends what is not taken', async () => {
