@@ -38,7 +38,7 @@ const GROUPS = [
 
 const folder = mkdtempSync(join(tmpdir(), 'cropstream-profile-'));
 const lane = await Lane.start('whole', process.execPath, [
-  '--perf-basic-prof',
+  ...['--perf-basic-prof', `--logfile=${join(folder, 'v8.log')}`],
   ...[fromRoot('benchmarks/pipeline/lane.mjs'), 'whole', data, '1'],
 ]);
 try {
