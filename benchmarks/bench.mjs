@@ -40,10 +40,17 @@ const options = { rounds, images, ...(flags.data !== undefined && { data: resolv
 
 const began = { at: new Date().toISOString(), ...machine() };
 const suites = {};
+const failed = [];
 for (const name of names) {
   console.error(`${name} ...`);
-  suites[name] = await SUITES[name](options);
-  print(name, suites[name]);
+  try {
+    suites[name] = await SUITES[name](options);
+    print(name, suites[name]);
+  } catch (error) {
+    // The others' figures are worth having all the same.
+    console.error(error);
+    failed.push(name);
+  }
 }
 const targets = TARGETS.flatMap(({ what, suite, measure, target }) => {
   const found = suites[suite]?.measures[measure];
@@ -65,7 +72,8 @@ if (flags.json !== undefined) {
   const result = { machine: began, versions: versions(), options, suites, targets };
   writeFileSync(resolve(process.env.INIT_CWD ?? '.', flags.json), `${JSON.stringify(result, null, 2)}\n`);
 }
-process.exit(0);
+if (failed.length > 0) console.log(`\nFAILED  ${failed.join(', ')}: see above`);
+process.exit(failed.length > 0 ? 1 : 0);
 
 function print(name, { measures, versions: ran = [], notMeasured = [] }) {
   console.log(`\n${name}`);

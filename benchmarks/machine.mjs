@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 
 /** What a figure was measured on. The load is that of the last minute: above the cores, wall clocks mean little. */
@@ -16,8 +15,9 @@ export function machine() {
 
 /** What was measured. Peers say theirs themselves. */
 export function versions() {
-  const require = createRequire(import.meta.url);
-  const of = (name) => JSON.parse(readFileSync(require.resolve(`${name}/package.json`), 'utf8')).version;
+  const of = (name) =>
+    JSON.parse(readFileSync(new URL(`../node_modules/${name}/package.json`, import.meta.url), 'utf8'))
+      .version;
   return {
     commit:
       git('rev-parse', '--short', 'HEAD') +
@@ -26,7 +26,7 @@ export function versions() {
     v8: process.versions.v8,
     'grpc-js': of('@grpc/grpc-js'),
     'jpeg-turbo': of('@julusian/jpeg-turbo'),
-    koffi: createRequire(import.meta.url)('koffi').version,
+    koffi: of('koffi'),
     sharp: of('sharp'),
   };
 }

@@ -1,5 +1,5 @@
 import { RedisStore } from '@cropstream/broker/redis';
-import { ManifestBuilder } from '@cropstream/datasets';
+import { FileManifestBuilder } from '@cropstream/datasets';
 import { epochPlan } from '@cropstream/schedule';
 import { parseSpec, runDigest } from '@cropstream/spec';
 
@@ -16,7 +16,7 @@ export function planOf(record) {
 
 /** Opens a run of which each step is one chunk a rank, over a dataset that nobody reads. */
 export async function openRun({ url, ranks }) {
-  const builder = new ManifestBuilder({
+  const builder = new FileManifestBuilder({
     source: 'image-folder',
     classes: ['one'],
     fields: [{ name: 'path', dtype: 'string' }],

@@ -2,9 +2,9 @@
 // its chunks are made at once, of no bytes.
 import { connectFleet } from '@cropstream/broker/redis';
 import { CropWorker, DEFAULT_WORKER_LIMITS } from '@cropstream/crop-worker';
-import { SERVER_OPTIONS, workerHealthName } from '@cropstream/protocol';
+import { SERVER_OPTIONS, toStatus, workerHealthName } from '@cropstream/protocol';
 import { reflectionPackage } from '@cropstream/protocol/reflection';
-import { OPEN, systemClock } from '@cropstream/runtime';
+import { OPEN_ACCESS, systemClock } from '@cropstream/runtime';
 import { GrpcServer } from '@cropstream/runtime/grpc';
 import { planOf } from './run.mjs';
 
@@ -46,7 +46,9 @@ const server = await GrpcServer.listen({
   services: {},
   healthNames: ids.map(workerHealthName),
   reflection: reflectionPackage(),
-  security: OPEN,
+  certificates: null,
+  access: OPEN_ACCESS,
+  toStatus,
 });
 for (const id of ids) {
   const { store, broker } = await connectFleet({ url });
