@@ -43,7 +43,7 @@ describe.concurrent('RedisStore', () => {
       await store.claim('o1.d1', first(i), 99);
       await store.publish('o1.d1', exampleReady(first(i), 1));
     }
-    const left = () => ask(own.server.url, `HLEN {${own.prefix}:run:d1}:ready`);
+    const left = () => ask(own.server.url, `HLEN {${own.prefix}:run:o1.d1}:ready`);
     expect(await left()).toBe(':40\r\n');
     await store.outstanding('o1.d1');
     expect(await left()).toBe(':40\r\n');
