@@ -1,5 +1,6 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { runKeyOf } from '@cropstream/broker';
 import { exampleWorker } from '@cropstream/broker/contract';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { isReady, metric, until } from '../processes.mjs';
@@ -59,7 +60,7 @@ describe('a fleet', () => {
     let maker: Worker | undefined;
     await until('a worker makes a chunk', async () => {
       const [run] = await fleet.store.runs();
-      const taken = (await fleet.store.outstanding(run!.digest)).find(({ takenBy }) => takenBy !== null);
+      const taken = (await fleet.store.outstanding(runKeyOf(run!))).find(({ takenBy }) => takenBy !== null);
       maker = taken && (await fleet.workerOf(taken.takenBy!));
       return maker !== undefined;
     });
