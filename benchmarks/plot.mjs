@@ -9,7 +9,7 @@ const [file, out = fromRoot('docs/images/performance.png')] = process.argv.slice
 const { machine, suites } = JSON.parse(readFileSync(file, 'utf8'));
 const { measures } = suites.pipeline;
 const PEERS = {
-  opencv: 'OpenCV by hand (other pixels)',
+  opencv: 'OpenCV (other pixels)',
   pillow: 'Pillow by hand',
   torchvision: 'torchvision on PIL',
   'torchvision-published': 'torchvision, normalised',

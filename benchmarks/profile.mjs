@@ -22,7 +22,7 @@ const LEAST = 0.005;
 /** Names of what a sample's file and function belong to, the first that fits. */
 const GROUPS = [
   ['decoding (libjpeg-turbo)', ({ file }) => /turbojpeg/.test(file)],
-  ['resize', ({ symbol }) => /^(horizontal|vertical|columns_to_rows|filter_)/.test(symbol)],
+  ['resize', ({ symbol }) => /^(bandFromRgbx|horizontal|vertical|columns_to_rows)/.test(symbol)],
   ['colour', ({ symbol }) => /^(hue|saturation|blendConstant|lumaSum)_/.test(symbol)],
   ['blur', ({ symbol }) => /^small(Rows|Columns)_/.test(symbol)],
   ['checksum', ({ symbol }) => /crc32/.test(symbol)],
@@ -32,7 +32,7 @@ const GROUPS = [
     ({ file, symbol }) =>
       /perf-\d+\.map|jitted|\[JIT\]/.test(file) || /^(JS|LazyCompile|Function|Builtin):/.test(symbol),
   ],
-  ['system calls, page faults', ({ file }) => /kernel|vdso|unknown/.test(file)],
+  ['system calls, page faults', ({ file }) => /\[kernel|vdso|unknown/.test(file)],
   ['engine: garbage, threads, calls', () => true],
 ];
 
