@@ -12,6 +12,8 @@ from cropstream._core.routes import RelayMode, Route, Routes, resolve_relay
 from cropstream.errors import ProtocolMismatch, SpecInvalid
 from cropstream.v1.coordinator_pb2 import Nack
 
+RELAYED = "its batches come through the coordinator at"
+
 
 def drawn(fleet: Fleet, relay: str) -> str:
     digest = StreamDigest()
@@ -44,9 +46,10 @@ def test_always_dials_no_worker() -> None:
 @pytest.mark.parametrize("fate", ["unreachable", "silent"])
 def test_auto_draws_through_the_coordinator_what_cannot_be_reached_and_says_so_once(fate: str) -> None:
     with Fleet(fate=always(fate), relay=always("ok")) as fleet:
-        with pytest.warns(UserWarning, match="its batches come through the coordinator at") as said:
+        with pytest.warns(UserWarning, match=RELAYED) as said:
             assert drawn(fleet, "auto") == fleet.run.digest(range(4))
-        assert len(said) == 1
+        # Others, of whatever the collector finds meanwhile, may come beside it.
+        assert [RELAYED in str(one.message) for one in said].count(True) == 1
         # As many as are fetched at once.
         assert len(fleet.fetches) <= 4
         assert not fleet.nacks
