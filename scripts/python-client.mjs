@@ -1,7 +1,9 @@
-// Runs the Python client's tests in an environment of their own.
-import { spawnSync } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
+// Runs the Python client's tests in an environment of their own. As a program it prepares that, runs them, and leaves the
+// result as JSON in the file that it is given.
+import { spawn, spawnSync } from 'node:child_process';
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { makeVenv } from './python.mjs';
 import { cache, root } from './setup.mjs';
 
@@ -55,7 +57,7 @@ export function prepare() {
 const PARALLEL = ['--numprocesses=2', '--dist=loadfile'];
 
 /** @returns {{ passed: number, failed: number, skipped: number, ended: string }} how many, and how pytest ended */
-export function run(python) {
+function run(python) {
   const report = join(cache, 'pytest.xml');
   rmSync(report, { force: true });
   const { status, signal } = spawnSync(python, ['-m', 'pytest', '-q', ...PARALLEL, `--junitxml=${report}`], {
@@ -81,4 +83,35 @@ function readReport(path) {
   } catch {
     return '';
   }
+}
+
+/**
+ * Prepares and runs the tests in a process of its own, beside whatever its caller does meanwhile.
+ *
+ * @returns {Promise<{ log: string } & ({ missing: string } | (ReturnType<typeof run> & { notRun?: string }))>} with all that they said
+ */
+export function startPythonClient() {
+  const [log, result] = ['log', 'json'].map((kind) => join(cache, `python-client.${kind}`));
+  rmSync(result, { force: true });
+  const output = openSync(log, 'w');
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), result], {
+    stdio: ['ignore', output, output],
+  });
+  closeSync(output);
+  return new Promise((resolve) => {
+    child.once('close', (status, signal) => {
+      const told = readFileSync(log, 'utf8');
+      try {
+        resolve({ log: told, ...JSON.parse(readFileSync(result, 'utf8')) });
+      } catch {
+        resolve({ log: told, passed: 0, failed: 1, skipped: 0, ended: signal ?? `status ${status}` });
+      }
+    });
+  });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const made = prepare();
+  const result = 'missing' in made ? made : { ...run(made.python), notRun: made.notRun };
+  writeFileSync(process.argv[2], JSON.stringify(result));
 }

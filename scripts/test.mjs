@@ -8,7 +8,7 @@ import { findChromium } from './chromium.mjs';
 import { findHelmTools } from './helm.mjs';
 import { findPrometheus } from './prometheus.mjs';
 import { findPython } from './python.mjs';
-import * as pythonClient from './python-client.mjs';
+import { startPythonClient } from './python-client.mjs';
 import { findDataPython, findLitdataPython } from './python-data.mjs';
 import { findRedis, findRedisServer } from './redis.mjs';
 import { build, cache, install, root } from './setup.mjs';
@@ -110,6 +110,8 @@ install();
 build();
 mkdirSync(cache, { recursive: true });
 
+// Beside the groups, from the first on: half of the time either waits, for pip and for processes.
+const pythonClient = filters.length === 0 ? startPythonClient() : null;
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const notRun = [];
 const failures = [];
@@ -149,15 +151,15 @@ for (const { name, paths, need } of groups) {
   failures.push(...failed.map((line) => `FAILED  ${name}: ${line}`));
 }
 
-if (filters.length === 0) {
-  const client = pythonClient.prepare();
+if (pythonClient) {
+  console.error('\n=== the Python client');
+  const client = await pythonClient;
+  console.error(client.log);
   if ('missing' in client) notRun.push(`NOT RUN  the Python client: ${client.missing}`);
   else {
-    console.error('\n=== the Python client');
-    const result = pythonClient.run(client.python);
-    for (const kind of Object.keys(totals)) totals[kind] += result[kind];
-    if (result.failed > 0)
-      failures.push(`FAILED  the Python client: pytest ended with ${result.ended}, see its summary above`);
+    for (const kind of Object.keys(totals)) totals[kind] += client[kind];
+    if (client.failed > 0)
+      failures.push(`FAILED  the Python client: pytest ended with ${client.ended}, see its summary above`);
     if (client.notRun) notRun.push(`NOT RUN  the Python client's PyTorch tests: ${client.notRun}`);
   }
 }
