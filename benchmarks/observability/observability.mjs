@@ -11,8 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { MultiCropLoader } from '@cropstream/client';
-import sharp from 'sharp';
 import { endOnSignals, start } from '../../tests/processes.mjs';
+import { noiseJpeg } from '../images/noise.mjs';
 import { cpuMsOf, machine } from '../machine.mjs';
 import { measure, ratio } from '../statistics.mjs';
 
@@ -28,6 +28,8 @@ const rounds = Number(flags.rounds);
 const BATCH = 32;
 const FILES = 128;
 const SCRAPE_MS = 1_000;
+/** Of an image, as ImageNet's are. */
+const SIZE = { width: 500, height: 375 };
 
 endOnSignals();
 const folder = mkdtempSync(join(tmpdir(), 'cropstream-observability-'));
@@ -35,17 +37,9 @@ process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
 /** JPEGs of about ImageNet's size, no two alike. */
 async function makeImages() {
-  const [width, height] = [500, 375];
   mkdirSync(join(folder, 'images', 'all'), { recursive: true });
   for (let i = 0; i < FILES; i++) {
-    const pixels = Buffer.alloc(width * height * 3);
-    for (let at = 0, x = i + 1; at < pixels.length; at++) {
-      x = (Math.imul(x, 1103515245) + 12345) >>> 0;
-      pixels[at] = ((at >> 4) & 127) + (x >>> 26);
-    }
-    const jpeg = await sharp(pixels, { raw: { width, height, channels: 3 } })
-      .jpeg({ quality: 90 })
-      .toBuffer();
+    const jpeg = await noiseJpeg(i, SIZE);
     writeFileSync(join(folder, 'images', 'all', `${i}.jpg`), jpeg);
   }
 }

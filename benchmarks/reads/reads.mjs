@@ -11,7 +11,6 @@ import { join } from 'node:path';
 import { setTimeout as pass } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import sharp from 'sharp';
 import { findDataPython } from '../../scripts/python-data.mjs';
 import { findRedis } from '../../scripts/redis.mjs';
 import {
@@ -25,6 +24,7 @@ import {
   until,
 } from '../../tests/processes.mjs';
 import { clientConfig, startMoto } from '../../tests/s3-servers.mjs';
+import { noiseJpeg } from '../images/noise.mjs';
 import { machine } from '../machine.mjs';
 
 const { values: flags } = parseArgs({
@@ -58,17 +58,9 @@ endOnSignals();
 
 /** JPEGs of about 50 KB, no two alike. */
 async function makeImages(root) {
-  const side = 270;
   mkdirSync(root);
   for (let i = 0; i < SAMPLES; i++) {
-    const pixels = Buffer.alloc(side * side * 3);
-    for (let at = 0, x = i + 1; at < pixels.length; at++) {
-      x = (Math.imul(x, 1103515245) + 12345) >>> 0;
-      pixels[at] = ((at >> 4) & 127) + (x >>> 26);
-    }
-    const jpeg = await sharp(pixels, { raw: { width: side, height: side, channels: 3 } })
-      .jpeg({ quality: 90 })
-      .toBuffer();
+    const jpeg = await noiseJpeg(i, { width: 270, height: 270 });
     writeFileSync(join(root, `${String(i).padStart(6, '0')}.jpg`), jpeg);
   }
 }

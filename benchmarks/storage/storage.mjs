@@ -14,10 +14,10 @@ import { setTimeout as pass } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { indexDataset, newStorageCounts, openDataset, ReadCache } from '@cropstream/datasets';
-import sharp from 'sharp';
 import { findDataPython } from '../../scripts/python-data.mjs';
 import { cropstream, launch, metrics, start, until } from '../../tests/processes.mjs';
 import { clientConfig, startSeaweed } from '../../tests/s3-servers.mjs';
+import { noiseJpeg } from '../images/noise.mjs';
 import { machine } from '../machine.mjs';
 
 const { values: flags } = parseArgs({
@@ -45,17 +45,9 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.e
 
 /** JPEGs of about 100 KB, no two alike. */
 async function makeImages(root, client) {
-  const [width, height] = [500, 375];
   await client.send(new CreateBucketCommand({ Bucket: 'bench' }));
   for (let i = 0; i < images; i++) {
-    const pixels = Buffer.alloc(width * height * 3);
-    for (let at = 0, x = i + 1; at < pixels.length; at++) {
-      x = (Math.imul(x, 1103515245) + 12345) >>> 0;
-      pixels[at] = ((at >> 4) & 127) + (x >>> 26);
-    }
-    const jpeg = await sharp(pixels, { raw: { width, height, channels: 3 } })
-      .jpeg({ quality: 90 })
-      .toBuffer();
+    const jpeg = await noiseJpeg(i, { width: 500, height: 375 });
     const name = `class-${i % 10}/${i}.jpg`;
     mkdirSync(join(root, `class-${i % 10}`), { recursive: true });
     writeFileSync(join(root, name), jpeg);

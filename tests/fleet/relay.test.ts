@@ -1,5 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type RunRecord, runKeyOf } from '@cropstream/broker';
@@ -9,7 +8,7 @@ import { credentials } from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { prepare } from '../../scripts/python-client.mjs';
 import { type RedisServer, startRedisServer } from '../../scripts/redis.mjs';
-import { makeImages, temporaryFolder } from '../integration/harness.js';
+import { makeImages, outputOf, temporaryFolder } from '../integration/harness.js';
 import {
   type CoordinatorReady,
   cropstream,
@@ -132,16 +131,7 @@ const canBeAlone = spawnSync('unshare', [...ALONE, 'true']).status === 0;
 
 async function pullAlone(command: readonly string[], target: string, env: NodeJS.ProcessEnv = {}) {
   const args = [...ALONE, ...command, '--target', target, '--steps', `${STEPS}`, '--json'];
-  const child = spawn('unshare', args, { env: { ...process.env, ...env } });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (text) => {
-    stdout += text;
-  });
-  child.stderr.on('data', (text) => {
-    stderr += text;
-  });
-  await once(child, 'close');
+  const { stdout, stderr } = await outputOf('unshare', args, env);
   return { pulled: JSON.parse(stdout || '{}') as { digest?: string; error?: { code: string } }, stderr };
 }
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { MultiCropLoader, StreamDigest } from '@cropstream/client';
 import sharp from 'sharp';
 
 const cropstream = join(dirname(fileURLToPath(import.meta.url)), '../../packages/cli/bin/cropstream.js');
@@ -43,8 +44,17 @@ export interface CommandResult {
 }
 
 /** Runs the command to its end. */
-export async function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<CommandResult> {
-  const child = spawn(process.execPath, [cropstream, ...args], { env: { ...process.env, ...env } });
+export function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<CommandResult> {
+  return outputOf(process.execPath, [cropstream, ...args], env);
+}
+
+/** Runs any command to its end. */
+export async function outputOf(
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<CommandResult> {
+  const child = spawn(command, args, { env: { ...process.env, ...env } });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (text) => {
@@ -55,6 +65,18 @@ export async function run(args: readonly string[], env: NodeJS.ProcessEnv = {}):
   });
   const [code] = await once(child, 'close');
   return { code, stdout, stderr };
+}
+
+/** The digest of all that a trainer with these options draws. */
+export async function digestOf(options: Parameters<typeof MultiCropLoader.open>[0]): Promise<string> {
+  const loader = await MultiCropLoader.open(options);
+  try {
+    const digest = new StreamDigest();
+    for await (const batch of loader) digest.update(batch);
+    return digest.hex();
+  } finally {
+    await loader.close();
+  }
 }
 
 /** Runs a command with --json and gives its object; throws what it said where it failed. */

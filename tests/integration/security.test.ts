@@ -1,9 +1,8 @@
 import { join } from 'node:path';
-import { MultiCropLoader, StreamDigest } from '@cropstream/client';
 import { freePort, type TlsOptions } from '@cropstream/runtime';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeCertificates } from '../../scripts/certificates.mjs';
-import { makeImages, run, type Served, serve, temporaryFolder } from './harness.js';
+import { digestOf, makeImages, run, type Served, serve, temporaryFolder } from './harness.js';
 
 const TOKEN = 'correct-horse';
 
@@ -24,20 +23,13 @@ interface Access {
 }
 
 /** The digest of the first two steps. */
-async function draw(access: Access = {}): Promise<string> {
-  const loader = await MultiCropLoader.open({
+function draw(access: Access = {}): Promise<string> {
+  return digestOf({
     target: `localhost:${closed.target.split(':')[1]}`,
     timeoutMs: 10_000,
     endStep: 2,
     ...access,
   });
-  try {
-    const digest = new StreamDigest();
-    for await (const batch of loader) digest.update(batch);
-    return digest.hex();
-  } finally {
-    await loader.close();
-  }
 }
 
 beforeAll(async () => {

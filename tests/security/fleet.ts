@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { MultiCropLoader, StreamDigest } from '@cropstream/client';
+import type { MultiCropLoader } from '@cropstream/client';
 import { type RedisServer, startRedisServer } from '../../scripts/redis.mjs';
-import { makeImages, temporaryFolder } from '../integration/harness.js';
+import { digestOf, makeImages, temporaryFolder } from '../integration/harness.js';
 import {
   type CoordinatorReady,
   type Service,
@@ -95,24 +95,17 @@ export class SecuredFleet {
   }
 
   /** What a trainer draws: the digest of the first steps of its owner's run. */
-  async draw(
+  draw(
     who: Who = 'trainer',
     more: Partial<Parameters<typeof MultiCropLoader.open>[0]> = {},
   ): Promise<string> {
-    const loader = await MultiCropLoader.open({
+    return digestOf({
       target: this.target,
       token: tokenOf(who),
       spec: this.spec(),
       ...{ rank: 0, worldSize: 1, endStep: STEPS, timeoutMs: 20_000 },
       ...more,
     });
-    try {
-      const digest = new StreamDigest();
-      for await (const batch of loader) digest.update(batch);
-      return digest.hex();
-    } finally {
-      await loader.close();
-    }
   }
 
   /** Resident memory of a service after its garbage was collected, in MiB. */

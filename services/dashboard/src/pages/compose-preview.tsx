@@ -1,7 +1,4 @@
 import type { Preview } from '@cropstream/api';
-import type { Spec } from '../form/spec.js';
-import { toYaml } from '../form/yaml.js';
-import { CopyButton } from '../parts/copy.js';
 import { Icon } from '../parts/icons.js';
 import { Empty, Failed, Loading } from '../parts/states.js';
 import type { Answer } from '../parts/use-answer.js';
@@ -58,27 +55,6 @@ export function PreviewPanel({ preview, nowhere, onOthers }: PreviewPanelProps) 
           </div>
         </>
       )}
-    </section>
-  );
-}
-
-/** The spec to copy. */
-export function SpecPanel({ spec }: { spec: Spec }) {
-  const yaml = toYaml(spec);
-  return (
-    <section class="panel">
-      <header>
-        <h2 id="spec">
-          Spec <span class="muted small">for a file, or cropstream serve --spec</span>
-        </h2>
-        <CopyButton text={yaml} what="the spec" label="Copy" />
-      </header>
-      <div class="body">
-        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keys */}
-        <section class="scroll" tabIndex={0} aria-labelledby="spec">
-          <pre class="text">{yaml}</pre>
-        </section>
-      </div>
     </section>
   );
 }

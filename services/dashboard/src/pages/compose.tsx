@@ -8,12 +8,13 @@ import { type Draft, type Spec, specOf } from '../form/spec.js';
 import { knobsOf, type RecipeView, type ViewKnobs } from '../form/transforms.js';
 import { formatBytes, formatCount, plural } from '../format.js';
 import { Icon } from '../parts/icons.js';
+import { SpecPanel } from '../parts/spec-panel.js';
 import { Failed, Loading } from '../parts/states.js';
 import { useAnswer } from '../parts/use-answer.js';
 import { go } from '../router.js';
 import { FLEET, runHash } from '../routes.js';
 import { fleet, ownerBeside } from '../state/live.js';
-import { PreviewPanel, SpecPanel } from './compose-preview.js';
+import { PreviewPanel } from './compose-preview.js';
 import { RunFields } from './compose-run.js';
 import { ViewForm } from './compose-view.js';
 
@@ -202,7 +203,7 @@ function Composer({ known, datasets, draft: now }: ComposerProps) {
             previewEpoch.value += 1;
           }}
         />
-        <SpecPanel spec={spec} />
+        <SpecPanel spec={spec} note="for a file, or cropstream serve --spec" />
       </div>
     </form>
   );

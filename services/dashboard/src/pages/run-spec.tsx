@@ -1,8 +1,7 @@
 import type { RunDetail } from '@cropstream/api';
 import type { Yaml } from '../form/yaml.js';
-import { toYaml } from '../form/yaml.js';
 import { formatBytes, formatCount, plural } from '../format.js';
-import { CopyButton } from '../parts/copy.js';
+import { SpecPanel } from '../parts/spec-panel.js';
 import { Failed, Loading } from '../parts/states.js';
 import type { Answer } from '../parts/use-answer.js';
 import { sidesOf } from '../sheet/sample.js';
@@ -16,7 +15,6 @@ export function SpecTab({ detail: { value: run, error, retry } }: { detail: Answ
       </section>
     );
   }
-  const yaml = toYaml(run.spec as { [field: string]: Yaml });
   return (
     <>
       <section class="panel" aria-labelledby="batch">
@@ -41,20 +39,7 @@ export function SpecTab({ detail: { value: run, error, retry } }: { detail: Answ
           </ul>
         </div>
       </section>
-      <section class="panel">
-        <header>
-          <h2 id="spec">
-            Spec <span class="muted small">resolved: a spec again</span>
-          </h2>
-          <CopyButton text={yaml} what="the spec" label="Copy" />
-        </header>
-        <div class="body">
-          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keys */}
-          <section class="scroll" tabIndex={0} aria-labelledby="spec">
-            <pre class="text">{yaml}</pre>
-          </section>
-        </div>
-      </section>
+      <SpecPanel spec={run.spec as { [field: string]: Yaml }} note="resolved: a spec again" />
     </>
   );
 }
