@@ -1,5 +1,4 @@
 import { workerData } from 'node:worker_threads';
-import { crc32 } from 'node:zlib';
 import {
   type CompiledView,
   compileViews,
@@ -16,7 +15,7 @@ import {
   TurboJpegDecoder,
 } from '@cropstream/augment';
 import { CropstreamError, type WireError } from '@cropstream/errors';
-import { PixelKernels } from '@cropstream/kernels';
+import { crc32, PixelKernels } from '@cropstream/kernels';
 import { collectGarbage } from './garbage.js';
 import { ChunkLayout } from './layout.js';
 import type {

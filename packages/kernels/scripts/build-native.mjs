@@ -42,12 +42,14 @@ mkdirSync(build, { recursive: true });
 mkdirSync(dirname(output), { recursive: true });
 const made = join(build, 'kernels-native.so');
 const objects = Object.keys(LEVELS).map((level) => join(build, `${level}.o`));
+const checksum = join(build, 'crc32.o');
 const steps = [
   ...Object.entries(LEVELS).map(([level, flags], i) => [
     ...[...FLAGS, ...flags, `-DLEVEL=${level}`],
     ...['-c', 'kernels.c', '-o', objects[i]],
   ]),
-  [...FLAGS, '-shared', 'cpu.c', ...objects, '-o', made],
+  [...FLAGS, ...LEVELS.avx2, '-mpclmul', '-c', 'crc32.c', '-o', checksum],
+  [...FLAGS, '-shared', 'cpu.c', checksum, ...objects, '-o', made],
 ];
 for (const step of steps) {
   const done = compile(step);

@@ -1,6 +1,6 @@
-import { checkBytes, checkPixels, damaged, nameOf, undecodable } from './failures.js';
-import { readJpegHeader } from './jpeg/header.js';
-import { settleScans } from './jpeg/scans.js';
+import { checkBytes, checkPixels, damaged, nameOf } from './failures.js';
+import { type JpegHeader, readJpegHeader } from './jpeg/header.js';
+import { isOneHuffmanScan, settleScans } from './jpeg/scans.js';
 import { convertPixels, invert } from './raw.js';
 import { loadTurboJpegLibrary, type TjHandle, type TurboJpegLibrary } from './turbojpeg-library.js';
 import type { DecodeLimits, DecodeOptions, PixelTarget } from './types.js';
@@ -18,6 +18,13 @@ const TJPF_CMYK = 11;
  */
 const WARNING =
   /^(Unknown Adobe color transform|Corrupt JPEG data: |Inconsistent progression sequence|Warning: unknown JFIF|Invalid SOS parameters for sequential)/;
+
+/** What libjpeg says against a file. */
+interface Problem {
+  readonly text: string;
+  /** Pillow would refuse the file, not decode on. */
+  readonly fatal: boolean;
+}
 
 /**
  * Decodes JPEG on a compute thread by libjpeg-turbo's own API, straight into the kernels' memory:
@@ -48,41 +55,44 @@ export class TurboJpegDecoder {
     const header = readJpegHeader(bytes, path);
     const { width, height, components, orientation } = header;
     checkPixels(path, width, height, limits);
-    const settled = settleScans(bytes, header, path);
     const turn = options?.applyExif === true ? orientation : 1;
-    this.withHandle((handle) => {
-      this.check(handle, path, this.lib.decompressHeader(handle, settled, settled.length));
+    const inPlace = components !== 4 && turn === 1;
+    const pixels = inPlace ? target.allocateSource(width, height) : new Uint8Array(width * height * 4);
+    // What libjpeg reads to the end marker without a warning needs no closer look: it would have to find one of them.
+    const whole = isOneHuffmanScan(bytes, header) && this.decompress(bytes, header, pixels) === null;
+    if (!whole) {
+      const problem = this.decompress(settleScans(bytes, header, path), header, pixels);
+      if (problem?.fatal) throw damaged(path, 'jpeg', problem.text);
+    }
+    if (components === 4) convertPixels(invert(pixels), width, height, 'cmyk', turn, target);
+    else if (!inPlace) convertPixels(pixels, width, height, 'rgb-alpha', turn, target);
+  }
+
+  /**
+   * Decompresses to RGBX or CMYK, four bytes a pixel; gives what libjpeg says against the file.
+   *
+   * A handle keeps the quantisation and Huffman tables of the image before, for a file that has
+   * none of its own; with a new one each time, pixels depend on nothing but the bytes.
+   */
+  private decompress(
+    jpeg: Uint8Array,
+    { width, height, components }: JpegHeader,
+    pixels: Uint8Array,
+  ): Problem | null {
+    const handle = this.lib.init(TJINIT_DECOMPRESS);
+    if (handle === null) throw new Error('tj3Init failed: out of memory');
+    try {
+      const header = this.problem(handle, this.lib.decompressHeader(handle, jpeg, jpeg.length));
+      if (header?.fatal) return header;
       if (
         this.lib.get(handle, TJPARAM_JPEGWIDTH) !== width ||
         this.lib.get(handle, TJPARAM_JPEGHEIGHT) !== height
       ) {
-        throw undecodable(path, 'a damaged JPEG: it has two frame headers');
+        return { text: 'it has two frame headers', fatal: true };
       }
-      const decompress = (into: Uint8Array, format: number): void =>
-        this.check(handle, path, this.lib.decompress(handle, settled, settled.length, into, 0, format));
-      if (components === 4) {
-        const ink = new Uint8Array(width * height * 4);
-        decompress(ink, TJPF_CMYK);
-        convertPixels(invert(ink), width, height, 'cmyk', turn, target);
-      } else if (turn === 1) {
-        decompress(target.allocateSource(width, height), TJPF_RGBX);
-      } else {
-        const upright = new Uint8Array(width * height * 4);
-        decompress(upright, TJPF_RGBX);
-        convertPixels(upright, width, height, 'rgb-alpha', turn, target);
-      }
-    });
-  }
-
-  /**
-   * A handle keeps the quantisation and Huffman tables of the image before, for a file that has
-   * none of its own; with a new one each time, pixels depend on nothing but the bytes.
-   */
-  private withHandle(use: (handle: TjHandle) => void): void {
-    const handle = this.lib.init(TJINIT_DECOMPRESS);
-    if (handle === null) throw new Error('tj3Init failed: out of memory');
-    try {
-      use(handle);
+      const format = components === 4 ? TJPF_CMYK : TJPF_RGBX;
+      const result = this.lib.decompress(handle, jpeg, jpeg.length, pixels, 0, format);
+      return this.problem(handle, result) ?? header;
     } finally {
       this.lib.destroy(handle);
     }
@@ -92,10 +102,9 @@ export class TurboJpegDecoder {
    * The result of -1 stands for warnings too, and so does the error code of a failure that followed
    * a warning: only the text, which is the failure's or else the first warning's, tells them apart.
    */
-  private check(handle: TjHandle, path: string, result: number): void {
-    if (result === 0) return;
+  private problem(handle: TjHandle, result: number): Problem | null {
+    if (result === 0) return null;
     const text = this.lib.errorText(handle);
-    if (this.lib.errorCode(handle) === 0 && WARNING.test(text)) return;
-    throw damaged(path, 'jpeg', text);
+    return { text, fatal: this.lib.errorCode(handle) !== 0 || !WARNING.test(text) };
   }
 }

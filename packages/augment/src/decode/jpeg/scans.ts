@@ -25,6 +25,11 @@ interface Scan {
   readonly components: LastInterval['components'];
 }
 
+/** Whether a file's only scan has all its components, coded by Huffman's method: as most are. */
+export function isOneHuffmanScan(bytes: Uint8Array, header: JpegHeader): boolean {
+  return bytes[header.scanAt + 2] === header.components && (header.frame === 0xc0 || header.frame === 0xc1);
+}
+
 /**
  * Decides what Pillow would about a JPEG's structure from its first scan on, and gives the bytes
  * that make every decoder do the same:

@@ -1,0 +1,20 @@
+import * as zlib from 'node:zlib';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { crc32 } from './index.js';
+
+test("the checksum is zlib's, at every length and alignment", () => {
+  const anyBytes = fc.uint8Array({ maxLength: 2_000 });
+  fc.assert(
+    fc.property(anyBytes, fc.nat(63), (bytes, skipped) => {
+      const part = bytes.subarray(Math.min(skipped, bytes.length));
+      expect(crc32(part)).toBe(zlib.crc32(part));
+    }),
+  );
+  // Around the lengths where blocks begin.
+  const shared = new Uint8Array(new SharedArrayBuffer(1 << 20)).map((_, i) => (i * i) >> 7);
+  for (const length of [0, 1, 15, 16, 63, 64, 65, 127, 128, 129, 191, 192, 193, 255, 256, 1 << 20]) {
+    const part = shared.subarray(0, length);
+    expect(crc32(part)).toBe(zlib.crc32(part));
+  }
+});
