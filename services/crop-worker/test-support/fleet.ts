@@ -30,7 +30,7 @@ export interface FleetOptions {
   /** @default nobody hears it */
   readonly log?: Log;
   /** @default it needs no admission */
-  readonly admitted?: () => boolean;
+  readonly whenAdmitted?: Promise<void>;
 }
 
 export interface Fleet {
@@ -84,7 +84,7 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
     emit: (event) => events.push(event),
     limits: { ...DEFAULT_WORKER_LIMITS, outboxBytes: 10 * CHUNK_BYTES, ...options.limits },
     maxChunkBytes: CHUNK_BYTES,
-    ...(options.admitted && { admitted: options.admitted }),
+    ...(options.whenAdmitted && { whenAdmitted: options.whenAdmitted }),
     openRun: async () => {
       await options.opening;
       return {

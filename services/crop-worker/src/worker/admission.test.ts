@@ -23,6 +23,7 @@ it('is admitted by the first word that admits it, for life', async () => {
   await store.judge('w1', { admitted: true }, 60_000);
   await clock.advance(1_000);
   expect(admission.admitted).toBe(true);
+  await admission.whenAdmitted;
   await store.judge('w1', { admitted: false, reason: 'another coordinator cannot reach it' }, 60_000);
   await clock.advance(10_000);
   expect(admission.admitted).toBe(true);
@@ -52,16 +53,28 @@ it('says whom it waits for where no coordinator runs, and stops asking when stop
 });
 
 it('keeps a worker from taking jobs until it is admitted', async () => {
-  let admitted = false;
-  const fleet = await startFleet({ admitted: () => admitted });
+  let admit = () => {};
+  const whenAdmitted = new Promise<void>((resolve) => {
+    admit = resolve;
+  });
+  const fleet = await startFleet({ whenAdmitted });
   await fleet.queue(0);
   await fleet.clock.advance(3_000);
   expect((await fleet.state(0)).state).toBe('outstanding');
   expect(fleet.made()).toBe(0);
-  admitted = true;
-  await fleet.clock.advance(3_000);
+  admit();
+  // At once: no job is waited for longer than the word takes.
+  await fleet.clock.advance(0);
   expect((await fleet.state(0)).state).toBe('ready');
   const closed = fleet.worker.close();
   await fleet.clock.advance(5_000);
   await closed;
+});
+
+it('closes while it waits to be admitted', async () => {
+  const fleet = await startFleet({ whenAdmitted: new Promise(() => {}) });
+  const closed = fleet.worker.close();
+  await fleet.clock.advance(5_000);
+  await closed;
+  expect(await fleet.store.workers()).toEqual([]);
 });

@@ -23,7 +23,10 @@ export interface AdmissionOptions {
  * admitted for life: the address stays, and a worker that starts again has another id.
  */
 export class Admission {
+  /** Resolves once it was admitted, and never if it is stopped before. */
+  readonly whenAdmitted: Promise<void>;
   readonly #options: AdmissionOptions;
+  #admit!: () => void;
   #admitted = false;
   #reason = '';
   #warned = false;
@@ -34,6 +37,9 @@ export class Admission {
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
+    this.whenAdmitted = new Promise((resolve) => {
+      this.#admit = resolve;
+    });
   }
 
   get admitted(): boolean {
@@ -83,6 +89,7 @@ export class Admission {
       log.warn({ worker, address }, 'waiting for a coordinator to dial this worker: is one running?');
     } else if (verdict.admitted) {
       this.#admitted = true;
+      this.#admit();
       this.stop();
       log.info({ worker, address }, 'admitted: taking jobs');
     } else if (verdict.reason !== this.#reason) {

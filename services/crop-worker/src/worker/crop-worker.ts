@@ -43,8 +43,8 @@ export interface CropWorkerOptions {
   readonly openRun: OpenRun;
   /** @default nothing is traced */
   readonly tracer?: Tracer | null;
-  /** Whether it was admitted to its fleet: it takes no jobs before. @default it needs no admission */
-  readonly admitted?: () => boolean;
+  /** Resolves once it was admitted to its fleet: it takes no jobs before. @default it needs no admission */
+  readonly whenAdmitted?: Promise<void>;
 }
 
 /**
@@ -151,8 +151,9 @@ export class CropWorker {
   }
 
   async #takeLoop(): Promise<void> {
-    const { clock } = this.#options;
+    const { clock, whenAdmitted } = this.#options;
     const running = new Set<Promise<void>>();
+    await Promise.race([whenAdmitted, aborted(this.#draining.signal)]);
     while (!this.#draining.signal.aborted) {
       const free = await this.#slots.take(1);
       const reservation = await this.outbox.reserve(this.#draining.signal).catch(() => null);
@@ -181,8 +182,8 @@ export class CropWorker {
 
   /** A worker that the others may take for gone takes nothing: its job would be made twice. */
   async #take(): Promise<ChunkJob | null> {
-    const { broker, self, limits, clock, admitted } = this.#options;
-    if (!this.isHeard || admitted?.() === false) {
+    const { broker, self, limits, clock } = this.#options;
+    if (!this.isHeard) {
       await sleep(clock, limits.beatMs, this.#draining.signal);
       return null;
     }
@@ -323,4 +324,11 @@ export class CropWorker {
       log.warn({ err, worker: self.id, chunk, attempt }, 'could not retract a ready record');
     }
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }

@@ -137,7 +137,7 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
     const tellCuts = cutsOf(server, emit);
     const worker = new CropWorker({
       ...options,
-      admitted: () => admission.admitted,
+      whenAdmitted: admission.whenAdmitted,
       self: {
         ...{ id, address, fingerprint, slots: threads, process: options.process ?? id },
         tlsName: options.security.tls?.name ?? '',
