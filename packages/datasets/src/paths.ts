@@ -67,9 +67,14 @@ function sequenceLength(lead: number): number {
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
+/** Whether a path has escaped bytes, so that it is no file's name before it is encoded. */
+export function hasEscapes(path: string): boolean {
+  return LONE_SURROGATE.test(path);
+}
+
 /** The bytes of a path: UTF-8, with escaped bytes as they were. */
 export function encodePath(path: string): Uint8Array {
-  if (!LONE_SURROGATE.test(path)) return Buffer.from(path, 'utf8');
+  if (!hasEscapes(path)) return Buffer.from(path, 'utf8');
   const parts: Uint8Array[] = [];
   for (const character of path) {
     const code = character.codePointAt(0) as number;

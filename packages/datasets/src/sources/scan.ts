@@ -1,5 +1,6 @@
 import { inLanes } from '../lanes.js';
 import { joinPath } from '../paths.js';
+import { NUL } from '../storage/size-task.js';
 import type { FolderListing, ListOptions, Storage } from '../storage/storage.js';
 
 /** A folder that was listed; its path is '' for the root. */
@@ -13,8 +14,6 @@ export interface ScannedFolder extends Pick<FolderListing, 'folders' | 'sizes'> 
 export function namesOf({ packedNames, sizes }: ScannedFolder): string[] {
   return sizes.length === 0 ? [] : packedNames.split(NUL);
 }
-
-const NUL = '\0';
 
 /** Folders listed at once. On network storage a listing waits for round trips, not for work. */
 const SCAN_LANES = 8;
