@@ -42,7 +42,7 @@ const lane = await Lane.start('whole', process.execPath, [
   ...[fromRoot('benchmarks/pipeline/lane.mjs'), 'whole', data, '1'],
 ]);
 try {
-  await lane.run(WARM_UP);
+  await lane.warmUp(WARM_UP);
   const file = join(folder, 'perf.data');
   const perf = spawn(
     'perf',

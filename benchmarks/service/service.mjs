@@ -67,8 +67,8 @@ async function fleet(folder, rounds, images) {
   const all = Object.values(pids);
   const taken = [];
   try {
-    await bare.run(images);
-    await trainer.run(images);
+    await bare.warmUp(images);
+    await trainer.warmUp(images);
     for (let round = 0; round < rounds; round++) {
       await idle(all);
       const before = Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, cpuMsOf(pid)]));
