@@ -23,6 +23,8 @@ export interface FleetOptions {
   /** What opening a run waits for. @default nothing */
   readonly opening?: Promise<void>;
   readonly limits?: Partial<WorkerLimits>;
+  /** @default CHUNK_BYTES, which every chunk has */
+  readonly maxChunkBytes?: number;
   /** @default resolves at once */
   readonly make?: (request: ChunkRequest, signal: AbortSignal) => Promise<MadeChunk>;
   /** What a worker sees of the store. @default the store itself */
@@ -83,7 +85,7 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
     log: options.log ?? silent,
     emit: (event) => events.push(event),
     limits: { ...DEFAULT_WORKER_LIMITS, outboxBytes: 10 * CHUNK_BYTES, ...options.limits },
-    maxChunkBytes: CHUNK_BYTES,
+    maxChunkBytes: options.maxChunkBytes ?? CHUNK_BYTES,
     ...(options.whenAdmitted && { whenAdmitted: options.whenAdmitted }),
     openRun: async () => {
       await options.opening;

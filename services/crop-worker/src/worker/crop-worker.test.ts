@@ -448,6 +448,20 @@ describe('CropWorker', () => {
     await close(fleet);
   });
 
+  it('makes what there is room for, though there is none for the largest chunk that another run may have', async () => {
+    const bytes = 4 * CHUNK_BYTES;
+    const fleet = await startFleet({ maxChunkBytes: bytes, limits: { outboxBytes: bytes } });
+    // Of a run that is not known yet the largest is expected.
+    for (let step = 0; step < 5; step++) await fleet.queue(step);
+    await until(fleet, 0, 'ready');
+    await fleet.clock.advance(1_000);
+    expect(fleet.made()).toBe(1);
+    fleet.fetch(0);
+    await until(fleet, 4, 'ready');
+    expect(fleet.worker.outbox.usedBytes).toBe(bytes);
+    await close(fleet);
+  });
+
   it('drains: takes no more, and waits until what it holds was fetched', async () => {
     const fleet = await startFleet();
     await fleet.queue(0);

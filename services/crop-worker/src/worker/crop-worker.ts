@@ -15,7 +15,7 @@ import type { WorkerLimits } from './config.js';
 import type { Emit, Log } from './events.js';
 import { insistUntil } from './insist.js';
 import { JobRunner, type WorkerIdentity } from './jobs.js';
-import { type DropReason, type HeldChunk, Outbox } from './outbox.js';
+import { type DropReason, type HeldChunk, Outbox, type Reservation } from './outbox.js';
 import { Patience } from './patience.js';
 import { Preferences } from './preferences.js';
 import { type OpenRun, RunBook } from './run-book.js';
@@ -156,7 +156,7 @@ export class CropWorker {
     await Promise.race([whenAdmitted, aborted(this.#draining.signal)]);
     while (!this.#draining.signal.aborted) {
       const free = await this.#slots.take(1);
-      const reservation = await this.outbox.reserve(this.#draining.signal).catch(() => null);
+      const reservation = await this.#reserve().catch(() => null);
       if (reservation === null) {
         free();
         break;
@@ -178,6 +178,16 @@ export class CropWorker {
       running.add(run);
     }
     await Promise.all(running);
+  }
+
+  /**
+   * Room for a job's chunk before the job is taken. Which run's it will be is not known: that of the largest chunks among
+   * those known here, or one not known yet, whose job is given back where it needs more than can be had.
+   */
+  #reserve(): Promise<Reservation> {
+    const { maxChunkBytes } = this.outbox;
+    const bytes = Math.min(this.#runs.largestChunkBytes ?? maxChunkBytes, maxChunkBytes);
+    return this.outbox.reserve(bytes, this.#draining.signal);
   }
 
   /** A worker that the others may take for gone takes nothing: its job would be made twice. */

@@ -34,7 +34,7 @@ async function serve(limits: Partial<typeof LIMITS> = {}, bytes = BYTES, access 
   const made = fakeChunk(bytes, released);
   const outbox = new Outbox({ limitBytes: 2 * bytes, maxChunkBytes: bytes, onEvict() {} });
   const held = { runKey: RUN, chunk: '0-0-4', attempt: 3, made };
-  (await outbox.reserve(new AbortController().signal)).fill(held);
+  (await outbox.reserve(bytes, new AbortController().signal)).fill(held);
   const events: WorkerEvent[] = [];
   const { server: implementation } = fetchService({
     workerId: 'me',

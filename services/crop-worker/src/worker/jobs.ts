@@ -200,7 +200,7 @@ export class JobRunner {
     }
     const bytes = Math.min(maker.bytesFor(job.indices.length), maxChunkBytes);
     if (outbox.get(runKey, chunk) === null && !outbox.admits(runKey, bytes)) return 'no-room';
-    reservation.assign(runKey, bytes);
+    if (!reservation.assign(runKey, bytes)) return 'no-room';
     if (!(await this.#begin(job))) return this.#passedBy(job);
     // Held already: its record was lost, the chunk was not.
     let held = outbox.renew(runKey, chunk, attempt);

@@ -20,7 +20,7 @@ function outbox(limitBytes: number, maxChunkBytes: number) {
 }
 
 async function put(box: Outbox, chunk: HeldChunk): Promise<void> {
-  (await box.reserve(never)).fill(chunk);
+  (await box.reserve(box.maxChunkBytes, never)).fill(chunk);
 }
 
 /** Sends a chunk whole. */
@@ -28,10 +28,10 @@ function send(box: Outbox, { runKey, chunk }: HeldChunk): void {
   box.open(runKey, chunk)!.close(true);
 }
 
-/** A reservation that is made as soon as there is room. */
+/** A reservation for a largest chunk that is made as soon as there is room. */
 function pending(box: Outbox, signal = never): { granted: () => Reservation | null } {
   let reservation: Reservation | null = null;
-  void box.reserve(signal).then((made) => {
+  void box.reserve(box.maxChunkBytes, signal).then((made) => {
     reservation = made;
   });
   return { granted: () => reservation };
@@ -117,7 +117,7 @@ describe('Outbox', () => {
     box.update(2, () => true);
     for (const first of [0, 1]) await put(box, held('stalled', first, 100));
     await put(box, held('lively', 0, 100));
-    const room = await box.reserve(never);
+    const room = await box.reserve(box.maxChunkBytes, never);
     expect(box.admits('stalled', 100)).toBe(false);
     expect(box.admits('lively', 100)).toBe(true);
     send(box, held('stalled', 0, 100));
@@ -129,7 +129,7 @@ describe('Outbox', () => {
     const { box, evicted } = outbox(300, 200);
     const sent = held('a', 0, 50);
     await put(box, sent);
-    const rest = await box.reserve(never);
+    const rest = await box.reserve(box.maxChunkBytes, never);
     rest.assign('a', 200);
     send(box, sent);
     const next = pending(box);
@@ -140,6 +140,22 @@ describe('Outbox', () => {
     await settled();
     expect(next.granted()).not.toBeNull();
     expect(evicted).toEqual([]);
+  });
+
+  it('gives more than was reserved where there is room, and nothing where there is not', async () => {
+    const { box, evicted } = outbox(300, 200);
+    const sent = held('a', 0, 100);
+    await put(box, sent);
+    const [small, other] = [await box.reserve(50, never), await box.reserve(50, never)];
+    expect(small.assign('b', 200)).toBe(false);
+    expect([small.bytes, box.usedBytes]).toEqual([50, 200]);
+    expect(small.assign('b', 150)).toBe(true);
+    expect([small.bytes, box.usedBytes]).toEqual([150, 300]);
+    expect(other.assign('b', 51)).toBe(false);
+    send(box, sent);
+    expect(other.assign('b', 51)).toBe(true);
+    expect(evicted).toEqual([['a/0-0-1', 'delivered']]);
+    expect(box.usedBytes).toBe(201);
   });
 
   it('keeps the memory of a chunk that is being sent, and answers no more for it', async () => {
@@ -164,10 +180,10 @@ describe('Outbox', () => {
     const { box } = outbox(100, 100);
     await put(box, held('a', 0, 100));
     const stop = new AbortController();
-    const waiting = box.reserve(stop.signal);
+    const waiting = box.reserve(100, stop.signal);
     stop.abort();
     await expect(waiting).rejects.toMatchObject({ code: 'CANCELLED' });
-    await expect(box.reserve(stop.signal)).rejects.toMatchObject({ code: 'CANCELLED' });
+    await expect(box.reserve(100, stop.signal)).rejects.toMatchObject({ code: 'CANCELLED' });
   });
 
   it('stays within its limit, frees everything once, and lets everyone in who can be, whatever happens', async () => {
@@ -175,7 +191,7 @@ describe('Outbox', () => {
     const MAX = 300;
     const run = fc.constantFrom('a', 'b', 'c');
     const step = fc.oneof(
-      fc.record({ kind: fc.constant('reserve' as const) }),
+      fc.record({ kind: fc.constant('reserve' as const), bytes: fc.integer({ min: 1, max: MAX }) }),
       fc.record({
         kind: fc.constant('fill' as const),
         run,
@@ -203,14 +219,15 @@ describe('Outbox', () => {
         for (const each of steps) {
           if (each.kind === 'reserve') {
             asked++;
-            void box.reserve(never).then((reservation) => granted.push(reservation));
+            void box.reserve(each.bytes, never).then((reservation) => granted.push(reservation));
           } else if (each.kind === 'fill') {
             const reservation = granted.shift();
             if (reservation) {
               const chunk = held(each.run, each.first, each.bytes, released);
-              made.push(chunk);
-              reservation.assign(each.run, each.bytes);
-              reservation.fill(chunk);
+              if (reservation.assign(each.run, each.bytes)) {
+                made.push(chunk);
+                reservation.fill(chunk);
+              } else reservation.release();
             }
           } else if (each.kind === 'give-up') granted.shift()?.release();
           else if (each.kind === 'open') {

@@ -27,8 +27,11 @@ interface Entry {
 /** Room for one chunk to come. */
 export interface Reservation {
   readonly bytes: number;
-  /** Books the room to a run, in the size that its chunk takes. */
-  assign(runKey: string, bytes: number): void;
+  /**
+   * Books the room to a run, in the size that its chunk takes. False, and nothing changes, where that is more than was
+   * reserved and the rest cannot be had at once.
+   */
+  assign(runKey: string, bytes: number): boolean;
   /** Puts the chunk in its room; the rest is given back. */
   fill(held: HeldChunk): void;
   /** Gives the room back, unless it was filled. */
@@ -38,7 +41,7 @@ export interface Reservation {
 export interface OutboxOptions {
   /** Bytes of chunks held, being made and reserved for, together. */
   readonly limitBytes: number;
-  /** The largest chunk that may come. */
+  /** The largest chunk that may come. Every run has a share of that at least. */
   readonly maxChunkBytes: number;
   /** Called for each chunk that is dropped by itself: its ready record is to be retracted. */
   readonly onEvict: (held: HeldChunk, reason: DropReason) => void;
@@ -76,6 +79,10 @@ export class Outbox {
     return this.options.limitBytes;
   }
 
+  get maxChunkBytes(): number {
+    return this.options.maxChunkBytes;
+  }
+
   /** Bytes held and reserved. */
   get usedBytes(): number {
     return this.#usedBytes;
@@ -109,9 +116,8 @@ export class Outbox {
     return [...this.#entries.values()].some(({ pins }) => pins > 0);
   }
 
-  /** Resolves once there is room for one largest chunk. @throws CANCELLED on abort */
-  async reserve(signal: AbortSignal): Promise<Reservation> {
-    const bytes = this.options.maxChunkBytes;
+  /** Resolves once there is room for a chunk of so many bytes, at most `maxChunkBytes`. @throws CANCELLED on abort */
+  async reserve(bytes: number, signal: AbortSignal): Promise<Reservation> {
     if (signal.aborted) throw failure('CANCELLED', { what: 'reserving room' });
     if (this.#waiting.length > 0 || !this.#makeRoom(bytes)) {
       await new Promise<void>((enter, reject) => {
@@ -135,14 +141,12 @@ export class Outbox {
 
   /**
    * False where a run has its share already and the next chunk's room would be made by dropping this very
-   * chunk: then it is not worth making now.
+   * chunk: then it is not worth making now. The next is taken to reserve what this one has reserved.
    */
   admits(runKey: string, bytes: number): boolean {
     if (this.#bytesOf(runKey) + bytes <= this.#share()) return true;
-    const { limitBytes, maxChunkBytes } = this.options;
-    const otherwise = this.#usedBytes - maxChunkBytes + bytes;
     const gained = this.#victims(false).reduce((sum, { entry }) => sum + entry.held.made.capacity, 0);
-    return otherwise - gained + maxChunkBytes <= limitBytes;
+    return this.#usedBytes + bytes - gained <= this.options.limitBytes;
   }
 
   /** Renames a held chunk to a newer attempt, whose record is about to be published. */
@@ -213,8 +217,10 @@ export class Outbox {
         return bytes;
       },
       assign: (runKey, needed) => {
+        if (needed > bytes && !this.#makeRoom(needed - bytes)) return false;
         set(runKey, needed);
         this.#admit();
+        return true;
       },
       fill: (held) => {
         open = false;

@@ -32,6 +32,8 @@ export type OpenRun = (run: RunRecord, data: RunData) => Promise<RunMaker>;
 export interface RunShape {
   readonly plan: EpochPlan;
   readonly chunkSize: number;
+  /** Bytes of memory that its chunks take at most. */
+  readonly chunkBytes: number;
   /** By what people know the run: of the names that are open with its digest, the first. */
   readonly labels: RunLabels;
 }
@@ -84,6 +86,12 @@ export class RunBook {
     }
   }
 
+  /** The largest chunk of the runs that this worker knows; null where it knows none. */
+  get largestChunkBytes(): number | null {
+    const all = [...this.#shapes.values()].map(({ chunkBytes }) => chunkBytes);
+    return all.length === 0 ? null : Math.max(...all);
+  }
+
   /** Runs that are open here. */
   get size(): number {
     return this.#pages.size;
@@ -131,7 +139,13 @@ export class RunBook {
     }
     const parts = partsFrom((digest) => this.insist(() => this.store.manifest(digest)));
     const maker = await this.openRun(run, { manifest, parts, url });
-    this.#shapes.set(runKey, { plan: maker.plan, chunkSize: maker.chunkSize, labels: labelsOf(run) });
+    const { plan, chunkSize } = maker;
+    this.#shapes.set(runKey, {
+      plan,
+      chunkSize,
+      chunkBytes: maker.bytesFor(chunkSize),
+      labels: labelsOf(run),
+    });
     return maker;
   }
 
