@@ -1,7 +1,7 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type ChunkHeader, decodeFrame, encodeFrame, Frame } from './index.js';
+import { type ChunkHeader, decodeFrame, encodeFrame, Frame, framed } from './index.js';
 
 const u32 = fc.integer({ min: 0, max: 0xffffffff });
 const u64 = fc.bigInt({ min: 0n, max: (1n << 64n) - 1n });
@@ -55,6 +55,21 @@ describe('encodeFrame', () => {
 
   it.each([-1n, 1n << 64n])('refuses the offset %s', (offset) => {
     expect(() => encodeFrame({ header: undefined, offset, data: new Uint8Array() })).toThrow(RangeError);
+  });
+});
+
+describe('framed', () => {
+  it("puts gRPC's prefix before the encoding, in the room given or in its own", () => {
+    fc.assert(
+      fc.property(frame, fc.nat(600), (f, bytes) => {
+        const room = Buffer.alloc(bytes, 0xff);
+        const sent = framed(f, room);
+        const encoded = encodeFrame(f);
+        expect([sent[0], sent.readUInt32BE(1)]).toEqual([0, encoded.length]);
+        expect(sent.subarray(5).equals(encoded)).toBe(true);
+        expect(sent.buffer === room.buffer && sent.byteOffset === room.byteOffset).toBe(sent.length <= bytes);
+      }),
+    );
   });
 });
 

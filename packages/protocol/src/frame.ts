@@ -9,11 +9,42 @@ const OFFSET = 2;
 const DATA = 3;
 const tag = (field: number, type: WireType) => (field << 3) | type;
 
+/** gRPC's prefix: whether the message is compressed, and its length. */
+const PREFIX_BYTES = 5;
+
+/** Room for a frame of FRAME_BYTES as gRPC sends it; the header of a chunk with hundreds of substitutions wants more. */
+export const FRAME_ROOM = FRAME_BYTES + 4096;
+
 /**
  * A frame's protobuf encoding, the same bytes as the generated code's with one copy of `data` instead of
  * two. `data` may be a view of a SharedArrayBuffer. Throws RangeError for an offset outside [0, 2^64).
  */
 export function encodeFrame(frame: Frame): Buffer {
+  const head = headOf(frame);
+  const encoded = Buffer.allocUnsafe(head.length + frame.data.length);
+  encoded.set(head, 0);
+  encoded.set(frame.data, head.length);
+  return encoded;
+}
+
+/**
+ * A frame as gRPC sends it, its prefix before its encoding: in `room` where it fits there, else in memory of its own.
+ * Throws as `encodeFrame` does.
+ */
+export function framed(frame: Frame, room: Buffer): Buffer {
+  const head = headOf(frame);
+  const length = head.length + frame.data.length;
+  const bytes = PREFIX_BYTES + length;
+  const message = bytes <= room.length ? room.subarray(0, bytes) : Buffer.allocUnsafe(bytes);
+  message.writeUInt8(0, 0);
+  message.writeUInt32BE(length, 1);
+  message.set(head, PREFIX_BYTES);
+  message.set(frame.data, PREFIX_BYTES + head.length);
+  return message;
+}
+
+/** A frame's encoding but for the bytes of `data` itself, which come last. */
+function headOf(frame: Frame): Uint8Array {
   const writer = new BinaryWriter();
   if (frame.header !== undefined) {
     ChunkHeader.encode(frame.header, writer.uint32(tag(HEADER, WireType.LengthDelimited)).fork()).join();
@@ -25,11 +56,7 @@ export function encodeFrame(frame: Frame): Buffer {
     writer.uint32(tag(OFFSET, WireType.Varint)).uint64(frame.offset);
   }
   if (frame.data.length > 0) writer.uint32(tag(DATA, WireType.LengthDelimited)).uint32(frame.data.length);
-  const head = writer.finish();
-  const encoded = Buffer.allocUnsafe(head.length + frame.data.length);
-  encoded.set(head, 0);
-  encoded.set(frame.data, head.length);
-  return encoded;
+  return writer.finish();
 }
 
 /**

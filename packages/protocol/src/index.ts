@@ -3,7 +3,7 @@
  * errors as gRPC statuses, channel options. No behaviour of any part lives here, and no state.
  */
 export { ERROR_METADATA_KEY, fromStatus, toStatus } from './errors.js';
-export { decodeFrame, encodeFrame, FRAME_BYTES } from './frame.js';
+export { decodeFrame, encodeFrame, FRAME_BYTES, FRAME_ROOM, framed } from './frame.js';
 export {
   Attach,
   Attached,

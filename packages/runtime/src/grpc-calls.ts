@@ -15,14 +15,24 @@ export interface MessageStream<T> extends EventEmitter {
 /** What became of a message: gRPC took it, the reader is gone, or it takes nothing. */
 export type Written = 'taken' | 'gone' | 'late';
 
-/** Writes a message; settles when gRPC has taken it, so that whoever awaits this buffers one message for a slow reader. */
+/**
+ * Writes a message; settles when gRPC has taken it, so that whoever awaits this buffers one message for a slow reader.
+ *
+ * `framed` is the message as gRPC sends it, with its prefix of five bytes: it goes straight to the call's HTTP/2 stream, where
+ * grpc-js would serialise into fresh memory and copy that once more. The call's metadata is to be sent before. Once this
+ * settles with 'taken' its memory is the caller's again; with anything else it may be read while the connection lives.
+ */
 export function writeMessage<T>(
   call: MessageStream<T>,
   message: T,
   clock: Clock,
   waitMs: number,
+  framed?: Uint8Array,
 ): Promise<Written> {
-  if (call.cancelled) return Promise.resolve('gone');
+  // Of a version of grpc-js that has its streams elsewhere: its own way, then.
+  const stream = framed && streamOf(call);
+  // Its end was written by others: a token was revoked, or the server stops.
+  if (call.cancelled || stream?.destroyed || stream?.writableEnded) return Promise.resolve('gone');
   if (waitMs <= 0) return Promise.resolve('late');
   return new Promise((resolve) => {
     const timer = clock.timer(waitMs, () => end('late'));
@@ -33,7 +43,9 @@ export function writeMessage<T>(
       resolve(how);
     };
     call.once('cancelled', gone);
-    call.write(message, (error) => end(error ? 'gone' : 'taken'));
+    const taken = (error?: Error | null) => end(error ? 'gone' : 'taken');
+    if (stream) stream.write(framed, taken);
+    else call.write(message, taken);
   });
 }
 

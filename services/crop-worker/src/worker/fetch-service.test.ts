@@ -23,6 +23,11 @@ const RUN = `default.${DIGEST}`;
 const BYTES = 5 * FRAME_BYTES + 12_345;
 const LIMITS = { maxStreams: 8, stalledMs: 30_000, streamMs: 60_000 };
 
+/** Frames are sent as they are made, without gRPC's copies of them. */
+const unused = () => {
+  throw new Error('a frame was serialised by grpc-js');
+};
+
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
@@ -54,7 +59,7 @@ async function serve(limits: Partial<typeof LIMITS> = {}, bytes = BYTES, access 
     toStatus,
     services: {
       'cropstream.v1.Worker': {
-        definition: workerService,
+        definition: { fetchChunk: { ...workerService.fetchChunk, responseSerialize: unused } },
         implementation: { ...implementation },
         roles: { fetchChunk: ['trainer', 'operator', 'service'] },
       },

@@ -4,7 +4,9 @@ import {
   type ChunkHeader,
   type FetchChunkRequest,
   FRAME_BYTES,
+  FRAME_ROOM,
   type Frame,
+  framed,
   toStatus,
   type WorkerServer,
 } from '@cropstream/protocol';
@@ -17,12 +19,15 @@ import {
   type Tracer,
 } from '@cropstream/runtime';
 import { endStalled, onceGone, writeMessage } from '@cropstream/runtime/grpc-calls';
-import type { ServerWritableStream } from '@grpc/grpc-js';
+import { Metadata, type ServerWritableStream } from '@grpc/grpc-js';
 import type { WorkerLimits } from './config.js';
 import type { Emit, FetchOutcome } from './events.js';
 import type { HeldChunk, Outbox } from './outbox.js';
 
 type Call = ServerWritableStream<FetchChunkRequest, Frame>;
+
+/** Memory of frames kept for later streams. */
+const MAX_ROOMS = 4;
 
 export interface FetchServiceOptions {
   readonly workerId: string;
@@ -49,6 +54,7 @@ export interface FetchService {
 export function fetchService(options: FetchServiceOptions): FetchService {
   const { workerId, outbox, clock, limits, emit, tracer } = options;
   let streams = 0;
+  const rooms: Buffer[] = [];
 
   const begin = ({ request }: Call, chunk: string): Span | null => {
     const { traceparent: parent, attempt, offset } = request;
@@ -92,8 +98,11 @@ export function fetchService(options: FetchServiceOptions): FetchService {
       onceGone(call, () => streams--);
       const header = headerOf(open.held, call.request, workerId);
       const span = begin(call, name);
-      void send(call, header, open.held.made.payload, offset, clock, limits).then(({ sent, error }) => {
+      const room = rooms.pop() ?? Buffer.allocUnsafeSlow(FRAME_ROOM);
+      void send(call, header, open.held.made.payload, offset, room, clock, limits).then(({ sent, error }) => {
         open.close(error === null);
+        // One that was cut may still be on its way.
+        if (error === null && rooms.length < MAX_ROOMS) rooms.push(room);
         emit({ kind: 'fetched', bytes: sent, outcome: error === null ? 'whole' : 'cut' });
         span?.set({ 'cropstream.bytes': sent });
         span?.end(error?.problem);
@@ -122,14 +131,15 @@ interface Sent {
 }
 
 /**
- * Sends [offset, end) of the payload. Each frame is copied by gRPC as it is written, and the next is written
- * when that one was taken: a slow reader costs one frame, and no frame refers to the payload afterwards.
+ * Sends [offset, end) of the payload. Each frame is copied into `room`, and the next is made there when that one was
+ * taken: a slow reader costs one frame, and no frame refers to the payload afterwards.
  */
 async function send(
   call: Call,
   header: ChunkHeader,
   payload: Uint8Array,
   start: number,
+  room: Buffer,
   clock: Clock,
   { stalledMs, streamMs }: FetchServiceOptions['limits'],
 ): Promise<Sent> {
@@ -137,11 +147,13 @@ async function send(
   const chunk = header.chunk ? chunkName(spanOf(header.chunk)) : '';
   let offset = start;
   let first: ChunkHeader | undefined = header;
+  call.sendMetadata(new Metadata());
   // A chunk fetched from its very end still gets its header.
   while (first !== undefined || offset < payload.length) {
     const data = payload.subarray(offset, offset + FRAME_BYTES);
     const wait = Math.min(stalledMs, deadline - clock.now());
-    const taken = await writeMessage(call, { header: first, offset: BigInt(offset), data }, clock, wait);
+    const frame = { header: first, offset: BigInt(offset), data };
+    const taken = await writeMessage(call, frame, clock, wait, framed(frame, room));
     if (taken === 'gone')
       return { sent: offset - start, error: failure('CANCELLED', { what: `chunk ${chunk}` }) };
     if (taken === 'late')
