@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { draft } from './draft/draft.mjs';
 import { kernels } from './kernels/kernels.mjs';
 import { machine, versions } from './machine.mjs';
 import { pipeline } from './pipeline/pipeline.mjs';
@@ -14,7 +15,7 @@ import { start } from './start/start.mjs';
 import { TARGETS } from './targets.mjs';
 import { transport } from './transport/transport.mjs';
 
-const SUITES = { pipeline, kernels, transport, service, start, queue };
+const SUITES = { pipeline, kernels, draft, transport, service, start, queue };
 
 const { values: flags } = parseArgs({
   options: {

@@ -15,7 +15,6 @@ const { values: flags } = parseArgs({
 });
 const images = Number(flags.images);
 const data = flags.data === undefined ? await benchmarkImages() : resolve(flags.data);
-const WARM_UP = 480;
 /** Functions that take less than this share are left out. */
 const LEAST = 0.005;
 
@@ -42,7 +41,7 @@ const lane = await Lane.start('whole', process.execPath, [
   ...[fromRoot('benchmarks/pipeline/lane.mjs'), 'whole', data, '1'],
 ]);
 try {
-  await lane.warmUp(WARM_UP);
+  await lane.warmUp(images);
   const file = join(folder, 'perf.data');
   const perf = spawn(
     'perf',

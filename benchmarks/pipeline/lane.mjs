@@ -1,6 +1,7 @@
 // The bare pipeline as a lane: node lane.mjs KIND FOLDER THREADS
 //   whole   DINO's recipe    crops   its ten crops alone    decode   decoding alone, by the same pipeline
 //   floor   libjpeg-turbo alone, called in a loop on bytes in memory
+//   draft-N DINO's recipe with decode.draft: N
 //   cifar10 the lesson's recipe on a folder of CIFAR-10's binary files
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -98,4 +99,6 @@ async function floor() {
   });
 }
 
-await (kind === 'floor' ? floor() : pipeline(RUNS[kind]));
+const side = /^draft-(\d+)$/.exec(kind)?.[1];
+const run = side === undefined ? RUNS[kind] : { ...RUNS.whole, decode: { draft: Number(side) } };
+await (kind === 'floor' ? floor() : pipeline(run));

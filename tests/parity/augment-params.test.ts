@@ -85,6 +85,13 @@ describe.skipIf(python === undefined)('the parameters that augment writes, appli
     expect(within_one_level).toBeLessThan(views / 2);
   });
 
+  test('are equal where large JPEGs are decoded as drafts', async () => {
+    await augment('draft', '--draft', '40', '--exif-rotation', '--recipe', 'dino');
+    const { views, equal } = compare('draft');
+    expect(equal).toBe(views);
+    expect(views).toBe(70);
+  });
+
   test('are equal where EXIF rotation is on', async () => {
     await augment('upright', '--exif-rotation', '--recipe', 'eval');
     const { views, equal } = compare('upright');

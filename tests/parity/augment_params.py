@@ -105,6 +105,8 @@ def compare(folder, images):
     """Yields (view, largest difference in levels, levels allowed) for each view of an image."""
     record = json.loads((folder / "params.json").read_text())
     source = Image.open(images / record["image"])
+    if record["draft"] is not None:
+        source.draft(None, (record["draft"], record["draft"]))
     if record["exif"]["applied"]:
         source = ImageOps.exif_transpose(source)
     source = source.convert("RGB")

@@ -301,6 +301,18 @@ def bmp_kinds(picture: Image.Image) -> None:
     (OUT / "os2.bmp").write_bytes(os2 + rng.integers(0, 256, 40 * 9).astype(np.uint8).tobytes())
 
 
+def drafts(data: bytes) -> dict[str, str]:
+    """By the side that `Image.draft` is asked for, the pixels at 1/2, 1/4 and 1/8."""
+    found = {}
+    for reduction in (2, 4, 8):
+        image = Image.open(io.BytesIO(data))
+        side = min(image.size) // reduction
+        if side > 0:
+            image.draft(None, (side, side))
+            found[str(side)] = hashlib.sha256(image.convert("RGB").tobytes()).hexdigest()
+    return found
+
+
 def golden() -> dict[str, object]:
     images = {}
     for file in sorted(OUT.iterdir()):
@@ -317,6 +329,8 @@ def golden() -> dict[str, object]:
             "uprightSize": list(upright.size),
             "upright": hashlib.sha256(upright.tobytes()).hexdigest(),
         }
+        if file.suffix == ".jpg":
+            images[file.name]["drafts"] = drafts(data)
     made_by = {"pillow": PIL.__version__, "libjpeg-turbo": features.version("libjpeg_turbo")}
     return {"madeBy": made_by, "images": images}
 

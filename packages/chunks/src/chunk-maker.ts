@@ -70,6 +70,7 @@ export class ChunkMaker {
       maxPixels: spec.limits.max_pixels,
       maxBytes: spec.limits.max_bytes,
       exifRotation: spec.exif_rotation,
+      draft: spec.draft,
     };
     const views = compileViews(spec.views, spec.output, shared.registry);
     const fields = manifest.fields.filter(({ name }) => !spec.exclude_fields.includes(name));

@@ -96,7 +96,7 @@ function makeViews(
   params: Float32Array,
   timings: StageTimings,
 ): void {
-  const options = { applyExif: program.exifRotation, path: image.path };
+  const options = { applyExif: program.exifRotation, draft: program.draft, path: image.path };
   timings.measure('decode', () => loadSource(image.source, kernels, decoder, program, options));
   const source = { width: kernels.sourceWidth, height: kernels.sourceHeight };
   const inputs = { seed: program.seed, epoch: task.epoch, sampleId: image.draw, ...source };

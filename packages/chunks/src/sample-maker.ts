@@ -2,7 +2,7 @@ import { checkBytes, isBadSample, prepareSource, type Source, type Stage } from 
 import type { Manifest, Sample, SampleReader } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
 import { sampleOf } from '@cropstream/schedule';
-import { decodeLimits, type ResolvedSpec } from '@cropstream/spec';
+import { decodeLimits, decodeOptions, type ResolvedSpec } from '@cropstream/spec';
 import type { ImageBatch, ImageOutcome } from './compute-pool.js';
 import type { Row } from './layout.js';
 import type { SharedParts } from './shared-parts.js';
@@ -101,7 +101,7 @@ export class SampleMaker {
   ): Promise<{ source: Source; release: () => void }> {
     const { pool, budgets, decodeElsewhere } = this.shared;
     const limits = decodeLimits(this.spec);
-    const options = { applyExif: this.spec.exif_rotation, path: sample.path };
+    const options = decodeOptions(this.spec, sample.path);
     let release = () => {};
     const decodes = (bytes: Uint8Array, path: string) => pool.decodes(bytes, path);
     try {

@@ -10,6 +10,8 @@ export interface PixelProgram {
   readonly maxPixels: number;
   readonly maxBytes: number;
   readonly exifRotation: boolean;
+  /** Absent where JPEGs are decoded whole. */
+  readonly draft?: number | undefined;
 }
 
 export interface ImageTask {

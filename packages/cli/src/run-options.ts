@@ -29,6 +29,7 @@ export interface RunOptions {
   readonly shuffle?: boolean;
   readonly dropLast?: boolean;
   readonly exifRotation?: boolean;
+  readonly draft?: number;
   readonly onBadSample?: string;
   readonly transform?: readonly string[];
   readonly sourceModule?: readonly string[];
@@ -83,6 +84,11 @@ export function addViewOptions(command: Command): Command {
     .option('--recipe <name>', `a preset of views (default: ${DEFAULT_RECIPE}; for CIFAR ${CIFAR_RECIPE})`)
     .option('--seed <n>', 'seed of the run', integer(0))
     .option('--exif-rotation', 'turn images upright by their EXIF orientation')
+    .option(
+      '--draft <pixels>',
+      'decode JPEGs at 1/2, 1/4 or 1/8 where both sides stay so long: faster, other pixels',
+      integer(1),
+    )
     .option('--transform <module>', "a third-party transform's ES module; repeatable", collect);
 }
 
@@ -145,6 +151,7 @@ export async function runInput(options: RunOptions, output: Output): Promise<Rec
   if (options.dropLast === false) input.drop_last = false;
   if (options.onBadSample !== undefined) input.on_bad_sample = options.onBadSample;
   if (options.exifRotation) input.decode = { ...asRecord(input.decode), exif_rotation: true };
+  if (options.draft !== undefined) input.decode = { ...asRecord(input.decode), draft: options.draft };
   return input;
 }
 

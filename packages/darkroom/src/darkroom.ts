@@ -16,7 +16,7 @@ import {
 import type { Manifest, Sample, SampleReader } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
 import { PixelKernels } from '@cropstream/kernels';
-import { decodeLimits, type ResolvedSpec } from '@cropstream/spec';
+import { decodeLimits, decodeOptions, type ResolvedSpec } from '@cropstream/spec';
 import type { Rgb } from './pictures/sheet.js';
 
 export interface Developed {
@@ -69,7 +69,7 @@ export class Darkroom {
    */
   async load(sample: SampleContent): Promise<SourceFacts> {
     const limits = decodeLimits(this.#spec);
-    const options = { applyExif: this.#spec.exif_rotation, path: sample.path };
+    const options = decodeOptions(this.#spec, sample.path);
     const decodes = (bytes: Uint8Array, path: string) => this.#decoder.decodes(bytes, path);
     const source = await prepareSource(sample, decodes, limits, (bytes) =>
       this.#sharp.decode(bytes, limits, options),

@@ -38,6 +38,7 @@ describe('runDigest', () => {
       { output: { layout: 'nhwc' } },
       { on_bad_sample: 'fail' },
       { decode: { exif_rotation: true } },
+      { decode: { draft: 512 } },
       { limits: { max_pixels: 1000 } },
       { exclude_fields: ['path'] },
       { views: { local_7: null } },

@@ -9,4 +9,11 @@ export { specJsonSchema } from './json-schema.js';
 export { type LoadedSpec, loadSpecFile } from './load.js';
 export { type ParseOptions, parseSpec } from './parse.js';
 export { printSpec } from './print.js';
-export { decodeLimits, type ResolvedSpec, type RunSpecInput, runSpecSchema, SPEC_LIMITS } from './schema.js';
+export {
+  decodeLimits,
+  decodeOptions,
+  type ResolvedSpec,
+  type RunSpecInput,
+  runSpecSchema,
+  SPEC_LIMITS,
+} from './schema.js';

@@ -50,12 +50,18 @@ export function parseSpec(input: unknown, options: ParseOptions = {}): ResolvedS
     output: spec.output,
     on_bad_sample: spec.on_bad_sample,
     exif_rotation: spec.exif_rotation ?? spec.decode?.exif_rotation ?? false,
+    ...draftOf(spec),
     limits: spec.limits,
     chunk_size: spec.chunk_size,
     exclude_fields: [...new Set(spec.exclude_fields)].sort(),
     normalization: { mean: [...normalization.mean], std: [...normalization.std] },
     views: resolveViews(spec.views, recipe, { registry, normalization }),
   };
+}
+
+function draftOf({ draft, decode }: ParsedSpec): Pick<ResolvedSpec, 'draft'> {
+  const side = draft ?? decode?.draft;
+  return side === undefined ? {} : { draft: side };
 }
 
 function shuffleOf({

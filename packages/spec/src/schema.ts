@@ -1,6 +1,7 @@
 import {
   DEFAULT_DECODE_LIMITS,
   type DecodeLimits,
+  type DecodeOptions,
   limited,
   normalizationSchema,
   RECIPES,
@@ -22,6 +23,8 @@ export const SPEC_LIMITS = {
   maxPixels: 1 << 28,
   /** Bytes of an encoded source image. */
   maxBytes: 1 << 30,
+  /** Pixels: no JPEG has longer sides. */
+  draft: 65_535,
   substitutionProbes: 1000,
   /** Samples of a block, and blocks of a window, of a window shuffle. */
   blockSize: 1 << 20,
@@ -94,10 +97,23 @@ export const runSpecSchema = z.strictObject({
     .default('substitute')
     .describe('An undecodable sample: put a good one in its place, or end the run.'),
   decode: z
-    .strictObject({ exif_rotation: z.boolean().default(false) })
+    .strictObject({
+      exif_rotation: z
+        .boolean()
+        .default(false)
+        .describe('Turn images upright first. Off, as in torchvision.'),
+      draft: limited(z.int().min(1), SPEC_LIMITS.draft)
+        .optional()
+        .describe(
+          "Decode JPEGs at 1/2, 1/4 or 1/8 of their size where both sides stay so many pixels long at least, as Pillow's Image.draft does: faster, other pixels. Whole by default.",
+        ),
+    })
     .optional()
-    .describe('exif_rotation: turn images upright first. Off, as in torchvision.'),
-  exif_rotation: z.boolean().optional().describe('The same, as resolved specs have it.'),
+    .describe('How files become pixels.'),
+  exif_rotation: z.boolean().optional().describe('decode.exif_rotation, as resolved specs have it.'),
+  draft: limited(z.int().min(1), SPEC_LIMITS.draft)
+    .optional()
+    .describe('decode.draft, as resolved specs have it.'),
   limits: limits.prefault({}),
   chunk_size: limited(z.int().min(1), SPEC_LIMITS.chunkSize)
     .default(64)
@@ -120,6 +136,11 @@ export const runSpecSchema = z.strictObject({
 
 export type RunSpecInput = z.input<typeof runSpecSchema>;
 export type ParsedSpec = z.output<typeof runSpecSchema>;
+
+/** How a spec has a sample decoded. */
+export function decodeOptions({ exif_rotation, draft }: ResolvedSpec, path: string): DecodeOptions {
+  return { applyExif: exif_rotation, draft, path };
+}
 
 /** What a spec allows of a sample, as decoders take it. */
 export function decodeLimits({ limits }: Pick<ResolvedSpec, 'limits'>): DecodeLimits {
@@ -146,6 +167,8 @@ export interface ResolvedSpec {
   readonly output: { readonly layout: 'nchw' | 'nhwc' };
   readonly on_bad_sample: 'substitute' | 'fail';
   readonly exif_rotation: boolean;
+  /** Pixels; absent where JPEGs are decoded whole. */
+  readonly draft?: number;
   readonly limits: {
     readonly max_pixels: number;
     readonly max_bytes: number;

@@ -36,7 +36,7 @@ describe('every fixture has the pixels that Pillow gives it', () => {
     expect(TurboJpegDecoder.load()?.library ?? process.platform).toMatch(/libturbojpeg|darwin|win32/);
   });
 
-  for (const [name, { size, pixels, upright, uprightSize }] of golden) {
+  for (const [name, { size, pixels, upright, uprightSize, drafts = {} }] of golden) {
     it(name, async () => {
       const plain = { size, pixels };
       const turned = { size: uprightSize, pixels: upright };
@@ -48,6 +48,10 @@ describe('every fixture has the pixels that Pillow gives it', () => {
       }
       const { width, height } = readHeader(readFixture(name));
       expect([width, height]).toEqual(size);
+      for (const [side, reduced] of Object.entries(drafts)) {
+        expect(pixelHash(onThread(name, { draft: Number(side) }))).toBe(reduced);
+        await expect(bySharp(name, { draft: Number(side) })).rejects.toThrow(/decode.draft needs TurboJPEG/);
+      }
     });
   }
 });

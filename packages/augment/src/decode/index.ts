@@ -1,6 +1,7 @@
 // Decoding: from a file's bytes to RGBX pixels, the same as Pillow's Image.open(f).convert("RGB"),
 // whichever library does it, and the same verdict about damaged files. No file or network I/O here,
-// no cropping, no scaled decoding: sizes are always the file's own.
+// no cropping; sizes are the file's own unless a draft is asked for.
+export { drafted } from './draft.js';
 export { findOrientation } from './exif.js';
 export { checkBytes, isBadSample, sampleFailure } from './failures.js';
 export { readHeader } from './image.js';

@@ -1,6 +1,7 @@
 import { isMainThread } from 'node:worker_threads';
-import { CropstreamError } from '@cropstream/errors';
+import { CropstreamError, failure } from '@cropstream/errors';
 import type { Sharp, SharpOptions } from 'sharp';
+import { drafted } from './draft.js';
 import { checkBytes, checkPixels, damaged, nameOf, unsupported } from './failures.js';
 import { readPngHeader, readTiffHeader } from './headers.js';
 import { readHeader } from './image.js';
@@ -48,6 +49,10 @@ export class SharpDecoder {
     checkBytes(path, bytes.length, limits);
     const header = readHeader(bytes, path);
     checkPixels(path, header.width, header.height, limits);
+    // libvips reduces by other pixels than libjpeg's. This is no fault of the sample.
+    if (drafted(header, options?.draft).reduction > 1) {
+      throw failure('INTERNAL', { reason: `decode.draft needs TurboJPEG, which cannot be loaded (${path})` });
+    }
     const orientation = options?.applyExif === true ? header.orientation : 1;
     const plain = PLAIN_READERS[header.format];
     if (plain !== undefined) {

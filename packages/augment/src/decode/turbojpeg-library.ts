@@ -13,6 +13,8 @@ export interface TurboJpegLibrary {
   destroy(handle: TjHandle): void;
   set(handle: TjHandle, parameter: number, value: number): number;
   get(handle: TjHandle, parameter: number): number;
+  /** Between reading a header and decompressing: 1/1, 1/2, 1/4 and 1/8 are to be had. */
+  setScalingFactor(handle: TjHandle, factor: { num: number; denom: number }): number;
   decompressHeader(handle: TjHandle, jpeg: Uint8Array, bytes: number): number;
   decompress(
     handle: TjHandle,
@@ -26,6 +28,8 @@ export interface TurboJpegLibrary {
   /** 0 for a warning, 1 for an error. */
   errorCode(handle: TjHandle): number;
 }
+
+const ScalingFactor = koffi.struct('tjscalingfactor', { num: 'int', denom: 'int' });
 
 let loaded: TurboJpegLibrary | null | undefined;
 
@@ -81,6 +85,7 @@ function tryLoad(path: string): TurboJpegLibrary | null {
       destroy: library.func('tj3Destroy', 'void', ['void *']),
       set: library.func('tj3Set', 'int', ['void *', 'int', 'int']),
       get: library.func('tj3Get', 'int', ['void *', 'int']),
+      setScalingFactor: library.func('tj3SetScalingFactor', 'int', ['void *', ScalingFactor]),
       decompressHeader: library.func('tj3DecompressHeader', 'int', ['void *', 'void *', 'size_t']),
       decompress: library.func('tj3Decompress8', 'int', [
         'void *',

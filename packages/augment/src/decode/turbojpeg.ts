@@ -1,3 +1,4 @@
+import { drafted } from './draft.js';
 import { checkBytes, checkPixels, damaged, nameOf } from './failures.js';
 import { type JpegHeader, readJpegHeader } from './jpeg/header.js';
 import { isOneHuffmanScan, settleScans } from './jpeg/scans.js';
@@ -28,7 +29,7 @@ interface Problem {
 
 /**
  * Decodes JPEG on a compute thread by libjpeg-turbo's own API, straight into the kernels' memory:
- * accurate DCT and fancy upsampling (the API's defaults, and Pillow's), never scaled.
+ * accurate DCT and fancy upsampling (the API's defaults, and Pillow's).
  */
 export class TurboJpegDecoder {
   private constructor(private readonly lib: TurboJpegLibrary) {}
@@ -53,15 +54,17 @@ export class TurboJpegDecoder {
     const path = nameOf(options);
     checkBytes(path, bytes.length, limits);
     const header = readJpegHeader(bytes, path);
-    const { width, height, components, orientation } = header;
-    checkPixels(path, width, height, limits);
+    const { components, orientation } = header;
+    checkPixels(path, header.width, header.height, limits);
+    const { width, height, reduction } = drafted({ format: 'jpeg', ...header }, options?.draft);
     const turn = options?.applyExif === true ? orientation : 1;
     const inPlace = components !== 4 && turn === 1;
     const pixels = inPlace ? target.allocateSource(width, height) : new Uint8Array(width * height * 4);
     // What libjpeg reads to the end marker without a warning needs no closer look: it would have to find one of them.
-    const whole = isOneHuffmanScan(bytes, header) && this.decompress(bytes, header, pixels) === null;
+    const whole =
+      isOneHuffmanScan(bytes, header) && this.decompress(bytes, header, reduction, pixels) === null;
     if (!whole) {
-      const problem = this.decompress(settleScans(bytes, header, path), header, pixels);
+      const problem = this.decompress(settleScans(bytes, header, path), header, reduction, pixels);
       if (problem?.fatal) throw damaged(path, 'jpeg', problem.text);
     }
     if (components === 4) convertPixels(invert(pixels), width, height, 'cmyk', turn, target);
@@ -77,6 +80,7 @@ export class TurboJpegDecoder {
   private decompress(
     jpeg: Uint8Array,
     { width, height, components }: JpegHeader,
+    reduction: number,
     pixels: Uint8Array,
   ): Problem | null {
     const handle = this.lib.init(TJINIT_DECOMPRESS);
@@ -90,6 +94,7 @@ export class TurboJpegDecoder {
       ) {
         return { text: 'it has two frame headers', fatal: true };
       }
+      if (reduction > 1) this.lib.setScalingFactor(handle, { num: 1, denom: reduction });
       const format = components === 4 ? TJPF_CMYK : TJPF_RGBX;
       const result = this.lib.decompress(handle, jpeg, jpeg.length, pixels, 0, format);
       return this.problem(handle, result) ?? header;

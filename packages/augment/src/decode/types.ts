@@ -39,6 +39,11 @@ export const DEFAULT_DECODE_LIMITS: DecodeLimits = {
 export interface DecodeOptions {
   /** Turn the image upright by its EXIF orientation. @default false, as torchvision's loader */
   readonly applyExif?: boolean;
+  /**
+   * JPEGs are decoded at 1/2, 1/4 or 1/8 of their size where both sides stay so many pixels long at least, as by
+   * Pillow's `Image.draft`. By TurboJPEG alone. @default undefined: at their own size
+   */
+  readonly draft?: number | undefined;
   /** The sample's name, for messages. @default 'image' */
   readonly path?: string;
 }

@@ -52,6 +52,8 @@ export interface ParamsFile {
   /** Pixels of the image that boxes are in: after EXIF rotation, if that is on. */
   readonly source: { readonly width: number; readonly height: number };
   readonly exif: { readonly orientation: number; readonly applied: boolean };
+  /** The spec's `decode.draft`, null where it has none. */
+  readonly draft: number | null;
   readonly views: Readonly<Record<string, ViewParams>>;
 }
 
@@ -160,7 +162,12 @@ function outputFolder(manifest: Manifest, index: number): string {
 interface Job {
   readonly index: number;
   readonly epoch: number;
-  readonly spec: { readonly seed: number; readonly recipe: string | null; readonly exif_rotation: boolean };
+  readonly spec: {
+    readonly seed: number;
+    readonly recipe: string | null;
+    readonly exif_rotation: boolean;
+    readonly draft?: number;
+  };
 }
 
 async function develop(
@@ -188,6 +195,7 @@ async function develop(
     recipe: spec.recipe,
     source: { width: source.width, height: source.height },
     exif: { orientation: source.orientation, applied: spec.exif_rotation },
+    draft: spec.draft ?? null,
     views,
   };
   await writeOutput(join(folder, 'params.json'), `${inlineArrays(JSON.stringify(file, null, 2))}\n`);

@@ -40,6 +40,7 @@ export function register(program: Command): void {
     'shuffle',
     'dropLast',
     'exifRotation',
+    'draft',
     'onBadSample',
     'transform',
   ])

@@ -25,6 +25,7 @@ export function register(program: Command): void {
     'shuffle',
     'dropLast',
     'exifRotation',
+    'draft',
     'onBadSample',
   ])
     .summary("a dataset's manifest: counts, sizes, classes, digest, bad files")

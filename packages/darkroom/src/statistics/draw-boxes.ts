@@ -1,6 +1,7 @@
 import {
   checkBytes,
   compileViews,
+  drafted,
   isBadSample,
   readHeader,
   type TransformRegistry,
@@ -73,8 +74,9 @@ async function sizeOf(
   signal: AbortSignal,
 ): Promise<{ width: number; height: number } | null> {
   const oriented = (bytes: Uint8Array) => {
-    const { width, height, orientation } = readHeader(bytes);
-    const turned = spec.exif_rotation && orientation >= 5;
+    const header = readHeader(bytes);
+    const { width, height } = drafted(header, spec.draft);
+    const turned = spec.exif_rotation && header.orientation >= 5;
     return turned ? { width: height, height: width } : { width, height };
   };
   try {

@@ -12,6 +12,8 @@ export interface GoldenImage {
   readonly pixels: string;
   readonly uprightSize: readonly [width: number, height: number];
   readonly upright: string;
+  /** Of JPEGs: pixels after `Image.draft(None, (side, side))`, by the side. */
+  readonly drafts?: Readonly<Record<string, string>>;
 }
 
 export const readFixture = (name: string): Uint8Array => new Uint8Array(readFileSync(new URL(name, FOLDER)));
