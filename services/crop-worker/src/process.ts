@@ -54,7 +54,6 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<WorkerProcess> 
   const security = serverSecurity(config);
   warnIfExposed(host, security, log);
   const registry = createRegistry();
-  const fingerprint = await pixelFingerprint();
   const cache = new ManifestCache({
     folder: join(config.CROPSTREAM_CACHE ?? defaultCacheFolder(env), 'manifests'),
     maxBytes: config.CROPSTREAM_CACHE_BYTES,
@@ -78,8 +77,8 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<WorkerProcess> 
       store: cacheManifests(fleet.store, cache),
       broker: fleet.broker,
       log,
-      emit: workerMetrics(registry, fingerprint),
-      fingerprint,
+      emit: workerMetrics(registry, pixelFingerprint),
+      fingerprint: pixelFingerprint,
       host,
       port: config.CROPSTREAM_PORT,
       portFlag: 'CROPSTREAM_PORT',
@@ -116,6 +115,7 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<WorkerProcess> 
     });
     shutdown.listen();
     const addresses = cells.addresses().map(({ address }) => address);
+    const fingerprint = await pixelFingerprint();
     log.info({ addresses, httpPort: http.port, threads, fingerprint }, 'waiting to be admitted');
     return { cells, host, httpPort: http.port, httpScheme: http.scheme, threads, fingerprint, log };
   } catch (error) {

@@ -1,6 +1,11 @@
 import type { Store } from '@cropstream/broker';
 import type { DecoderChoice } from '@cropstream/chunks';
-import type { CoordinatorService, OpenRun, RunCatalog } from '@cropstream/coordinator';
+import type {
+  CoordinatorService,
+  CoordinatorServiceOptions,
+  OpenRun,
+  RunCatalog,
+} from '@cropstream/coordinator';
 import type { Cells } from '@cropstream/crop-worker';
 import type { Inspection, SourceRegistry } from '@cropstream/datasets';
 import { type CropstreamError, failure } from '@cropstream/errors';
@@ -10,7 +15,7 @@ import { isUrl } from '../guess-source.js';
 import { formatBytes, formatCount, Output, plural } from '../output.js';
 import { DEFAULT_HTTP_PORT, DEFAULT_PORT } from '../ports.js';
 import { progressCount } from '../progress.js';
-import { addRunOptions, modulesOf, type RunOptions, runInput } from '../run-options.js';
+import { addRunOptions, type Modules, modulesOf, type RunOptions, runInput } from '../run-options.js';
 
 interface ServeOptions extends RunOptions {
   readonly name?: string;
@@ -79,21 +84,12 @@ export function register(program: Command): void {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
-  const [
-    augment,
-    broker,
-    { loadSources },
-    runtime,
-    { coordinatorLimits, prepareCoordinator },
-    { dataConfig, startCells, workerMetrics },
-  ] = await Promise.all([
-    import('@cropstream/augment'),
-    import('@cropstream/broker'),
-    import('@cropstream/datasets'),
-    import('@cropstream/runtime'),
-    import('@cropstream/coordinator'),
-    import('@cropstream/crop-worker'),
-  ]);
+  const [{ MemoryBroker, MemoryStore }, runtime, { dataConfig, startCells, workerMetrics }] =
+    await Promise.all([
+      import('@cropstream/broker'),
+      import('@cropstream/runtime'),
+      import('@cropstream/crop-worker'),
+    ]);
   const output = new Output(options);
   const input = await runInput(options, output);
   if (options.name !== undefined) input.name = options.name;
@@ -105,68 +101,47 @@ async function serve(options: ServeOptions): Promise<void> {
   const transport = runtime.loadTransportLimits(process.env);
   runtime.warnIfExposed(options.host, security, log);
   const modules = modulesOf(options);
-  const sources = await loadSources(modules.sources);
   const registry = runtime.createRegistry();
-  const shared = { store: new broker.MemoryStore({ clock }), broker: new broker.MemoryBroker({ clock }) };
-  const fingerprint = await augment.pixelFingerprint();
+  const shared = { store: new MemoryStore({ clock }), broker: new MemoryBroker({ clock }) };
+  const fingerprint = async () => (await import('@cropstream/augment')).pixelFingerprint();
+  const threads = options.threads ?? runtime.defaultThreads();
+  const graceMs = options.grace * 1000;
   const tracing = await runtime.openTracing({
     service: 'cropstream-coordinator',
     env: process.env,
     clock,
     log,
   });
-  const threads = options.threads ?? runtime.defaultThreads();
-  const graceMs = options.grace * 1000;
 
-  const prepared = await prepareCoordinator({
+  // They load their code on threads of their own, while this one loads the coordinator's and the dataset is indexed.
+  const starting = startCells({
     ...shared,
-    clock,
-    randomness: runtime.systemRandomness,
     log,
-    tracer: tracing,
-    registry,
-    transforms: await augment.loadTransforms(modules.transforms),
-    sources,
-    modules,
-    fingerprint: async () => fingerprint,
+    emit: workerMetrics(registry, fingerprint),
+    fingerprint,
     host: options.host,
-    port: options.port,
-    httpPort: options.httpPort,
+    ...(options.advertise !== undefined && { advertise: options.advertise }),
+    port: options.workerPort,
     security,
-    peers,
-    limits: coordinatorLimits(process.env),
-    ...transport,
+    grpc: transport.grpc,
+    threads,
+    ...modules,
+    decoder: options.decoder,
+    ...data,
+    ...(options.cells !== undefined && { cells: options.cells }),
+    ...(options.outboxBytes !== undefined && { limits: { outboxBytes: options.outboxBytes } }),
   });
-  const memoryBytes = data.dataLimits.shardMemoryBytes;
-  const looking = { ...shared, sources, memoryBytes, owner: options.owner };
-  const run = await open(prepared.catalog, input, looking, output).catch((error) => {
-    prepared.close();
+  const opening = openCoordinator(options, input, output, {
+    ...{ ...shared, ...transport, clock, log, registry, modules, fingerprint, security, peers },
+    randomness: runtime.systemRandomness,
+    tracer: tracing,
+    memoryBytes: data.dataLimits.shardMemoryBytes,
+  });
+  const [cells, { run, coordinator }] = await Promise.all([starting, opening]).catch(async (error) => {
+    const closing = [starting.then((it) => it.close(0)), opening.then((it) => it.coordinator.close(0))];
+    await Promise.allSettled(closing);
     throw error;
   });
-  const coordinator = await prepared.listen();
-  let cells: Cells;
-  try {
-    cells = await startCells({
-      ...shared,
-      log,
-      emit: workerMetrics(registry, fingerprint),
-      fingerprint,
-      host: options.host,
-      ...(options.advertise !== undefined && { advertise: options.advertise }),
-      port: options.workerPort,
-      security,
-      grpc: transport.grpc,
-      threads,
-      ...modules,
-      decoder: options.decoder,
-      ...data,
-      ...(options.cells !== undefined && { cells: options.cells }),
-      ...(options.outboxBytes !== undefined && { limits: { outboxBytes: options.outboxBytes } }),
-    });
-  } catch (error) {
-    await coordinator.close(0);
-    throw error;
-  }
   announce(output, run, { host: options.advertise ?? options.host, coordinator, cells, threads });
   const shutdown = new runtime.Shutdown({ log, clock, graceMs: 2 * graceMs + 5000 });
   if (tracing) shutdown.add('traces', () => tracing.close());
@@ -174,6 +149,46 @@ async function serve(options: ServeOptions): Promise<void> {
   shutdown.add('cells', () => cells.close(graceMs));
   shutdown.add('coordinator', () => coordinator.close(graceMs));
   shutdown.listen();
+}
+
+/** What the coordinator has from the rest of the process. */
+type Surroundings = Omit<
+  CoordinatorServiceOptions,
+  'transforms' | 'sources' | 'modules' | 'limits' | 'host' | 'port' | 'httpPort'
+> & {
+  readonly modules: Modules;
+  /** What looking at the dataset may keep in memory. */
+  readonly memoryBytes: number | undefined;
+};
+
+/** A coordinator that listens, with the run open. */
+async function openCoordinator(
+  options: ServeOptions,
+  input: unknown,
+  output: Output,
+  { memoryBytes, ...service }: Surroundings,
+): Promise<{ readonly run: OpenRun; readonly coordinator: CoordinatorService }> {
+  const [{ loadTransforms }, { loadSources }, { coordinatorLimits, prepareCoordinator }] = await Promise.all([
+    import('@cropstream/augment'),
+    import('@cropstream/datasets'),
+    import('@cropstream/coordinator'),
+  ]);
+  const sources = await loadSources(service.modules.sources);
+  const prepared = await prepareCoordinator({
+    ...service,
+    transforms: await loadTransforms(service.modules.transforms),
+    sources,
+    limits: coordinatorLimits(process.env),
+    host: options.host,
+    port: options.port,
+    httpPort: options.httpPort,
+  });
+  const looking = { store: service.store, sources, memoryBytes, owner: options.owner };
+  const run = await open(prepared.catalog, input, looking, output).catch((error) => {
+    prepared.close();
+    throw error;
+  });
+  return { run, coordinator: await prepared.listen() };
 }
 
 interface Where {

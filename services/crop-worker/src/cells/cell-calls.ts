@@ -7,7 +7,6 @@ import type { CropWorkerServiceOptions } from '../worker/start.js';
 /** What a cell's worker is started with: all of its options that are plain data. */
 export type CellOptions = Pick<
   CropWorkerServiceOptions,
-  | 'fingerprint'
   | 'process'
   | 'host'
   | 'port'
@@ -52,6 +51,7 @@ export interface CellCalls {
 
 /** What a cell asks of the main thread, where sharp runs and metrics and logs are kept. */
 export interface MainCalls {
+  fingerprint(): Promise<string>;
   decode(...job: Parameters<DecodeElsewhere>): Promise<RawPixels>;
   emit(event: WorkerEvent): void;
   /** An error among the fields, `err`, comes as its WireError with its stack. */

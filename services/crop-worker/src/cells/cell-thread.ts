@@ -32,6 +32,7 @@ const calls: CellCalls = {
       randomness: systemRandomness,
       log,
       tracer: tracing,
+      fingerprint: () => main.calls(['fingerprint']).fingerprint(),
       emit: (event) => main.send('emit', event),
       // Bytes that are a part of a larger buffer are copied by the port; others are moved.
       decodeElsewhere: (...job) => main.calls(['decode']).decode(...job),

@@ -62,7 +62,7 @@ it('makes and serves the same chunks in any cell, PNGs decoded on the main threa
 
   const events: WorkerEvent[] = [];
   const registry = createRegistry();
-  const metrics = workerMetrics(registry, FINGERPRINT);
+  const metrics = workerMetrics(registry, async () => FINGERPRINT);
   const cells = await startCells({
     store,
     broker,
@@ -71,7 +71,7 @@ it('makes and serves the same chunks in any cell, PNGs decoded on the main threa
       events.push(event);
       metrics(cell)(event);
     },
-    fingerprint: FINGERPRINT,
+    fingerprint: async () => FINGERPRINT,
     host: '127.0.0.1',
     security: OPEN,
     port: 0,
@@ -139,7 +139,7 @@ it('says why a cell cannot start, and leaves nothing behind', async () => {
     broker: new MemoryBroker({ clock }),
     log: silent,
     emit: () => () => {},
-    fingerprint: FINGERPRINT,
+    fingerprint: async () => FINGERPRINT,
     host: '127.0.0.1',
     security: OPEN,
     port: 0,

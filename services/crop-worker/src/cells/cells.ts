@@ -36,10 +36,12 @@ const MOST_OUTBOX_BYTES = 4 * 1024 ** 3;
 const CLOSE_MS = 2_000;
 
 export interface CellsOptions extends Omit<CellOptions, 'port' | 'threads' | 'process'> {
+  /** The pixel fingerprint of this build: cells start while it is made. */
+  readonly fingerprint: () => Promise<string>;
   readonly store: Store;
   readonly broker: Broker;
   readonly log: Log;
-  /** What cell `cell` emits to: `workerMetrics(registry)`. */
+  /** What cell `cell` emits to: `workerMetrics(registry, fingerprint)`. */
   readonly emit: (cell: number) => Emit;
   /** The first cell's port, the next has the next; 0: any free ports. */
   readonly port: number;
@@ -139,14 +141,13 @@ export async function startCells(options: CellsOptions): Promise<Cells> {
 
 /** A cell's part of the threads, memory and ports. */
 function optionsOf(options: CellsOptions, threads: number, index: number, count: number): CellOptions {
-  const { fingerprint, host, advertise, security, transforms, sources, decoder, port, portFlag } = options;
+  const { host, advertise, security, transforms, sources, decoder, port, portFlag } = options;
   const { dataLimits, dataCache } = options;
   const chunkLimits = { ...DEFAULT_CHUNK_LIMITS, ...options.chunkLimits };
   const outboxBytes = defaultOutboxBytes(readResources().memoryBytes, count * chunkLimits.maxChunkBytes);
   const limits = { ...DEFAULT_WORKER_LIMITS, outboxBytes, ...options.limits };
   const part = (bytes: number) => Math.floor(bytes / count);
   return {
-    fingerprint,
     host,
     security,
     ...(advertise !== undefined && { advertise }),
@@ -172,7 +173,7 @@ function defaultOutboxBytes(memoryBytes: number, chunkBytes: number): number {
 async function startCell(
   index: number,
   cellOptions: CellOptions,
-  { store, broker, log, emit }: CellsOptions,
+  { store, broker, log, emit, fingerprint }: CellsOptions,
   decode: DecodeElsewhere,
 ): Promise<Running> {
   const channels = {
@@ -184,6 +185,7 @@ async function startCell(
   exposeBroker(channels.broker.port1, broker);
   const emitHere = emit(index);
   const main: MainCalls = {
+    fingerprint,
     decode,
     emit: emitHere,
     log: (level, fields, message) => log[level]({ cell: index, ...withError(fields) }, message),

@@ -20,7 +20,10 @@ interface Cell {
  * The metrics of a process's workers, `cropstream_worker_...`, summed over its cells. Returns what the worker of each
  * cell is to emit to.
  */
-export function workerMetrics(registry: Registry, fingerprint: string): (cell: number) => Emit {
+export function workerMetrics(
+  registry: Registry,
+  fingerprint: () => Promise<string>,
+): (cell: number) => Emit {
   const registers = [registry];
   const named = (name: string) => `cropstream_worker_${name}`;
   const counter = <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
@@ -80,10 +83,15 @@ export function workerMetrics(registry: Registry, fingerprint: string): (cell: n
     cacheDamaged: counter('cache_damaged_total', 'Files of the disk cache that failed their check.'),
   } satisfies Record<keyof StorageCounts, Counter>;
 
-  gauge('info', 'The worker, by its version and pixel fingerprint.', ['version', 'fingerprint']).set(
-    { version: VERSION, fingerprint },
-    1,
-  );
+  new Gauge({
+    name: named('info'),
+    help: 'The worker, by its version and pixel fingerprint.',
+    labelNames: ['version', 'fingerprint'],
+    registers,
+    async collect() {
+      this.set({ version: VERSION, fingerprint: await fingerprint() }, 1);
+    },
+  });
   const limit = new LimitMetrics(registry, 'worker', LIMITS);
   const cells = new Map<number, Cell>();
 

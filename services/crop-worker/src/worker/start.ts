@@ -50,8 +50,8 @@ export interface CropWorkerServiceOptions extends DataAccessOptions {
   readonly tracer?: Tracer | null;
   /** Told of everything that metrics count. */
   readonly emit: Emit;
-  /** The pixel fingerprint of this build: the queue whose jobs it takes. */
-  readonly fingerprint: string;
+  /** The pixel fingerprint of this build: the queue whose jobs it takes. Waited for once all else has started. */
+  readonly fingerprint: () => Promise<string>;
   /** The address to listen on. */
   readonly host: string;
   /** 0: any free port. */
@@ -97,7 +97,7 @@ export interface CropWorkerService {
 
 /** A worker that listens: takes jobs, makes chunks, serves them. Does not own store and broker. */
 export async function startCropWorker(options: CropWorkerServiceOptions): Promise<CropWorkerService> {
-  const { clock, randomness, fingerprint, host, threads, emit } = options;
+  const { clock, randomness, host, threads, emit } = options;
   const limits = { ...DEFAULT_WORKER_LIMITS, ...options.limits };
   const id = randomness.id();
   const data = dataAccess(options, options.log);
@@ -132,6 +132,7 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
       clock,
     });
     const address = hostPort(options.advertise ?? advertised(host), grpc.port);
+    const fingerprint = await options.fingerprint();
     const admission = new Admission({ ...options, id, address });
     const server = grpc;
     const tellCuts = cutsOf(server, emit);
