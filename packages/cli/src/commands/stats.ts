@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { CompiledView } from '@cropstream/augment';
-import { type CropStatistics, namesOf } from '@cropstream/darkroom/statistics';
+import type { CropStatistics } from '@cropstream/darkroom/statistics';
 import { failure } from '@cropstream/errors';
 import type { ResolvedSpec } from '@cropstream/spec';
 import type { Command } from 'commander';
@@ -37,7 +37,7 @@ export function register(program: Command): void {
 async function stats(options: StatsOptions, signal: AbortSignal): Promise<void> {
   const output = new Output(options);
   await checkOutputFile(options.out);
-  const [{ compileViews }, { drawBoxes }] = await Promise.all([
+  const [{ compileViews }, { drawBoxes, namesOf }] = await Promise.all([
     import('@cropstream/augment'),
     import('@cropstream/darkroom/statistics'),
   ]);
@@ -64,7 +64,7 @@ async function stats(options: StatsOptions, signal: AbortSignal): Promise<void> 
   const { runTitle } = await import('@cropstream/darkroom/pictures');
   const title = `${runTitle(spec)}: crop statistics`;
   await writeOutput(options.out, await drawStatsChart(statistics, { title, subtitle }));
-  report(output, statistics, memory);
+  report(output, statistics, memory, namesOf);
   if (bad > 0)
     output.line(
       `\n${plural(bad, 'draw')} fell on files that are no images; \`cropstream index\` names them.`,
@@ -114,6 +114,7 @@ function report(
   output: Output,
   { groups, rates }: CropStatistics,
   memory: ReturnType<typeof memoryOf>,
+  namesOf: (views: readonly string[]) => string,
 ): void {
   const batch = memory.global_batch_size;
   output.table(
