@@ -22,8 +22,9 @@ const LEAST = 0.005;
 const GROUPS = [
   ['decoding (libjpeg-turbo)', ({ file }) => /turbojpeg/.test(file)],
   ['resize', ({ symbol }) => /^(bandFromRgbx|horizontal|vertical|columns_to_rows)/.test(symbol)],
-  ['colour', ({ symbol }) => /^(hue|saturation|blendConstant|lumaSum)_/.test(symbol)],
+  ['colour', ({ symbol }) => /^(hue|saturation|grayscale|blendConstant|lumaSum)_/.test(symbol)],
   ['blur', ({ symbol }) => /^small(Rows|Columns)_/.test(symbol)],
+  ['other native kernels', ({ file }) => /kernels-native/.test(file)],
   ['checksum', ({ symbol }) => /crc32/.test(symbol)],
   ['WebAssembly', ({ symbol }) => /wasm/i.test(symbol)],
   [

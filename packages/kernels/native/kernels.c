@@ -4,7 +4,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "resample.h"
+#ifdef __AVX512VNNI__
+#include "color-avx512.h"
+#include "resample-avx512.h"
+#else
+#include "resample-avx2.h"
+#endif
 #include "weigh.h"
 
 #define JOIN(name, level) name##_##level
@@ -20,81 +25,42 @@ static inline uint8_t level_of(int value) { return (uint8_t)min(max(value, 0), 2
 /** A band of an RGBX image, as assembly/transpose.ts has it: rows from `rows` on repeat the last. */
 void KERNEL(bandFromRgbx)(
     uint8_t *memory, uint32_t from, uint32_t stride, uint32_t width, uint32_t rows, uint32_t to, uint32_t plane) {
-  for (uint32_t x = 0; x < width; x += 4) {
-    __m128i square[16];
-    for (int i = 0; i < 16; i++) {
-      const size_t row = (size_t)min(i, (int)rows - 1) * stride;
-      square[i] = _mm_loadu_si128((const __m128i *)(memory + from + row + 4 * x));
-    }
-    transpose(square);
-    // Now a row each of a pixel's four bytes, the last of which nobody wants.
-    for (int i = 0; i < 16; i++) {
-      if (i % 4 == 3) continue;
-      _mm_storeu_si128((__m128i *)(memory + to + (size_t)(i % 4) * plane + 16 * (x + (size_t)(i / 4))), square[i]);
-    }
-  }
+  const uint8_t *row[16];
+  for (int i = 0; i < 16; i++) row[i] = memory + from + (size_t)min(i, (int)rows - 1) * stride;
+  for (uint32_t x = 0; x < width; x += 4) square_to_columns(row, 4 * x, memory + to + 16 * x, plane);
 }
 
-// As assembly/resample.ts has it: the taps of an output are (first input, pairs), then a pair's [high, low]. Loops over
-// pairs are compiled for each usual number of them.
-#define FOR_PAIRS(pairs, call) \
-  switch (pairs) { \
+// Taps of an output are its first input and how many groups of them it has, the same for all; then each group's weights. Loops
+// over groups are compiled for each usual number of them.
+#define FOR_GROUPS(groups, call) \
+  switch (groups) { \
+    case 1: call(1); break; \
     case 2: call(2); break; \
     case 3: call(3); break; \
     case 4: call(4); break; \
     case 5: call(5); break; \
     case 6: call(6); break; \
     case 7: call(7); break; \
-    default: call(pairs); \
+    default: call(groups); \
   }
-
-static inline __attribute__((always_inline)) void filter_bands(
-    const uint8_t *bands, size_t band_stride, uint32_t count, __m128i *line, uint8_t *rows, size_t row_stride,
-    uint32_t outputs, const int32_t *bounds, const int32_t *weights, const int pairs) {
-  for (; count > 0; count--, bands += band_stride, rows += 16 * row_stride) {
-    const int32_t *taps = weights;
-    for (uint32_t out = 0; out < outputs; out++, taps += 2 * pairs) {
-      const uint8_t *at = bands + (size_t)bounds[2 * out] * 16;
-      sums s = sums_begin();
-      for (int pair = 0; pair < pairs; pair++) sums_add(&s, at + 32 * pair, at + 32 * pair + 16, taps + 2 * pair);
-      _mm_storeu_si128(line + out, sums_end(&s));
-    }
-    for (uint32_t x = 0; x < outputs; x += 16) columns_to_rows(line + x, rows + x, row_stride);
-  }
-}
 
 void KERNEL(horizontal)(
     uint8_t *memory, uint32_t bands, uint32_t band_stride, uint32_t count, uint32_t line, uint32_t rows,
     uint32_t row_stride, uint32_t outputs, uint32_t bounds, uint32_t weights) {
   const int32_t *bound = (const int32_t *)(memory + bounds), *taps = (const int32_t *)(memory + weights);
-#define CALL(pairs) \
+#define CALL(groups) \
   filter_bands( \
-      memory + bands, band_stride, count, (__m128i *)(memory + line), memory + rows, row_stride, outputs, bound, taps, pairs)
-  FOR_PAIRS(bound[1], CALL)
+      memory + bands, band_stride, count, (__m128i *)(memory + line), memory + rows, row_stride, outputs, bound, taps, groups)
+  FOR_GROUPS(bound[1], CALL)
 #undef CALL
-}
-
-static inline __attribute__((always_inline)) void filter_rows(
-    const uint8_t *rows, size_t stride, uint32_t width, uint8_t *to, uint32_t outputs, const int32_t *bounds,
-    const int32_t *taps, const int pairs) {
-  for (uint32_t out = 0; out < outputs; out++, to += width, taps += 2 * pairs) {
-    const uint8_t *from = rows + (size_t)bounds[2 * out] * stride;
-    // The last store of a row runs into the next row, which is written after it.
-    for (uint32_t x = 0; x < width; x += 16) {
-      const uint8_t *at = from + x;
-      sums s = sums_begin();
-      for (int pair = 0; pair < pairs; pair++, at += 2 * stride) sums_add(&s, at, at + stride, taps + 2 * pair);
-      _mm_storeu_si128((__m128i *)(to + x), sums_end(&s));
-    }
-  }
 }
 
 void KERNEL(vertical)(
     uint8_t *memory, uint32_t rows, uint32_t row_stride, uint32_t width, uint32_t to, uint32_t outputs, uint32_t bounds,
     uint32_t weights) {
   const int32_t *bound = (const int32_t *)(memory + bounds), *taps = (const int32_t *)(memory + weights);
-#define CALL(pairs) filter_rows(memory + rows, row_stride, width, memory + to, outputs, bound, taps, pairs)
-  FOR_PAIRS(bound[1], CALL)
+#define CALL(groups) filter_rows(memory + rows, row_stride, width, memory + to, outputs, bound, taps, groups)
+  FOR_GROUPS(bound[1], CALL)
 #undef CALL
 }
 
@@ -109,16 +75,13 @@ static inline int luma(int r, int g, int b) { return (19595 * r + 38470 * g + 74
 void KERNEL(blendConstant)(uint8_t *memory, uint32_t at, uint32_t count, int32_t degenerate, float factor) {
   uint8_t *pixels = memory + at;
   uint32_t i = 0;
-#ifdef __AVX512VBMI__
+#ifdef __AVX512VNNI__
   // Through a table of what each level becomes: sixty-four at once.
-  uint8_t table[256];
-  for (int level = 0; level < 256; level++) table[level] = blend(degenerate, level, factor);
-  const __m512i t0 = _mm512_loadu_si512(table), t1 = _mm512_loadu_si512(table + 64);
-  const __m512i t2 = _mm512_loadu_si512(table + 128), t3 = _mm512_loadu_si512(table + 192);
+  uint8_t levels[256];
+  for (int level = 0; level < 256; level++) levels[level] = blend(degenerate, level, factor);
+  const level_table table = load_table(levels);
   for (; i + 64 <= count; i += 64) {
-    __m512i levels = _mm512_loadu_si512(pixels + i);
-    __m512i dark = _mm512_permutex2var_epi8(t0, levels, t1), light = _mm512_permutex2var_epi8(t2, levels, t3);
-    _mm512_storeu_si512(pixels + i, _mm512_mask_blend_epi8(_mm512_movepi8_mask(levels), dark, light));
+    _mm512_storeu_si512(pixels + i, look_up(&table, _mm512_loadu_si512(pixels + i)));
   }
 #endif
   for (; i < count; i++) pixels[i] = blend(degenerate, pixels[i], factor);
@@ -126,6 +89,9 @@ void KERNEL(blendConstant)(uint8_t *memory, uint32_t at, uint32_t count, int32_t
 
 double KERNEL(lumaSum)(const uint8_t *memory, uint32_t at, uint32_t plane, uint32_t count) {
   const uint8_t *r = memory + at, *g = r + plane, *b = g + plane;
+#ifdef __AVX512VNNI__
+  return (double)luma_sum(r, g, b, count);
+#else
   uint64_t sum = 0;
   // No sum of so many overflows its lane.
   for (uint32_t i = 0; i < count;) {
@@ -135,20 +101,37 @@ double KERNEL(lumaSum)(const uint8_t *memory, uint32_t at, uint32_t plane, uint3
     sum += part;
   }
   return (double)sum;
+#endif
 }
 
 void KERNEL(saturation)(uint8_t *memory, uint32_t at, uint32_t plane, uint32_t count, float factor) {
   uint8_t *restrict r = memory + at, *restrict g = r + plane, *restrict b = g + plane;
+#ifdef __AVX512VNNI__
+  saturate(r, g, b, count, factor);
+#else
   for (uint32_t i = 0; i < count; i++) {
     const int grey = luma(r[i], g[i], b[i]);
     r[i] = blend(grey, r[i], factor);
     g[i] = blend(grey, g[i], factor);
     b[i] = blend(grey, b[i], factor);
   }
+#endif
+}
+
+void KERNEL(grayscale)(uint8_t *memory, uint32_t at, uint32_t plane, uint32_t count) {
+  uint8_t *restrict r = memory + at, *restrict g = r + plane, *restrict b = g + plane;
+#ifdef __AVX512VNNI__
+  make_grey(r, g, b, count);
+#else
+  for (uint32_t i = 0; i < count; i++) r[i] = g[i] = b[i] = (uint8_t)luma(r[i], g[i], b[i]);
+#endif
 }
 
 void KERNEL(hue)(uint8_t *memory, uint32_t at, uint32_t plane, uint32_t count, int32_t shift) {
   uint8_t *restrict reds = memory + at, *restrict greens = reds + plane, *restrict blues = greens + plane;
+#ifdef __AVX512VNNI__
+  turn_hues(reds, greens, blues, count, shift);
+#else
   for (uint32_t i = 0; i < count; i++) {
     const int r = reds[i], g = greens[i], b = blues[i];
     const int less = min(r, g), more = max(r, g);
@@ -174,6 +157,36 @@ void KERNEL(hue)(uint8_t *memory, uint32_t at, uint32_t plane, uint32_t count, i
     reds[i] = (uint8_t)pick(from2 ^ from4, low, pick(from1 ^ from2 ^ from4 ^ from5, middle, value));
     greens[i] = (uint8_t)pick(from4, low, pick(from1 ^ from3, value, middle));
     blues[i] = (uint8_t)pick(from2, pick(from3 ^ from5, value, middle), low);
+  }
+#endif
+}
+
+// assembly/layout.ts -------------------------------------------------------------------------------------------------------
+
+void KERNEL(flipRows)(uint8_t *memory, uint32_t from, uint32_t to, uint32_t width, uint32_t height) {
+  const uint8_t *row = memory + from;
+  uint8_t *flipped = memory + to;
+#ifdef __AVX512VNNI__
+  uint8_t ascending[64];
+  for (int i = 0; i < 64; i++) ascending[i] = (uint8_t)i;
+#endif
+  for (uint32_t y = 0; y < height; y++, row += width, flipped += width) {
+    uint32_t x = 0;
+#ifdef __AVX512VNNI__
+    for (; x < width; x += 64) {
+      const uint32_t count = width - x < 64 ? width - x : 64;
+      const __m512i pixels = _mm512_maskz_loadu_epi8(first_of(count), row + x);
+      const __m512i order = _mm512_sub_epi8(_mm512_set1_epi8((char)(count - 1)), _mm512_loadu_si512(ascending));
+      _mm512_mask_storeu_epi8(flipped + width - x - count, first_of(count), _mm512_permutexvar_epi8(order, pixels));
+    }
+#else
+    const __m128i order = _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    for (; x + 16 <= width; x += 16) {
+      const __m128i pixels = _mm_loadu_si128((const __m128i *)(row + x));
+      _mm_storeu_si128((__m128i *)(flipped + width - x - 16), _mm_shuffle_epi8(pixels, order));
+    }
+    for (; x < width; x++) flipped[width - x - 1] = row[x];
+#endif
   }
 }
 

@@ -10,8 +10,14 @@ export interface Axis {
 }
 
 /**
- * The taps of an axis in the layout of assembly/resample.ts: bounds (two i32 an output made), then weights. Every output has
- * as many pairs of taps, zeros among them, so that loops over them always end alike.
+ * How a backend's kernels take coefficients: `pairs` of taps as assembly/resample.ts has them, each coefficient in halves of
+ * 16 bits; or `quads` as native/resample-avx512.h has them, each in three signed digits to the base 256.
+ */
+export type TapsLayout = 'pairs' | 'quads';
+
+/**
+ * The taps of an axis: bounds (two i32 an output made: its first input, and how many pairs or quads of taps it has), then
+ * weights. Every output has as many of them, zeros among them, so that loops over them always end alike.
  */
 export interface AxisTaps {
   /** The inputs that the taps reach, [from, to); bounds count from `from` on. */
@@ -36,8 +42,40 @@ function bilinear(at: number): number {
   return t < 1 ? 1 - t : 0;
 }
 
-/** Pillow's coefficients (docs/kernels.md), split for the SIMD kernels and padded to an even number of taps. */
-function compute({ inputs, outputs, first, last }: Axis, interpolation: Interpolation): AxisTaps {
+/** A layout: taps of a group, bytes of its weights, and where tap `tap` of group `group` has its coefficient. */
+interface Split {
+  readonly taps: number;
+  readonly bytes: number;
+  set(weights: DataView, group: number, tap: number, coefficient: number): void;
+}
+
+const SPLITS: Readonly<Record<TapsLayout, Split>> = {
+  pairs: {
+    taps: 2,
+    bytes: 8,
+    set(weights, group, tap, coefficient) {
+      weights.setInt16(8 * group + 2 * tap, coefficient >> 11, true);
+      weights.setInt16(8 * group + 2 * tap + 4, coefficient & 2047, true);
+    },
+  },
+  quads: {
+    taps: 4,
+    bytes: 12,
+    // The highest digit holds coefficients below 2 in magnitude: no filter here has one over 1.2.
+    set(weights, group, tap, coefficient) {
+      for (let digit = 2, rest = coefficient; digit >= 0; digit--, rest = (rest + 128) >> 8) {
+        weights.setInt8(12 * group + 4 * digit + tap, rest);
+      }
+    },
+  },
+};
+
+/** Pillow's coefficients (docs/kernels.md), split for the SIMD kernels and padded to whole groups of taps. */
+function compute(
+  { inputs, outputs, first, last }: Axis,
+  interpolation: Interpolation,
+  layout: TapsLayout,
+): AxisTaps {
   const filter = interpolation === 'bicubic' ? bicubic : bilinear;
   const scale = inputs / outputs;
   const filterScale = Math.max(1, scale);
@@ -54,17 +92,18 @@ function compute({ inputs, outputs, first, last }: Axis, interpolation: Interpol
   for (let out = first; out < last; out++) {
     most = Math.max(most, endOf(centreOf(out)) - startOf(centreOf(out)));
   }
-  const pairs = (most + 1) >> 1;
+  const { taps, bytes: groupBytes, set } = SPLITS[layout];
+  const groups = Math.ceil(most / taps);
   const bounds = new Int32Array(2 * made);
   for (let index = 0; index < made; index++) {
-    // Near the end taps begin earlier than Pillow's, with zeros, and so reach no input beyond the last, or one at most.
-    const start = Math.max(from, Math.min(startOf(centreOf(first + index)), to - 2 * pairs));
+    // Near the end taps begin earlier than Pillow's, with zeros, and so reach no input beyond the last, or a group at most.
+    const start = Math.max(from, Math.min(startOf(centreOf(first + index)), to - taps * groups));
     bounds[2 * index] = start - from;
-    bounds[2 * index + 1] = pairs;
+    bounds[2 * index + 1] = groups;
   }
-  const bytes = new Uint8Array(bounds.byteLength + made * pairs * 8);
+  const bytes = new Uint8Array(bounds.byteLength + made * groups * groupBytes);
   bytes.set(new Uint8Array(bounds.buffer));
-  const split = new Int16Array(bytes.buffer, bounds.byteLength);
+  const weights = new DataView(bytes.buffer, bounds.byteLength);
   const exact = new Float64Array(2 * Math.ceil(support) + 2);
   for (let index = 0; index < made; index++) {
     const centre = centreOf(first + index);
@@ -80,9 +119,7 @@ function compute({ inputs, outputs, first, last }: Axis, interpolation: Interpol
       const scaled = (sum === 0 ? exact[i]! : exact[i]! / sum) * 4194304;
       const fixed = Math.trunc(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
       const tap = start + i - from - bounds[2 * index]!;
-      const entry = (index * pairs + (tap >> 1)) * 4 + (tap & 1);
-      split[entry] = fixed >> 11;
-      split[entry + 2] = fixed & 2047;
+      set(weights, index * groups + Math.trunc(tap / taps), tap % taps, fixed);
     }
   }
   return { from, to, bytes, weights: bounds.byteLength };
@@ -93,10 +130,12 @@ export class TapsCache {
   readonly #axes = new Map<string, AxisTaps>();
   #bytes = 0;
 
+  constructor(private readonly layout: TapsLayout) {}
+
   get(axis: Axis, interpolation: Interpolation): AxisTaps {
     const key = `${axis.inputs}:${axis.outputs}:${axis.first}:${axis.last}:${interpolation}`;
     const known = this.#axes.get(key);
-    const taps = known ?? compute(axis, interpolation);
+    const taps = known ?? compute(axis, interpolation, this.layout);
     if (known) this.#axes.delete(key);
     else this.#bytes += taps.bytes.length;
     this.#axes.set(key, taps);

@@ -18,7 +18,9 @@ const SIGNATURES = {
   blendConstant: ['void', ...u32(2), 'int32_t', 'float'],
   lumaSum: ['double', ...u32(3)],
   saturation: ['void', ...u32(3), 'float'],
+  grayscale: ['void', ...u32(3)],
   hue: ['void', ...u32(3), 'int32_t'],
+  flipRows: ['void', ...u32(4)],
   smallRows: ['void', ...u32(4), 'int32_t', ...u32(3)],
   smallColumns: ['void', ...u32(4), 'int32_t', ...u32(2)],
 } as const satisfies Partial<Record<keyof KernelExports, Signature>>;
@@ -73,5 +75,6 @@ export function withNative(wasm: KernelExports, level: NativeLevel): KernelExpor
     };
     return [name, kernel];
   });
-  return { ...wasm, ...(Object.fromEntries(functions) as Pick<KernelExports, NativeName>) };
+  const taps = level === 'avx512' ? 'quads' : wasm.taps;
+  return { ...wasm, taps, ...(Object.fromEntries(functions) as Pick<KernelExports, NativeName>) };
 }

@@ -44,7 +44,7 @@ interface Pass {
 /** Resizes from the decoded source, whose bands are made once and kept for its other crops, or from planes. */
 export class Resampler {
   readonly #arena: Arena;
-  readonly #taps = new TapsCache();
+  readonly #taps: TapsCache;
   readonly #sourceBands: Region;
   readonly #otherBands: Region;
   readonly #axes: readonly [Region, Region];
@@ -54,6 +54,7 @@ export class Resampler {
 
   constructor(arena: Arena) {
     this.#arena = arena;
+    this.#taps = new TapsCache(arena.kernels.taps);
     this.#sourceBands = new Region(arena);
     this.#otherBands = new Region(arena);
     this.#axes = [new Region(arena), new Region(arena)];
@@ -152,8 +153,8 @@ export class Resampler {
   /** Scratch between the passes, one channel at a time. Asked for first: it is what an extreme ratio has too much of. */
   #reserveRows(bands: number, width: number) {
     const stride = Math.ceil(width / 16) * 16;
-    // A tap of weight zero may lie one row beyond the last.
-    const rows = this.#rows.reserve((bands * BAND + 1) * stride);
+    // Taps of weight zero may lie up to three rows beyond the last.
+    const rows = this.#rows.reserve((bands * BAND + 3) * stride);
     return { line: this.#line.reserve(stride * BAND), rows, stride };
   }
 

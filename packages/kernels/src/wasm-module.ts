@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { TapsLayout } from './coefficients.js';
 import { type NativeLevel, nativeLevels, withNative } from './native.js';
 
 /** What is used of WebAssembly: its types come with TypeScript's `dom`, which has no place in a service. */
@@ -10,6 +11,8 @@ declare const WebAssembly: {
 /** The exports of assembly/index.ts, whose comments say what each does. */
 export interface KernelExports {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
+  /** Of `horizontal` and `vertical`. */
+  readonly taps: TapsLayout;
   heapBase(): number;
   bandFromRgbx(from: number, stride: number, width: number, rows: number, to: number, plane: number): void;
   bandFromPlane(from: number, stride: number, width: number, rows: number, to: number): void;
@@ -124,12 +127,13 @@ export function backends(): readonly Backend[] {
 /** A new instance with its own memory; the module is compiled once a thread. */
 export function instantiate(backend: Backend): KernelExports {
   compiled ??= new WebAssembly.Module(readFileSync(new URL('../dist/kernels.wasm', import.meta.url)));
-  const wasm = new WebAssembly.Instance(compiled, {
+  const { exports } = new WebAssembly.Instance(compiled, {
     env: {
       abort() {
         throw new Error('The pixel kernels aborted');
       },
     },
-  }).exports as KernelExports;
+  });
+  const wasm: KernelExports = { ...(exports as Omit<KernelExports, 'taps'>), taps: 'pairs' };
   return backend === 'wasm' ? wasm : withNative(wasm, backend);
 }
