@@ -16,6 +16,7 @@ import { GrpcAccess } from '@cropstream/runtime/grpc-access';
 import { ChannelPool } from '@cropstream/runtime/grpc-channels';
 import type { ClientReadableStream, ServiceError } from '@grpc/grpc-js';
 import type { AttachHandlers, AttachStream, FetchCall, FetchHandlers, Transport } from './core/transport.js';
+import { readAsTheyCome } from './grpc-frames.js';
 
 /** A coordinator answers from memory. */
 const GET_RUN_MS = 10_000;
@@ -149,6 +150,9 @@ export class GrpcTransport implements Transport {
         this.#calls.delete(call);
         settled();
       },
+    });
+    readAsTheyCome(call, (frame) => {
+      if (stream.open) handlers.frame(frame);
     });
     return {
       cancel: () => {

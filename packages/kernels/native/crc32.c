@@ -25,9 +25,9 @@ static inline __m128i fold(__m128i bytes, __m128i powers, __m128i next) {
   return _mm_xor_si128(_mm_xor_si128(low, high), next);
 }
 
-/** Of `count` bytes; needs AVX2's processors. */
-__attribute__((visibility("default"))) uint32_t cropstream_crc32(const uint8_t *bytes, size_t count) {
-  uint32_t rest = ~0u;
+/** Of `count` bytes behind those whose checksum is `before`, 0 for none; needs AVX2's processors. */
+__attribute__((visibility("default"))) uint32_t cropstream_crc32(const uint8_t *bytes, size_t count, uint32_t before) {
+  uint32_t rest = ~before;
   if (count >= 128) {
     const __m128i by_512_bits = _mm_set_epi64x(0x1c6e41596, 0x154442bd4);
     const __m128i by_128_bits = _mm_set_epi64x(0x0ccaa009e, 0x1751997d0);

@@ -55,9 +55,9 @@ function load() {
 }
 
 /** zlib's CRC-32 by carry-less multiplication, five times as fast; `null` where there are no native kernels. */
-export function nativeCrc32(): ((bytes: Uint8Array) => number) | null {
-  const native = load()?.library.func('cropstream_crc32', 'uint32_t', ['void *', 'size_t']);
-  return native === undefined ? null : (bytes) => native(bytes, bytes.byteLength);
+export function nativeCrc32(): ((bytes: Uint8Array, before?: number) => number) | null {
+  const native = load()?.library.func('cropstream_crc32', 'uint32_t', ['void *', 'size_t', 'uint32_t']);
+  return native === undefined ? null : (bytes, before = 0) => native(bytes, bytes.byteLength, before);
 }
 
 /** The native kernels on the memory of `wasm`, in place of those of the same names. */

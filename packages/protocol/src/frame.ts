@@ -10,7 +10,7 @@ const DATA = 3;
 const tag = (field: number, type: WireType) => (field << 3) | type;
 
 /** gRPC's prefix: whether the message is compressed, and its length. */
-const PREFIX_BYTES = 5;
+export const PREFIX_BYTES = 5;
 
 /** Room for a frame of FRAME_BYTES as gRPC sends it; the header of a chunk with hundreds of substitutions wants more. */
 export const FRAME_ROOM = FRAME_BYTES + 4096;
@@ -69,16 +69,31 @@ export function decodeFrame(encoded: Uint8Array): Frame {
   try {
     const reader = new BinaryReader(encoded);
     while (reader.pos < reader.len) {
-      const [field, type] = reader.tag();
-      if (field === HEADER && type === WireType.LengthDelimited) frame.header = decodeHeader(reader.bytes());
-      else if (field === OFFSET && type === WireType.Varint) frame.offset = reader.uint64() as bigint;
-      else if (field === DATA && type === WireType.LengthDelimited) frame.data = reader.bytes();
-      else reader.skip(type, field);
+      const bytes = readField(reader, frame);
+      if (bytes === null) continue;
+      const end = reader.pos + bytes;
+      if (end > reader.len) throw new RangeError('its data does not end in it');
+      frame.data = encoded.subarray(reader.pos, end);
+      reader.pos = end;
     }
   } catch (cause) {
-    throw new RangeError(`not a frame: ${cause instanceof Error ? cause.message : cause}`, { cause });
+    throw notAFrame(cause);
   }
   return frame;
+}
+
+/** Reads a field into `frame`. Of data, which comes next then, the bytes that it has; null for all else. */
+export function readField(reader: BinaryReader, frame: Frame): number | null {
+  const [field, type] = reader.tag();
+  if (field === DATA && type === WireType.LengthDelimited) return reader.uint32();
+  if (field === HEADER && type === WireType.LengthDelimited) frame.header = decodeHeader(reader.bytes());
+  else if (field === OFFSET && type === WireType.Varint) frame.offset = reader.uint64() as bigint;
+  else reader.skip(type, field);
+  return null;
+}
+
+export function notAFrame(cause: unknown): RangeError {
+  return new RangeError(`not a frame: ${cause instanceof Error ? cause.message : cause}`, { cause });
 }
 
 function decodeHeader(encoded: Uint8Array): ChunkHeader {

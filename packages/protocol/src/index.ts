@@ -4,6 +4,7 @@
  */
 export { ERROR_METADATA_KEY, fromStatus, toStatus } from './errors.js';
 export { decodeFrame, encodeFrame, FRAME_BYTES, FRAME_ROOM, framed } from './frame.js';
+export { FrameReader } from './frame-reader.js';
 export {
   Attach,
   Attached,

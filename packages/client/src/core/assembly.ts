@@ -124,7 +124,11 @@ export class BatchBuilder {
   #paramsTensor({ name, dtype, shape }: Column): Tensor | null {
     const wanted =
       this.selection.params && name.startsWith(PARAMS) && dtype === 'float32' && shape.length === 1;
-    return wanted ? this.#allocate(name, dtype, shape) : null;
+    if (!wanted) return null;
+    const tensor = this.#allocate(name, dtype, shape);
+    // Not every chunk needs to have them.
+    bytesOf(tensor.data).fill(0);
+    return tensor;
   }
 }
 

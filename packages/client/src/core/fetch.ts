@@ -1,5 +1,5 @@
-import { crc32 } from 'node:zlib';
 import type { CropstreamError, ErrorCode } from '@cropstream/errors';
+import { crc32 } from '@cropstream/kernels/crc32';
 import { type ChunkHeader, type ChunkId, type Frame, type Location, Nack_Reason } from '@cropstream/protocol';
 import { type Clock, Watchdog } from '@cropstream/runtime';
 import type { ChunkSink } from './assembly.js';

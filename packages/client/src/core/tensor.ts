@@ -33,21 +33,23 @@ export function elementsOf(shape: readonly number[]): number {
   return shape.reduce((product, side) => product * side, 1);
 }
 
-/** A tensor of zeros. Its array owns its buffer: it may be transferred to another thread. */
+/** A tensor whose elements are yet to be written, all of them. Its array owns its buffer: it may be transferred to another thread. */
 export function allocateTensor(dtype: Dtype, shape: readonly number[]): Tensor {
   const elements = elementsOf(shape);
+  // Not zeroed: what is overwritten at once would be written twice.
+  const { buffer } = Buffer.allocUnsafeSlow(elements * BYTES_PER_ELEMENT[dtype]);
   switch (dtype) {
     case 'uint8':
-      return { dtype, shape, data: new Uint8Array(elements) };
+      return { dtype, shape, data: new Uint8Array(buffer) };
     case 'float32':
-      return { dtype, shape, data: new Float32Array(elements) };
+      return { dtype, shape, data: new Float32Array(buffer) };
     case 'float16':
     case 'bfloat16':
-      return { dtype, shape, data: new Uint16Array(elements) };
+      return { dtype, shape, data: new Uint16Array(buffer) };
     case 'int64':
-      return { dtype, shape, data: new BigInt64Array(elements) };
+      return { dtype, shape, data: new BigInt64Array(buffer) };
     case 'float64':
-      return { dtype, shape, data: new Float64Array(elements) };
+      return { dtype, shape, data: new Float64Array(buffer) };
   }
 }
 
