@@ -23,9 +23,9 @@ const GROUPS = [
   ['decoding (libjpeg-turbo)', ({ file }) => /turbojpeg/.test(file)],
   ['resize', ({ symbol }) => /^(bandFromRgbx|horizontal|vertical|columns_to_rows)/.test(symbol)],
   ['colour', ({ symbol }) => /^(hue|saturation|grayscale|blendConstant|lumaSum)_/.test(symbol)],
-  ['blur', ({ symbol }) => /^small(Rows|Columns)_/.test(symbol)],
-  ['other native kernels', ({ file }) => /kernels-native/.test(file)],
+  ['blur', ({ symbol }) => /^smallBlur_/.test(symbol)],
   ['checksum', ({ symbol }) => /crc32/.test(symbol)],
+  ['other native kernels', ({ file }) => /kernels-native/.test(file)],
   ['WebAssembly', ({ symbol }) => /wasm/i.test(symbol)],
   [
     'JavaScript',

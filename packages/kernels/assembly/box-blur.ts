@@ -77,63 +77,63 @@ function rowPass(from: usize, to: usize, count: usize, wide: bool): void {
   else line(from, from - 1, from, from, from + 1, to, count, false);
 }
 
-/**
- * Three passes along the rows with radius 0, or 1 where `wide`. `lines` is scratch for two lines of `width` + 64 bytes
- * each, rounded up to a multiple of 16.
- */
-export function smallRows(
-  from: usize,
-  to: usize,
-  width: usize,
-  height: usize,
-  wide: bool,
-  inner: i32,
-  outer: i32,
-  lines: usize,
-): void {
-  setWeights(inner, outer);
+/** Three passes along the rows; `lines` is scratch for two lines of `width` + 64 bytes each, rounded up to a multiple of 16. */
+// @ts-ignore: decorator
+@inline
+function blurRows(from: usize, to: usize, width: usize, height: usize, wide: bool, lines: usize): void {
   const one = lines + 16;
   const two = one + ((width + 64) & ~15);
   for (let y: usize = 0; y < height; y++) {
     memory.copy(one, from, width);
-    if (wide) {
-      rowPass(one, two, width, true);
-      rowPass(two, one, width, true);
-      rowPass(one, two, width, true);
-    } else {
-      rowPass(one, two, width, false);
-      rowPass(two, one, width, false);
-      rowPass(one, two, width, false);
-    }
+    rowPass(one, two, width, wide);
+    rowPass(two, one, width, wide);
+    rowPass(one, two, width, wide);
     memory.copy(to, two, width);
     from += width;
     to += width;
   }
 }
 
-/** One pass along the columns with radius 0, or 1 where `wide`. */
-export function smallColumns(
-  from: usize,
-  to: usize,
-  width: usize,
-  height: usize,
-  wide: bool,
-  inner: i32,
-  outer: i32,
-): void {
-  setWeights(inner, outer);
+/** One pass along the columns. */
+// @ts-ignore: decorator
+@inline
+function columnPass(from: usize, to: usize, width: usize, height: usize, wide: bool): void {
   const last = (height - 1) * width;
   const far: usize = wide ? 2 * width : width;
   for (let at: usize = 0; at <= last; at += width) {
     const far0 = from + (at > far ? at - far : 0);
     const far1 = from + min(at + far, last);
-    if (wide) {
-      const near0 = from + (at > width ? at - width : 0);
-      line(from + at, far0, near0, from + min(at + width, last), far1, to + at, width, true);
-    } else {
-      line(from + at, far0, far0, far1, far1, to + at, width, false);
-    }
+    const near0 = from + (at > width ? at - width : 0);
+    line(from + at, far0, near0, from + min(at + width, last), far1, to + at, width, wide);
   }
+}
+
+// @ts-ignore: decorator
+@inline
+function blur(plane: usize, other: usize, width: usize, height: usize, wide: bool, scratch: usize): void {
+  blurRows(plane, other, width, height, wide, scratch);
+  columnPass(other, plane, width, height, wide);
+  columnPass(plane, other, width, height, wide);
+  columnPass(other, plane, width, height, wide);
+}
+
+/**
+ * Three passes along the rows and three along the columns with radius 0, or 1 where `wide`. `other` has the plane's size and
+ * loses what it held, `scratch` is 128 bytes for each pixel of the longer side and for 64 more.
+ */
+export function smallBlur(
+  plane: usize,
+  other: usize,
+  width: usize,
+  height: usize,
+  wide: bool,
+  inner: i32,
+  outer: i32,
+  scratch: usize,
+): void {
+  setWeights(inner, outer);
+  if (wide) blur(plane, other, width, height, true, scratch);
+  else blur(plane, other, width, height, false, scratch);
 }
 
 // @ts-ignore: decorator

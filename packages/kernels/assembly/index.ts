@@ -2,7 +2,7 @@
 // src/ does both. Images are planes (one channel contiguous, rows tightly packed) with 16 bytes to spare behind each,
 // or bands (see transpose.ts), or RGBX as it was decoded.
 
-export { largeColumns, smallColumns, smallRows, transposePlane } from './box-blur';
+export { largeColumns, smallBlur, transposePlane } from './box-blur';
 export { blendConstant, grayscale, lumaSum, saturation, solarize } from './color';
 export { hsvToRgb, hue, rgbToHsv } from './hue';
 export { kernelBlur } from './kernel-blur';

@@ -190,67 +190,86 @@ void KERNEL(flipRows)(uint8_t *memory, uint32_t from, uint32_t to, uint32_t widt
   }
 }
 
-// Box blur with radius 0 or 1: assembly/box-blur.ts. ----------------------------------------------------------------------
+// Box blur with radius 0 or 1: assembly/box-blur.ts. Rows, and strips of STEP columns, go through their three passes as lines of
+// words: `reach` of them from a pixel to its neighbour, one or a strip's row. ----------------------------------------------
 
-/** One line of a pass; `far0` to `far1` are those of its neighbours, of which radius 0 has no near ones. */
-static inline __attribute__((always_inline)) void line(
-    const uint8_t *centre, const uint8_t *far0, const uint8_t *near0, const uint8_t *near1, const uint8_t *far1,
-    uint8_t *to, uint32_t count, int wide, weights w) {
-  for (uint32_t x = 0; x < count; x += STEP) {
-    words near = load_words(centre + x);
-    if (wide) near = add_words(near, add_words(load_words(near0 + x), load_words(near1 + x)));
-    words far = add_words(load_words(far0 + x), load_words(far1 + x));
-    store_weighed(to + x, count - x, near, far, w);
+/** Room beside a line's ends for the neighbours of what its last load holds beyond it. */
+#define MARGIN (4 * STEP)
+
+/** The pixels of a line from `x` on after a pass. */
+static inline __attribute__((always_inline)) words blurred(
+    const uint16_t *line, size_t x, size_t reach, int wide, weights w) {
+  const uint16_t *at = line + x;
+  words near = load_words(at);
+  if (!wide) return weigh(near, add_words(load_words(at - reach), load_words(at + reach)), w);
+  near = add_words(near, add_words(load_words(at - reach), load_words(at + reach)));
+  return weigh(near, add_words(load_words(at - 2 * reach), load_words(at + 2 * reach)), w);
+}
+
+/** A line's ends are repeated on either side, as far as the box reaches. */
+static inline void extend(uint16_t *line, size_t count, size_t reach) {
+  for (size_t i = 0; i < reach; i++) {
+    line[i - reach] = line[i - 2 * reach] = line[i];
+    line[count + i] = line[count + reach + i] = line[count - reach + i];
   }
 }
 
-static inline __attribute__((always_inline)) void row_pass(
-    uint8_t *from, uint8_t *to, uint32_t count, int wide, weights w) {
-  // Its ends are repeated on either side, as far as the box reaches.
-  from[-1] = from[-2] = from[0];
-  from[count] = from[count + 1] = from[count - 1];
-  if (wide) line(from, from - 2, from - 1, from + 1, from + 2, to, count, 1, w);
-  else line(from, from - 1, from, from, from + 1, to, count, 0, w);
+static inline __attribute__((always_inline)) void pass(
+    const uint16_t *from, uint16_t *to, size_t count, size_t reach, int wide, weights w) {
+  for (size_t x = 0; x < count; x += STEP) store_words(to + x, blurred(from, x, reach, wide, w));
+  extend(to, count, reach);
 }
 
 /** Rows that go through a pass before the first goes through the next: what was just stored is slow to load askew. */
 #define ROWS 4
 
 static inline __attribute__((always_inline)) void blur_rows(
-    const uint8_t *from, uint8_t *to, uint32_t width, uint32_t height, int wide, weights w, uint8_t *lines) {
-  const size_t pitch = (width + 128) & ~63u;
-  uint8_t *one = lines + 64, *two = one + ROWS * pitch;
-  for (uint32_t y = 0; y < height; y += ROWS) {
-    const uint32_t rows = height - y < ROWS ? height - y : ROWS;
-    for (uint32_t i = 0; i < rows; i++) __builtin_memcpy(one + i * pitch, from + (size_t)(y + i) * width, width);
-    for (uint32_t i = 0; i < rows; i++) row_pass(one + i * pitch, two + i * pitch, width, wide, w);
-    for (uint32_t i = 0; i < rows; i++) row_pass(two + i * pitch, one + i * pitch, width, wide, w);
-    // The last store of a row may run into the next row, which is written after it.
-    for (uint32_t i = 0; i < rows; i++) row_pass(one + i * pitch, to + (size_t)(y + i) * width, width, wide, w);
+    const uint8_t *from, uint8_t *to, size_t width, size_t height, int wide, weights w, uint16_t *lines) {
+  const size_t pitch = (width + MARGIN) & ~(size_t)(STEP - 1);
+  uint16_t *one = lines + STEP, *two = one + ROWS * pitch;
+  for (size_t y = 0; y < height; y += ROWS, from += ROWS * width, to += ROWS * width) {
+    const size_t rows = height - y < ROWS ? height - y : ROWS;
+    for (size_t i = 0; i < rows; i++) {
+      uint16_t *line = one + i * pitch;
+      for (size_t x = 0; x < width; x += STEP) store_words(line + x, words_of_levels(from + i * width + x));
+      extend(line, width, 1);
+    }
+    for (size_t i = 0; i < rows; i++) pass(one + i * pitch, two + i * pitch, width, 1, wide, w);
+    for (size_t i = 0; i < rows; i++) pass(two + i * pitch, one + i * pitch, width, 1, wide, w);
+    for (size_t i = 0; i < rows; i++) {
+      for (size_t x = 0; x < width; x += STEP) {
+        store_levels(to + i * width + x, width - x, blurred(one + i * pitch, x, 1, wide, w));
+      }
+    }
   }
 }
 
-void KERNEL(smallRows)(
-    uint8_t *memory, uint32_t from, uint32_t to, uint32_t width, uint32_t height, int32_t wide, uint32_t inner,
-    uint32_t outer, uint32_t lines) {
-  weights w = weights_of(inner, outer);
-  if (wide) blur_rows(memory + from, memory + to, width, height, 1, w, memory + lines);
-  else blur_rows(memory + from, memory + to, width, height, 0, w, memory + lines);
+static inline __attribute__((always_inline)) void blur_columns(
+    const uint8_t *from, uint8_t *to, size_t width, size_t height, int wide, weights w, uint16_t *lines) {
+  const size_t count = height * STEP;
+  uint16_t *one = lines + MARGIN, *two = one + count + MARGIN;
+  for (size_t x = 0; x < width; x += STEP) {
+    for (size_t y = 0; y < height; y++) store_words(one + y * STEP, words_of_levels(from + y * width + x));
+    extend(one, count, STEP);
+    pass(one, two, count, STEP, wide, w);
+    pass(two, one, count, STEP, wide, w);
+    for (size_t y = 0; y < height; y++) {
+      store_levels(to + y * width + x, width - x, blurred(one, y * STEP, STEP, wide, w));
+    }
+  }
 }
 
-void KERNEL(smallColumns)(
-    uint8_t *memory, uint32_t from, uint32_t to, uint32_t width, uint32_t height, int32_t wide, uint32_t inner,
-    uint32_t outer) {
-  const uint8_t *first = memory + from, *last = first + (size_t)(height - 1) * width;
-  uint8_t *target = memory + to;
-  weights w = weights_of(inner, outer);
-  for (const uint8_t *at = first; at <= last; at += width, target += width) {
-    const uint8_t *above = at > first ? at - width : first, *below = at < last ? at + width : last;
-    if (wide) {
-      const uint8_t *above2 = above > first ? above - width : first, *below2 = below < last ? below + width : last;
-      line(at, above2, above, below, below2, target, width, 1, w);
-    } else {
-      line(at, above, at, at, below, target, width, 0, w);
-    }
+void KERNEL(smallBlur)(
+    uint8_t *memory, uint32_t plane, uint32_t other, uint32_t width, uint32_t height, int32_t wide, uint32_t inner,
+    uint32_t outer, uint32_t scratch) {
+  const weights w = weights_of(inner, outer);
+  uint8_t *first = memory + plane, *second = memory + other;
+  uint16_t *lines = (uint16_t *)(memory + scratch);
+  if (wide) {
+    blur_rows(first, second, width, height, 1, w, lines);
+    blur_columns(second, first, width, height, 1, w, lines);
+  } else {
+    blur_rows(first, second, width, height, 0, w, lines);
+    blur_columns(second, first, width, height, 0, w, lines);
   }
 }

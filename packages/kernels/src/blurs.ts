@@ -4,8 +4,9 @@ import { boxWeights } from './reference/gaussian-blur.js';
 import { kernelWeights } from './reference/kernel-blur.js';
 
 const PASSES = 3;
-/** Of scratch, that a pass along the rows takes at most: native kernels take the most. */
-const LINES = 8;
+/** Of scratch for each pixel of a side, and pixels more: AVX-512 takes the most, two strips of 32 columns in words. */
+const LINE_BYTES = 128;
+const MARGIN = 64;
 
 /** The two Gaussian blurs; each needs a second image of the same size. */
 export class Blurs {
@@ -22,26 +23,25 @@ export class Blurs {
     const { kernels } = this.#arena;
     const { width, height } = image;
     const { radius, inner, outer } = boxWeights(sigma);
-    const wide = radius === 1 ? 1 : 0;
-    const lines = this.#scratch.reserve(LINES * (width + 128) + 64);
+    const scratch = radius <= 1 ? this.#scratch.reserve(LINE_BYTES * (Math.max(width, height) + MARGIN)) : 0;
     for (let channel = 0; channel < 3; channel++) {
       let from = image.address + channel * image.plane;
       let to = other.address + channel * other.plane;
+      if (radius <= 1) {
+        kernels.smallBlur(from, to, width, height, radius, inner, outer, scratch);
+        continue;
+      }
       const pass = (w: number, h: number) => {
-        if (radius <= 1) kernels.smallColumns(from, to, w, h, wide, inner, outer);
-        else kernels.largeColumns(from, to, w, h, radius, inner, outer);
+        kernels.largeColumns(from, to, w, h, radius, inner, outer);
         [from, to] = [to, from];
       };
-      if (radius <= 1) {
-        kernels.smallRows(from, to, width, height, wide, inner, outer, lines);
+      const transpose = (w: number, h: number) => {
+        kernels.transposePlane(from, to, w, h);
         [from, to] = [to, from];
-      } else {
-        kernels.transposePlane(from, to, width, height);
-        [from, to] = [to, from];
-        for (let i = 0; i < PASSES; i++) pass(height, width);
-        kernels.transposePlane(from, to, height, width);
-        [from, to] = [to, from];
-      }
+      };
+      transpose(width, height);
+      for (let i = 0; i < PASSES; i++) pass(height, width);
+      transpose(height, width);
       // An odd number of passes so far: the last of these three ends in `image`.
       for (let i = 0; i < PASSES; i++) pass(width, height);
     }

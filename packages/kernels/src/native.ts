@@ -21,8 +21,7 @@ const SIGNATURES = {
   grayscale: ['void', ...u32(3)],
   hue: ['void', ...u32(3), 'int32_t'],
   flipRows: ['void', ...u32(4)],
-  smallRows: ['void', ...u32(4), 'int32_t', ...u32(3)],
-  smallColumns: ['void', ...u32(4), 'int32_t', ...u32(2)],
+  smallBlur: ['void', ...u32(4), 'int32_t', ...u32(3)],
 } as const satisfies Partial<Record<keyof KernelExports, Signature>>;
 
 type NativeName = keyof typeof SIGNATURES;

@@ -52,24 +52,15 @@ export interface KernelExports {
   hue(at: number, plane: number, count: number, shift: number): void;
   rgbToHsv(at: number, plane: number, count: number): void;
   hsvToRgb(at: number, plane: number, count: number): void;
-  smallRows(
-    from: number,
-    to: number,
+  smallBlur(
+    plane: number,
+    other: number,
     width: number,
     height: number,
     wide: number,
     inner: number,
     outer: number,
-    lines: number,
-  ): void;
-  smallColumns(
-    from: number,
-    to: number,
-    width: number,
-    height: number,
-    wide: number,
-    inner: number,
-    outer: number,
+    scratch: number,
   ): void;
   largeColumns(
     from: number,
