@@ -20,6 +20,8 @@ await answerLines('trainers', async (images) => {
     for (const batch of step) {
       drawn += batch.indices.length;
       bytes += batch.byteLength;
+      // As a trainer that has it on its device by now.
+      batch.release();
     }
   }
   return { drawn, bytes };

@@ -12,7 +12,11 @@ const count = Number(steps);
 async function byClient() {
   const loader = await MultiCropLoader.open({ target, endless: true, endStep: count });
   let bytes = 0;
-  for await (const batch of loader) bytes += batch.byteLength;
+  for await (const batch of loader) {
+    bytes += batch.byteLength;
+    // As a trainer that has it on its device by now.
+    batch.release();
+  }
   await loader.close();
   return bytes;
 }

@@ -71,6 +71,8 @@ export async function train(
         for (const { path, code } of batch.substitutions) console.warn(`substituted ${path}: ${code}`);
         const { globals, locals } = crops(batch, mean, std);
         const loss = model.step(globals, locals);
+        // Seen, and nothing is left that refers to it: batches to come may have its memory.
+        batch.release();
         if ((batch.globalStep + 1) % CHECKPOINT_STEPS === 0) {
           console.log(`epoch ${batch.epoch} step ${batch.step} loss ${loss.toFixed(5)}`);
           await save();

@@ -211,6 +211,7 @@ describe('MultiCropLoader', () => {
       { ...large!, name: 'c' },
     ];
     const { BatchBuilder } = await import('./core/assembly.js');
+    const { TensorPool } = await import('./core/tensor-pool.js');
     const { describeRun } = await import('./core/run.js');
     const selection = { params: false, excludeFields: new Set<string>() };
     const batch = new BatchBuilder(
@@ -218,6 +219,7 @@ describe('MultiCropLoader', () => {
       selection,
       { epoch: 0, step: 0, globalStep: 0 },
       2,
+      new TensorPool(0),
     ).finish();
     expect(batch.splitCrops()).toEqual({
       globals: [batch.view('b'), batch.view('c')],
@@ -231,6 +233,24 @@ describe('MultiCropLoader', () => {
     for (const batch of batches) expectExact(run, batch, batch.globalStep);
     const buffers = batches.flatMap((batch) => batch.asList().map(({ data }) => data.buffer));
     expect(new Set(buffers).size).toBe(24);
+  });
+
+  it('writes later batches to memory that was given back, which its former owner sees no more', async () => {
+    const { clock, run, open } = setUp();
+    const loader = await open({ endless: true });
+    const drawn = async () => (await outcome(clock, draw(loader, 1)))[0]!;
+    const kept = await drawn();
+    for (let step = 1; step < 12; step++) {
+      const batch = await drawn();
+      expectExact(run, batch, step);
+      const views = batch.asList();
+      const indices = [...batch.indices];
+      batch.release();
+      batch.release();
+      expect(views.map(({ data }) => data.length)).toEqual(views.map(() => 0));
+      expect([...batch.indices]).toEqual(indices);
+    }
+    expectExact(run, kept, 0);
   });
 
   it('throws CANCELLED to whoever waits when aborted or closed', async () => {

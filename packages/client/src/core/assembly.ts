@@ -2,7 +2,8 @@ import type { ChunkHeader, Column } from '@cropstream/protocol';
 import { Batch, type FieldColumn, type Substitution } from './batch.js';
 import { ParamTable } from './params.js';
 import type { FieldInfo, RunInfo } from './run.js';
-import { allocateTensor, BYTES_PER_ELEMENT, bytesOf, type Dtype, elementsOf, type Tensor } from './tensor.js';
+import { bytesOf, type Dtype, type Tensor, tensorBytes, tensorOver } from './tensor.js';
+import type { TensorPool } from './tensor-pool.js';
 
 /** Which columns a trainer wants beside views, `_indices` and `labels`, which it always gets. */
 export interface Selection {
@@ -32,6 +33,7 @@ export class BatchBuilder {
     private readonly selection: Selection,
     private readonly position: BatchPosition,
     private readonly rows: number,
+    private readonly pool: TensorPool,
   ) {
     this.#fields = run.fields.filter(({ name }) => !selection.excludeFields.has(name));
     for (const { name, dtype, shape } of run.views) this.#allocate(name, dtype, shape);
@@ -78,11 +80,13 @@ export class BatchBuilder {
       fields,
       params: this.selection.params ? this.#params() : null,
       substitutions: inOrder.flatMap(([, substitutions]) => substitutions),
+      recycle: (memory) => this.pool.giveBack(memory),
     });
   }
 
   #allocate(name: string, dtype: Dtype, shape: readonly number[]): Tensor {
-    const tensor = allocateTensor(dtype, [this.rows, ...shape]);
+    const whole = [this.rows, ...shape];
+    const tensor = tensorOver(dtype, whole, this.pool.take(tensorBytes(dtype, whole)));
     this.#tensors.set(name, tensor);
     return tensor;
   }
@@ -113,7 +117,7 @@ export class BatchBuilder {
     if (column.dtype !== tensor.dtype || column.shape.join() !== shape.join()) {
       return `is ${column.dtype}[${column.shape}], not ${tensor.dtype}[${shape}]`;
     }
-    const rowBytes = elementsOf(shape) * BYTES_PER_ELEMENT[tensor.dtype];
+    const rowBytes = tensorBytes(tensor.dtype, shape);
     if (Number(column.bytes) !== rows * rowBytes) {
       return `has ${column.bytes} bytes, not ${rows * rowBytes}`;
     }

@@ -29,10 +29,13 @@ export interface BatchContent {
   readonly fields: ReadonlyMap<string, FieldColumn>;
   readonly params: ReadonlyMap<string, ParamTable> | null;
   readonly substitutions: readonly Substitution[];
+  /** Takes the memory of a view that its receiver gives back. @default it is left to the engine */
+  readonly recycle?: (memory: ArrayBuffer) => void;
 }
 
-/** One rank's slice of one step. Its memory is the receiver's: the client keeps no reference and reuses nothing. */
+/** One rank's slice of one step. Its memory is the receiver's, unless and until it gives it back. */
 export class Batch {
+  readonly #recycle: BatchContent['recycle'];
   /** Of the dataset. */
   readonly epoch: number;
   /** Within the dataset's epoch. */
@@ -62,6 +65,7 @@ export class Batch {
     this.fields = content.fields;
     this.params = content.params;
     this.substitutions = content.substitutions;
+    this.#recycle = content.recycle;
   }
 
   /** Samples in the batch, B. */
@@ -72,6 +76,14 @@ export class Batch {
   /** Bytes of the views. */
   get byteLength(): number {
     return this.asList().reduce((sum, { data }) => sum + data.byteLength, 0);
+  }
+
+  /**
+   * Gives the views' memory back, for batches to come: worth it once they are on a device. Their arrays are empty from then on;
+   * indices, labels, fields and params stay. Nobody has to: the engine frees what is let go, at the cost of looking for it.
+   */
+  release(): void {
+    for (const { data } of this.views.values()) this.#recycle?.(data.buffer);
   }
 
   /**

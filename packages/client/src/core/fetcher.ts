@@ -7,6 +7,7 @@ import type { Batch } from './batch.js';
 import { type Announcement, ChunkFetch, type FetchOutcome } from './fetch.js';
 import type { Routes } from './routes.js';
 import { keyOf, type PositionRange, type Slot, type StepSlots, toWire } from './slots.js';
+import { TensorPool } from './tensor-pool.js';
 import type { Transport } from './transport.js';
 import type { StepWindow } from './window.js';
 
@@ -46,13 +47,17 @@ export class Fetcher {
   readonly #steps = new Map<number, StepSlots>();
   readonly #slots = new Map<string, Slot>();
   readonly #early = new Map<string, Early>();
+  /** Of no more than one window's memory. */
+  readonly #pool: TensorPool;
   #fetching = 0;
   #retry: Timer | null = null;
 
   constructor(
     private readonly options: FetcherOptions,
     private readonly events: FetcherEvents,
-  ) {}
+  ) {
+    this.#pool = new TensorPool(options.window.creditBytes);
+  }
 
   get heldBytes(): number {
     return [...this.#steps.values()].reduce((sum, { builder }) => sum + (builder?.bytes ?? 0), 0);
@@ -167,6 +172,7 @@ export class Fetcher {
       selection,
       { ...window.locate(globalStep), globalStep },
       rows,
+      this.#pool,
     );
     return entry.builder;
   }

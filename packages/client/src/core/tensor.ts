@@ -33,23 +33,25 @@ export function elementsOf(shape: readonly number[]): number {
   return shape.reduce((product, side) => product * side, 1);
 }
 
-/** A tensor whose elements are yet to be written, all of them. Its array owns its buffer: it may be transferred to another thread. */
-export function allocateTensor(dtype: Dtype, shape: readonly number[]): Tensor {
-  const elements = elementsOf(shape);
-  // Not zeroed: what is overwritten at once would be written twice.
-  const { buffer } = Buffer.allocUnsafeSlow(elements * BYTES_PER_ELEMENT[dtype]);
+/** Bytes of a tensor of that shape. */
+export function tensorBytes(dtype: Dtype, shape: readonly number[]): number {
+  return elementsOf(shape) * BYTES_PER_ELEMENT[dtype];
+}
+
+/** A tensor over `tensorBytes` of memory. Its array owns it: it may be transferred to another thread. */
+export function tensorOver(dtype: Dtype, shape: readonly number[], memory: ArrayBuffer): Tensor {
   switch (dtype) {
     case 'uint8':
-      return { dtype, shape, data: new Uint8Array(buffer) };
+      return { dtype, shape, data: new Uint8Array(memory) };
     case 'float32':
-      return { dtype, shape, data: new Float32Array(buffer) };
+      return { dtype, shape, data: new Float32Array(memory) };
     case 'float16':
     case 'bfloat16':
-      return { dtype, shape, data: new Uint16Array(buffer) };
+      return { dtype, shape, data: new Uint16Array(memory) };
     case 'int64':
-      return { dtype, shape, data: new BigInt64Array(buffer) };
+      return { dtype, shape, data: new BigInt64Array(memory) };
     case 'float64':
-      return { dtype, shape, data: new Float64Array(buffer) };
+      return { dtype, shape, data: new Float64Array(memory) };
   }
 }
 
