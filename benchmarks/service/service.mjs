@@ -34,11 +34,12 @@ async function idle(pids) {
   return total();
 }
 
-/** Resident memory of a worker, without the chunks that its outbox holds at the moment. */
+/** Resident memory of a worker, without the outbox's buffers: chunks that it holds, and those kept for the next. */
 async function memoryAboveOutbox({ pid, http }) {
   const text = await (await fetch(`${http}/metrics`)).text();
-  const chunks = Number(/^cropstream_worker_outbox_chunks(?:{[^}]*})? (\S+)/m.exec(text)[1]);
-  const held = (chunks * BATCH * SAMPLE_BYTES) / MIB;
+  const value = (name) =>
+    Number(new RegExp(`^cropstream_worker_${name}(?:{[^}]*})? (\\S+)`, 'm').exec(text)[1]);
+  const held = (value('outbox_chunks') * BATCH * SAMPLE_BYTES + value('outbox_free_bytes')) / MIB;
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(/VmRSS:\s+(\d+)/.exec(status)[1]) / 1024 - held;
 }

@@ -48,7 +48,7 @@ const SPEC = {
 };
 /** Small, so that outboxes and pools are full long before the second half, and evictions are the rule. */
 const LIMITS = { CROPSTREAM_MAX_CHUNK_BYTES: '4MiB' };
-const WORKER = { ...LIMITS, CROPSTREAM_OUTBOX_BYTES: '64MiB', CROPSTREAM_POOL_BYTES: '64MiB' };
+const WORKER = { ...LIMITS, CROPSTREAM_OUTBOX_BYTES: '64MiB' };
 /** What Redis may append before it writes its file anew, so that this happens within the warm-up. */
 const REDIS = ['--maxmemory-policy', 'noeviction', '--auto-aof-rewrite-min-size', '8mb'];
 

@@ -23,14 +23,24 @@ describe('BufferPool', () => {
     expect(pool.freeBytes).toBe(0);
   });
 
-  it('keeps no more than it may, the newest', () => {
-    const pool = new BufferPool(200_000);
+  it('keeps the newest, as long as all together take no more than they may', () => {
+    const pool = new BufferPool(262_144);
     const lent = [65_536, 131_072, 196_608].map((bytes) => pool.acquire(bytes));
     expect(pool.lentBytes).toBe(65_536 + 131_072 + 196_608);
-    for (const { release } of lent) release();
+    lent[0]!.release();
+    // The others are over the limit already.
+    expect(pool.freeBytes).toBe(0);
+    lent[1]!.release();
+    expect(pool.freeBytes).toBe(0);
+    lent[2]!.release();
     expect(pool.lentBytes).toBe(0);
     expect(pool.freeBytes).toBe(196_608);
-    pool.acquire(1_000_000).release();
+    const small = pool.acquire(65_536);
     expect(pool.freeBytes).toBe(196_608);
+    // A kept one makes way for what is needed now.
+    pool.acquire(131_072);
+    expect(pool.freeBytes).toBe(0);
+    small.release();
+    expect(pool.freeBytes).toBe(65_536);
   });
 });

@@ -18,8 +18,8 @@ export class BufferPool {
   #freeBytes = 0;
   #lentBytes = 0;
 
-  /** @param keepBytes the most bytes of free buffers that are kept for later */
-  constructor(readonly keepBytes: number) {}
+  /** @param limitBytes free buffers are kept while all buffers together, lent and free, take no more */
+  constructor(readonly limitBytes: number) {}
 
   /** Bytes of buffers on loan. */
   get lentBytes(): number {
@@ -48,6 +48,7 @@ export class BufferPool {
       this.#freeBytes -= capacity;
     }
     this.#lentBytes += capacity;
+    this.#trim();
     let lent = true;
     return {
       buffer,
@@ -55,16 +56,17 @@ export class BufferPool {
         if (!lent) return;
         lent = false;
         this.#lentBytes -= capacity;
-        this.#keep(buffer);
+        this.#free.push(buffer);
+        this.#freeBytes += capacity;
+        this.#trim();
       },
     };
   }
 
-  #keep(buffer: SharedArrayBuffer): void {
-    if (buffer.byteLength > this.keepBytes) return;
-    this.#free.push(buffer);
-    this.#freeBytes += buffer.byteLength;
-    // The oldest go first: they are of runs that ended.
-    while (this.#freeBytes > this.keepBytes) this.#freeBytes -= this.#free.shift()!.byteLength;
+  /** The oldest go first: they are of runs that ended. */
+  #trim(): void {
+    while (this.#free.length > 0 && this.#lentBytes + this.#freeBytes > this.limitBytes) {
+      this.#freeBytes -= this.#free.shift()!.byteLength;
+    }
   }
 }

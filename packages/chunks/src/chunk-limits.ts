@@ -6,8 +6,6 @@ export interface ChunkLimits {
   readonly maxChunkBytes: number;
   /** Bytes a sample that are set aside for its fields; longer ones cost a copy of the chunk. */
   readonly fieldBytes: number;
-  /** Free chunk buffers that are kept for later chunks. */
-  readonly poolBytes: number;
   /** Encoded bytes of samples that are read and not yet made. One larger sample is let in alone. */
   readonly readAheadBytes: number;
   /** Samples that are read and not yet made. */
@@ -25,7 +23,6 @@ export interface ChunkLimits {
 export const DEFAULT_CHUNK_LIMITS: ChunkLimits = {
   maxChunkBytes: 256 * MIB,
   fieldBytes: 256,
-  poolBytes: 256 * MIB,
   readAheadBytes: 64 * MIB,
   readAheadSamples: 128,
   decodedBytes: 256 * MIB,

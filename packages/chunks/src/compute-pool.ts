@@ -47,8 +47,8 @@ const TASK_MS = 4;
 /** Tasks a thread has at hand: one that runs, and one so that it never waits for this thread's loop. */
 const TASKS_PER_THREAD = 2;
 
-/** A compute thread makes little garbage: the engine's 48 MiB for young objects would be memory for nothing. */
-const YOUNG_MIB = 6;
+/** A compute thread makes little garbage: the engine's 48 MiB for young objects would be memory for nothing (decision 0408). */
+const YOUNG_MIB = 12;
 
 /** Threads that compute pixels; the caller's event loop only hands images out. */
 export class ComputePool {

@@ -13,6 +13,8 @@ import { type ChunkLimits, DEFAULT_CHUNK_LIMITS } from './chunk-limits.js';
 import { ComputePool, type DecoderChoice } from './compute-pool.js';
 import { collectGarbage } from './garbage.js';
 
+/** Of 64 samples of any recipe of docs/recipes.md as float32. */
+const DEFAULT_BUFFER_BYTES = 256 * 1024 * 1024;
 /** Decoded images from here on are counted: the engine's own collections deal with smaller ones. */
 const LARGE_BYTES = 16 * 1024 * 1024;
 /** libvips' buffers of large images that may await collection: three giants of 50 megapixels would be 450 MB. */
@@ -37,6 +39,8 @@ export interface SharedPartsOptions {
   readonly sources?: readonly string[];
   /** @default 'auto' */
   readonly decoder?: DecoderChoice;
+  /** Memory of chunks' buffers, lent and free, up to which free ones are kept for later chunks. @default 256 MiB */
+  readonly bufferBytes?: number;
   /** @default DEFAULT_CHUNK_LIMITS */
   readonly limits?: Partial<ChunkLimits>;
   /** @default sharp on this process's libuv pool: right on its main thread only */
@@ -64,14 +68,14 @@ export interface SharedParts {
 
 /** @throws TRANSFORM_INVALID, SOURCE_INVALID for a module that is none */
 export async function createSharedParts(options: SharedPartsOptions): Promise<SharedParts> {
-  const { threads, transforms = [], decoder = 'auto' } = options;
+  const { threads, transforms = [], decoder = 'auto', bufferBytes = DEFAULT_BUFFER_BYTES } = options;
   const limits = { ...DEFAULT_CHUNK_LIMITS, ...options.limits };
   const registry = await loadTransforms([...transforms]);
   const sources = await loadSources(options.sources ?? []);
   const pool = new ComputePool({ threads, transforms, decoder, keepBytes: limits.keepBytes });
   return {
     pool,
-    buffers: new BufferPool(limits.poolBytes),
+    buffers: new BufferPool(bufferBytes),
     registry,
     sources,
     decodeElsewhere: options.decodeElsewhere ?? sharpHere(),

@@ -46,7 +46,6 @@ const WORKER_LIMITS: LimitTable<Fixed> = {
 const CHUNK_LIMITS: LimitTable<ChunkLimits> = {
   maxChunkBytes: ['CROPSTREAM_MAX_CHUNK_BYTES', 'The largest chunk: the same on coordinators and workers'],
   fieldBytes: ['CROPSTREAM_FIELD_BYTES', 'Bytes a sample that are set aside for its fields'],
-  poolBytes: ['CROPSTREAM_POOL_BYTES', 'Free chunk buffers that are kept for later chunks'],
   readAheadBytes: [
     'CROPSTREAM_READ_AHEAD_BYTES',
     'Encoded bytes of samples that a cell has read and not yet made',

@@ -161,7 +161,7 @@ function optionsOf(options: CellsOptions, threads: number, index: number, count:
     ...(portFlag !== undefined && { portFlag }),
     threads: Math.floor(threads / count) + (index < threads % count ? 1 : 0),
     limits: { ...limits, outboxBytes: part(limits.outboxBytes) },
-    chunkLimits: { ...chunkLimits, poolBytes: part(chunkLimits.poolBytes) },
+    chunkLimits,
   };
 }
 

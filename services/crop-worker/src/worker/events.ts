@@ -35,6 +35,8 @@ export type WorkerEvent =
       readonly used: Partial<Limits>;
       /** Chunks that the outbox holds. */
       readonly chunks: number;
+      /** Of buffers that the outbox's next chunks are made in. */
+      readonly freeBytes?: number;
       /** Since its start. */
       readonly busySeconds: number;
       /** What it made of the runs that are open, by digest. */

@@ -13,7 +13,7 @@ type Counts = { readonly [K in keyof MadeOfRun]: number };
 
 interface Cell {
   limits: Partial<Limits>;
-  state: Pick<State, 'used' | 'chunks' | 'busySeconds' | 'runs'>;
+  state: Omit<State, 'kind'>;
 }
 
 /**
@@ -58,6 +58,10 @@ export function workerMetrics(
   const fetches = counter('fetches_total', 'Ended FetchChunk streams, by outcome.', ['outcome']);
   const fetched = counter('fetch_bytes_total', 'Payload bytes sent to trainers.');
   const outboxChunks = gauge('outbox_chunks', 'Chunks held.');
+  const outboxFree = gauge(
+    'outbox_free_bytes',
+    'Buffers kept for the next chunks; with those in use never more than the outbox may take.',
+  );
   const cut = counter('connections_cut_total', 'Connections that were cut because they were over a limit.');
 
   const run = new Series({ registry, labels: ['owner', 'run'], max: MADE_RUNS });
@@ -109,6 +113,7 @@ export function workerMetrics(
       }
     }
     outboxChunks.set(sumOf(cells, ({ state }) => state.chunks));
+    outboxFree.set(sumOf(cells, ({ state }) => state.freeBytes ?? 0));
     tellLimits(cell);
   }
 

@@ -101,7 +101,12 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
   const limits = { ...DEFAULT_WORKER_LIMITS, ...options.limits };
   const id = randomness.id();
   const data = dataAccess(options, options.log);
-  const parts = await createSharedParts({ ...options, limits: options.chunkLimits ?? {} });
+  const parts = await createSharedParts({
+    ...options,
+    // The outbox has room for every chunk that is made: buffers take no more than it may.
+    bufferBytes: limits.outboxBytes,
+    limits: options.chunkLimits ?? {},
+  });
   const access = openAccess(options.security, options);
   let fetches: FetchService | null = null;
   let grpc: GrpcServer | null = null;
@@ -150,6 +155,7 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
         if (event.kind !== 'state') return emit(event);
         emit({
           ...event,
+          freeBytes: parts.buffers.freeBytes,
           used: {
             ...{ ...event.used, ...data.used(), ...usedOf(parts) },
             ...{ maxStreams: fetches?.streams ?? 0, maxConnections: server.connections.open },
@@ -188,9 +194,8 @@ function cutsOf(grpc: GrpcServer, emit: Emit): () => void {
   };
 }
 
-function usedOf({ buffers, budgets }: SharedParts): Partial<ChunkLimits> {
+function usedOf({ budgets }: SharedParts): Partial<ChunkLimits> {
   return {
-    poolBytes: buffers.freeBytes,
     readAheadBytes: budgets.encoded.used,
     readAheadSamples: budgets.samples.used,
     decodedBytes: budgets.decoded.used,
