@@ -1,6 +1,6 @@
 import { CropstreamError, failure } from '@cropstream/errors';
-import { distance } from 'fastest-levenshtein';
 import { z } from 'zod';
+import { editDistance } from './edit-distance.js';
 
 /** No known word is as long. */
 const MOST_COMPARED = 64;
@@ -10,7 +10,7 @@ export function nearest(word: string, known: readonly string[]): string {
   const ranked = known
     .map((candidate) => ({
       candidate,
-      cost: distance(word.slice(0, MOST_COMPARED).toLowerCase(), candidate),
+      cost: editDistance(word.slice(0, MOST_COMPARED).toLowerCase(), candidate),
     }))
     .sort((a, b) => a.cost - b.cost);
   const best = ranked[0];

@@ -43,3 +43,8 @@ export {
   workerService,
 } from './services.js';
 export { PROTOCOL_VERSION } from './version.js';
+
+/** What @grpc/reflection serves, loaded when it is asked for. */
+export async function reflectionPackage() {
+  return (await import('./reflection.js')).reflectionPackage();
+}

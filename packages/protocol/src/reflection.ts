@@ -6,7 +6,7 @@ export function descriptorSet(): Uint8Array {
   return Buffer.from(DESCRIPTORS, 'base64');
 }
 
-/** What @grpc/reflection serves: `new ReflectionService(reflectionPackage()).addToServer(server)`. */
+/** What @grpc/reflection serves. */
 export function reflectionPackage(): PackageDefinition {
   return loadFileDescriptorSetFromBuffer(Buffer.from(DESCRIPTORS, 'base64'));
 }

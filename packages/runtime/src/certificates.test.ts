@@ -70,7 +70,7 @@ function client() {
 async function serveGrpc(of: ServerCertificates): Promise<GrpcServer> {
   const server = await GrpcServer.listen({
     ...{ host: '127.0.0.1', port: 0, portFlag: '--port', channel: {} },
-    ...{ certificates: of, access: OPEN_ACCESS, services: {}, reflection: {} },
+    ...{ certificates: of, access: OPEN_ACCESS, services: {}, reflection: async () => ({}) },
     toStatus: ({ code, message }) => ({ code: 7, details: `${code}: ${message}`, metadata: new Metadata() }),
   });
   closers.push(() => server.stop(0));

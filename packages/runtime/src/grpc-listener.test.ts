@@ -20,7 +20,7 @@ const WITHIN = { timeout: 10_000 };
 async function serve(limits: Partial<GrpcLimits>, access: Access = OPEN_ACCESS): Promise<GrpcServer> {
   const server = await GrpcServer.listen({
     ...{ host: '127.0.0.1', port: 0, portFlag: '--port', channel: {} },
-    ...{ certificates: null, access, services: {}, reflection: {}, limits },
+    ...{ certificates: null, access, services: {}, reflection: async () => ({}), limits },
     toStatus: ({ grpcStatus, code }) => ({ code: grpcStatus, details: code, metadata: new Metadata() }),
   });
   closers.push(() => server.stop(0));

@@ -81,7 +81,7 @@ async function serve() {
         roles: { watch: ['trainer', 'operator'], stop: ['operator'] },
       },
     },
-    reflection: {},
+    reflection: async () => ({}),
   });
   closers.push(() => server.stop(0));
   const Client = makeGenericClientConstructor(definition, 'Test');

@@ -15,7 +15,6 @@ import {
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Access } from './access/access.js';
 import type { Principal, Role } from './access/principal.js';
@@ -23,6 +22,7 @@ import type { ServerCertificates } from './certificates.js';
 import { type Clock, systemClock, type Timer } from './clock.js';
 import { DEFAULT_GRPC_LIMITS, type GrpcLimits } from './grpc-limits.js';
 import { GrpcListener } from './grpc-listener.js';
+import { lazyReflection, type ReflectedPackage } from './lazy-reflection.js';
 import { freePort } from './ports.js';
 
 export interface GrpcServerOptions {
@@ -42,8 +42,8 @@ export interface GrpcServerOptions {
   readonly services: Readonly<Record<string, GrpcService>>;
   /** Further names that health checks may ask for: an instance's own, so that it is told from others. @default none */
   readonly healthNames?: readonly string[];
-  /** What reflection serves, so that grpcurl works without the .proto files. */
-  readonly reflection: ConstructorParameters<typeof ReflectionService>[0];
+  /** What reflection serves, so that grpcurl works without the .proto files. Asked for with the first call of it. */
+  readonly reflection: () => Promise<ReflectedPackage>;
   /** @default DEFAULT_GRPC_LIMITS */
   readonly limits?: Partial<GrpcLimits>;
   /** @default the system's */
@@ -119,7 +119,9 @@ export class GrpcServer {
       Object.fromEntries(names.map((name) => [name, 'SERVING' as const])),
     );
     health.addToServer(server);
-    new ReflectionService(options.reflection).addToServer(server);
+    const { toStatus } = options;
+    for (const service of lazyReflection({ load: options.reflection, toStatus }))
+      server.addService(...service);
     for (const { definition, implementation } of Object.values(options.services)) {
       server.addService(definition, implementation);
     }

@@ -1,7 +1,6 @@
 import { MemoryStore } from '@cropstream/broker';
 import { exampleWorker } from '@cropstream/broker/contract';
-import { PROTOCOL_VERSION, toStatus, workerHealthName } from '@cropstream/protocol';
-import { reflectionPackage } from '@cropstream/protocol/reflection';
+import { PROTOCOL_VERSION, reflectionPackage, toStatus, workerHealthName } from '@cropstream/protocol';
 import { OPEN, OPEN_ACCESS } from '@cropstream/runtime';
 import { GrpcServer } from '@cropstream/runtime/grpc';
 import { GrpcAccess } from '@cropstream/runtime/grpc-access';
@@ -120,7 +119,7 @@ describe('dialBy', () => {
       toStatus,
       services: {},
       healthNames: [workerHealthName('w1')],
-      reflection: reflectionPackage(),
+      reflection: reflectionPackage,
     });
     const address = `127.0.0.1:${server.port}`;
     await dialWorker(workerOf('w1', { address }));

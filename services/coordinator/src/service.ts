@@ -1,8 +1,12 @@
 import type { TransformRegistry } from '@cropstream/augment';
 import type { Broker, Store } from '@cropstream/broker';
 import type { SourceRegistry } from '@cropstream/datasets';
-import { CoordinatorService as coordinatorDefinition, SERVER_OPTIONS, toStatus } from '@cropstream/protocol';
-import { reflectionPackage } from '@cropstream/protocol/reflection';
+import {
+  CoordinatorService as coordinatorDefinition,
+  reflectionPackage,
+  SERVER_OPTIONS,
+  toStatus,
+} from '@cropstream/protocol';
 import {
   type Access,
   type ClientSecurity,
@@ -160,7 +164,7 @@ async function listen(
       },
       'cropstream.v1.Worker': relay.service,
     },
-    reflection: reflectionPackage(),
+    reflection: reflectionPackage,
   }).catch(async (error) => {
     access.close();
     await coordinator.stop();

@@ -1,4 +1,4 @@
-import { distance } from 'fastest-levenshtein';
+import { editDistance } from '../edit-distance.js';
 import { RECIPES } from '../recipes/index.js';
 
 /**
@@ -16,7 +16,7 @@ export function viewNotices(spec: { readonly recipe?: unknown; readonly views?: 
     if (typeof view !== 'object' || view === null || known.has(name) || known.has(stem(name))) return [];
     const [meant] = [...known]
       .filter((candidate) => alike(candidate, name) || alike(candidate, stem(name)))
-      .sort((a, b) => distance(a, name) - distance(b, name));
+      .sort((a, b) => editDistance(a, name) - editDistance(b, name));
     if (meant === undefined) return [];
     const kind = 'count' in view ? 'group' : 'view';
     return [`views.${name} is a new ${kind} beside ${meant} of the recipe ${recipe}; did you mean ${meant}?`];
@@ -27,4 +27,4 @@ export function viewNotices(spec: { readonly recipe?: unknown; readonly views?: 
 const stem = (name: string): string => name.replace(/_\d+$/, '');
 
 /** Names of up to three letters are all alike. */
-const alike = (a: string, b: string): boolean => Math.min(a.length, b.length) > 3 && distance(a, b) <= 2;
+const alike = (a: string, b: string): boolean => Math.min(a.length, b.length) > 3 && editDistance(a, b) <= 2;

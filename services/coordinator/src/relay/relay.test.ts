@@ -9,11 +9,11 @@ import {
   FRAME_BYTES,
   fromStatus,
   RelayedWorkerClient,
+  reflectionPackage,
   relayedWorkerService,
   SERVER_OPTIONS,
   toStatus,
 } from '@cropstream/protocol';
-import { reflectionPackage } from '@cropstream/protocol/reflection';
 import { createRegistry, OPEN, OPEN_ACCESS, systemClock } from '@cropstream/runtime';
 import { GrpcServer } from '@cropstream/runtime/grpc';
 import { GrpcAccess } from '@cropstream/runtime/grpc-access';
@@ -38,7 +38,7 @@ async function serve(
 ): Promise<GrpcServer> {
   const server = await GrpcServer.listen({
     ...{ host: '127.0.0.1', port: 0, portFlag: '--port', channel: SERVER_OPTIONS, toStatus },
-    ...{ certificates: null, access: OPEN_ACCESS, reflection: reflectionPackage() },
+    ...{ certificates: null, access: OPEN_ACCESS, reflection: reflectionPackage },
     services: { 'cropstream.v1.Worker': service },
   });
   closers.push(() => server.stop(0));

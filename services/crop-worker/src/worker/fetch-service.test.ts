@@ -3,12 +3,12 @@ import {
   CLIENT_OPTIONS,
   FRAME_BYTES,
   fromStatus,
+  reflectionPackage,
   SERVER_OPTIONS,
   toStatus,
   WorkerClient,
   workerService,
 } from '@cropstream/protocol';
-import { reflectionPackage } from '@cropstream/protocol/reflection';
 import { OPEN_ACCESS, type Principal, systemClock } from '@cropstream/runtime';
 import { GrpcServer, principalOf } from '@cropstream/runtime/grpc';
 import { credentials } from '@grpc/grpc-js';
@@ -64,7 +64,7 @@ async function serve(limits: Partial<typeof LIMITS> = {}, bytes = BYTES, access 
         roles: { fetchChunk: ['trainer', 'operator', 'service'] },
       },
     },
-    reflection: reflectionPackage(),
+    reflection: reflectionPackage,
   });
   closers.push(() => server.stop(0));
   const client = new WorkerClient(`127.0.0.1:${server.port}`, credentials.createInsecure(), CLIENT_OPTIONS);

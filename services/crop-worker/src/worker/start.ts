@@ -11,13 +11,13 @@ import {
 import { decodeManifest, factsOf, type OpenOptions, openDataset, Roots } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
 import {
+  reflectionPackage,
   SERVER_OPTIONS,
   toStatus,
   type WorkerServer,
   workerHealthName,
   workerService,
 } from '@cropstream/protocol';
-import { reflectionPackage } from '@cropstream/protocol/reflection';
 import {
   type Access,
   type Clock,
@@ -133,7 +133,7 @@ export async function startCropWorker(options: CropWorkerServiceOptions): Promis
           roles: { fetchChunk: ['trainer', 'operator', 'service'] },
         },
       },
-      reflection: reflectionPackage(),
+      reflection: reflectionPackage,
       clock,
     });
     const address = hostPort(options.advertise ?? advertised(host), grpc.port);
