@@ -2,13 +2,14 @@ import { fileURLToPath } from 'node:url';
 import { type Source, ThreadDecoder, TurboJpegDecoder } from '@cropstream/augment';
 import { CropstreamError, failure } from '@cropstream/errors';
 import { Piscina } from 'piscina';
-import type {
-  ChecksumTask,
-  ComputeAnswer,
-  ComputeResult,
-  ComputeTask,
-  ImageTask,
-  ThreadOptions,
+import {
+  type ChecksumTask,
+  type ComputeAnswer,
+  type ComputeResult,
+  type ComputeTask,
+  type ImageTask,
+  LOADED,
+  type ThreadOptions,
 } from './task.js';
 
 /** Which decoder JPEGs go through. The bytes are the same; the speed is not. */
@@ -55,6 +56,8 @@ export class ComputePool {
   readonly threads: number;
   readonly #decoder: ThreadDecoder;
   readonly #pool: Piscina;
+  /** Resolves once every thread has loaded its code, or one could not. */
+  readonly #loaded: Promise<void>;
   readonly #queue: Queued[] = [];
   #running = 0;
   #millisecondsPerImage = TASK_MS;
@@ -83,6 +86,13 @@ export class ComputePool {
       recordTiming: false,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
       workerData,
+    });
+    this.#loaded = new Promise((resolve) => {
+      let loaded = 0;
+      this.#pool.on('message', (message) => {
+        if (message === LOADED && ++loaded === threads) resolve();
+      });
+      this.#pool.once('error', () => resolve());
     });
     // A thread that dies between tasks has none to fail: piscina has started another by now.
     this.#pool.on('error', () => {});
@@ -113,6 +123,8 @@ export class ComputePool {
   /** Stops the threads; what still runs is rejected. */
   async close(): Promise<void> {
     for (const { reject } of this.#queue.splice(0)) reject(failure('SHUTTING_DOWN', {}));
+    // A thread that is ended while it loads a native library takes the whole process with it.
+    await this.#loaded;
     await this.#pool.destroy();
   }
 

@@ -1,4 +1,4 @@
-import { workerData } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import {
   type CompiledView,
   compileViews,
@@ -18,14 +18,15 @@ import { CropstreamError, type WireError } from '@cropstream/errors';
 import { crc32, PixelKernels } from '@cropstream/kernels';
 import { collectGarbage } from './garbage.js';
 import { ChunkLayout } from './layout.js';
-import type {
-  ChecksumTask,
-  ComputeAnswer,
-  ComputeResult,
-  ComputeTask,
-  ImageTask,
-  PixelProgram,
-  ThreadOptions,
+import {
+  type ChecksumTask,
+  type ComputeAnswer,
+  type ComputeResult,
+  type ComputeTask,
+  type ImageTask,
+  LOADED,
+  type PixelProgram,
+  type ThreadOptions,
 } from './task.js';
 
 /** Programs that a thread keeps compiled; runs beyond these are compiled anew when they come again. */
@@ -124,3 +125,5 @@ function badSample(error: unknown): WireError {
   if (isBadSample(error)) return error.toWire();
   throw error;
 }
+
+parentPort?.postMessage(LOADED);

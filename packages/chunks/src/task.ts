@@ -60,3 +60,6 @@ export interface ChecksumTask {
   readonly payload: SharedArrayBuffer;
   readonly bytes: number;
 }
+
+/** What a thread says of itself once it has loaded its code. */
+export const LOADED = 'loaded';
