@@ -1,3 +1,4 @@
+import type { Worker } from 'node:worker_threads';
 import type { Store } from '@cropstream/broker';
 import type { DecoderChoice } from '@cropstream/chunks';
 import type {
@@ -84,6 +85,18 @@ export function register(program: Command): void {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
+  // There is one cell at least: it loads its code while this thread loads its own.
+  const { letGo, warmThread } = await import('@cropstream/crop-worker/warm');
+  const warm = warmThread(0);
+  try {
+    await serveWith(options, warm);
+  } catch (error) {
+    letGo(warm);
+    throw error;
+  }
+}
+
+async function serveWith(options: ServeOptions, warm: Worker): Promise<void> {
   const [{ MemoryBroker, MemoryStore }, runtime, { dataConfig, startCells, workerMetrics }] =
     await Promise.all([
       import('@cropstream/broker'),
@@ -115,6 +128,7 @@ async function serve(options: ServeOptions): Promise<void> {
 
   // They load their code on threads of their own, while this one loads the coordinator's and the dataset is indexed.
   const starting = startCells({
+    warm,
     ...shared,
     log,
     emit: workerMetrics(registry, fingerprint),

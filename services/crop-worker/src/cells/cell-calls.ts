@@ -24,7 +24,7 @@ export type CellOptions = Pick<
   | 'dataCache'
 >;
 
-/** What a cell's thread is started with; the ports are moved to it. */
+/** A cell's thread is sent it once it is to start; the ports are moved to it. */
 export interface CellData {
   readonly store: MessagePort;
   readonly broker: MessagePort;

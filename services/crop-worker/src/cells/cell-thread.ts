@@ -1,4 +1,5 @@
-import { workerData } from 'node:worker_threads';
+import { once } from 'node:events';
+import { parentPort } from 'node:worker_threads';
 import { connectBroker, connectStore } from '@cropstream/broker';
 import { failure, toFailure } from '@cropstream/errors';
 import { openTracing, systemClock, systemRandomness, type Tracing } from '@cropstream/runtime';
@@ -8,7 +9,11 @@ import { type CropWorkerService, startCropWorker } from '../worker/start.js';
 import { type CellCalls, type CellData, type MainCalls, movable } from './cell-calls.js';
 
 /** One cell: a worker with its own event loop; the world is reached through the main thread's ports. */
-const { store: storePort, broker: brokerPort, control, options } = workerData as CellData;
+if (parentPort === null) throw new Error('a cell is a thread');
+const [data] = (await once(parentPort, 'message')) as [CellData | null];
+// It is not needed after all. Of a thread, this ends the thread.
+if (data === null) process.exit();
+const { store: storePort, broker: brokerPort, control, options } = data;
 const store = connectStore(storePort);
 const broker = connectBroker(brokerPort);
 let service: CropWorkerService | null = null;

@@ -1,4 +1,4 @@
-import { MessageChannel, Worker } from 'node:worker_threads';
+import { MessageChannel, type Worker } from 'node:worker_threads';
 import type { Broker, Store } from '@cropstream/broker';
 import { exposeBroker, exposeStore } from '@cropstream/broker';
 import { DEFAULT_CHUNK_LIMITS, type DecodeElsewhere, sharpHere } from '@cropstream/chunks';
@@ -22,6 +22,7 @@ import {
   type MainCalls,
   movable,
 } from './cell-calls.js';
+import { warmThread } from './warm.js';
 
 /** One event loop sends about 800 MB/s, what this many threads make of DINO's crops several times over. */
 const THREADS_PER_CELL = 8;
@@ -49,6 +50,8 @@ export interface CellsOptions extends Omit<CellOptions, 'port' | 'threads' | 'pr
   readonly threads?: number;
   /** @default one for each 8 threads, begun ones included */
   readonly cells?: number;
+  /** `warmThread(0)`, for the first cell. @default its thread is started with it */
+  readonly warm?: Worker;
   /** Of this thread; cells have the system's. @default the system's */
   readonly clock?: Clock;
 }
@@ -79,6 +82,7 @@ interface Running {
 export async function startCells(options: CellsOptions): Promise<Cells> {
   const { log, clock = systemClock, threads = defaultThreads() } = options;
   const count = Math.min(threads, options.cells ?? Math.ceil(threads / THREADS_PER_CELL));
+  let { warm } = options;
   const decode = sharpHere();
   const process = systemRandomness.id();
   const running = new Map<number, Running>();
@@ -86,8 +90,11 @@ export async function startCells(options: CellsOptions): Promise<Cells> {
   let closing = false;
 
   async function start(index: number): Promise<void> {
+    const thread = warm ?? warmThread(index);
+    warm = undefined;
     const cell = await startCell(
       index,
+      thread,
       { ...optionsOf(options, threads, index, count), process },
       options,
       decode,
@@ -172,6 +179,7 @@ function defaultOutboxBytes(memoryBytes: number, chunkBytes: number): number {
 
 async function startCell(
   index: number,
+  thread: Worker,
   cellOptions: CellOptions,
   { store, broker, log, emit, fingerprint }: CellsOptions,
   decode: DecodeElsewhere,
@@ -202,11 +210,7 @@ async function startCell(
     control: channels.control.port2,
     options: cellOptions,
   };
-  const thread = new Worker(new URL('./cell-thread.js', import.meta.url), {
-    name: `cell-${index}`,
-    workerData: data,
-    transferList: [data.store, data.broker, data.control],
-  });
+  thread.postMessage(data, [data.store, data.broker, data.control]);
   let cause: unknown = null;
   thread.on('error', (error) => {
     cause = error;
