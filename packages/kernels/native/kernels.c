@@ -166,27 +166,14 @@ void KERNEL(hue)(uint8_t *memory, uint32_t at, uint32_t plane, uint32_t count, i
 void KERNEL(flipRows)(uint8_t *memory, uint32_t from, uint32_t to, uint32_t width, uint32_t height) {
   const uint8_t *row = memory + from;
   uint8_t *flipped = memory + to;
-#ifdef __AVX512VNNI__
-  uint8_t ascending[64];
-  for (int i = 0; i < 64; i++) ascending[i] = (uint8_t)i;
-#endif
   for (uint32_t y = 0; y < height; y++, row += width, flipped += width) {
     uint32_t x = 0;
-#ifdef __AVX512VNNI__
-    for (; x < width; x += 64) {
-      const uint32_t count = width - x < 64 ? width - x : 64;
-      const __m512i pixels = _mm512_maskz_loadu_epi8(first_of(count), row + x);
-      const __m512i order = _mm512_sub_epi8(_mm512_set1_epi8((char)(count - 1)), _mm512_loadu_si512(ascending));
-      _mm512_mask_storeu_epi8(flipped + width - x - count, first_of(count), _mm512_permutexvar_epi8(order, pixels));
-    }
-#else
-    const __m128i order = _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    for (; x + 16 <= width; x += 16) {
-      const __m128i pixels = _mm_loadu_si128((const __m128i *)(row + x));
-      _mm_storeu_si128((__m128i *)(flipped + width - x - 16), _mm_shuffle_epi8(pixels, order));
+    for (; x + 32 <= width; x += 32) {
+      const __m256i order = _mm256_broadcastsi128_si256(_mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+      const __m256i lanes = _mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i *)(row + x)), order);
+      _mm256_storeu_si256((__m256i *)(flipped + width - x - 32), _mm256_permute4x64_epi64(lanes, 0x4e));
     }
     for (; x < width; x++) flipped[width - x - 1] = row[x];
-#endif
   }
 }
 

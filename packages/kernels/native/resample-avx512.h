@@ -15,18 +15,21 @@
  */
 static inline __attribute__((always_inline)) void weigh_block(
     int first, __m512i *sums, const __m512i pixels[SUMS][BLOCK], int groups, const int32_t *const *weights) {
-  __m512i next[SUMS];
-  for (int j = 0; j < SUMS; j++) next[j] = first ? _mm512_set1_epi32(1 << 21 >> 16) : _mm512_setzero_si512();
-  for (int digit = 0; digit < 3; digit++) {
-    for (int j = 0; digit > 0 && j < SUMS; j++) next[j] = _mm512_slli_epi32(next[j], 8);
-    for (int j = 0; digit == 2 && !first && j < SUMS; j++) next[j] = _mm512_add_epi32(next[j], sums[j]);
+  __m512i upper[SUMS];
+  for (int j = 0; j < SUMS; j++) {
+    upper[j] = _mm512_setzero_si512();
+    if (first) sums[j] = _mm512_set1_epi32(1 << 21);
+  }
+  for (int digit = 0; digit < 2; digit++) {
     for (int g = 0; g < groups; g++) {
       for (int j = 0; j < SUMS; j++) {
-        next[j] = _mm512_dpbusd_epi32(next[j], pixels[j][g], _mm512_set1_epi32(weights[j][3 * g + digit]));
+        upper[j] = _mm512_dpbusd_epi32(upper[j], pixels[j][g], _mm512_set1_epi32(weights[j][3 * g + digit]));
+        if (digit == 0) sums[j] = _mm512_dpbusd_epi32(sums[j], pixels[j][g], _mm512_set1_epi32(weights[j][3 * g + 2]));
       }
     }
+    for (int j = 0; j < SUMS; j++) upper[j] = _mm512_slli_epi32(upper[j], 8);
   }
-  for (int j = 0; j < SUMS; j++) sums[j] = next[j];
+  for (int j = 0; j < SUMS; j++) sums[j] = _mm512_add_epi32(sums[j], upper[j]);
 }
 
 /** Four vectors of sixteen bytes as sixteen pixels under four taps each. */

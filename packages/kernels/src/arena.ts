@@ -2,14 +2,21 @@ import { type Backend, instantiate, type KernelExports } from './wasm-module.js'
 
 const PAGE = 65536;
 const MAX_PAGES = 65536;
-/** Kernels load and store 16 bytes at a time and may run past a region's end by less than this. */
+/** Kernels load and store this many bytes at a time at most, and may run past a region's end by less. */
 const SPARE = 64;
+/** Where regions and planes begin: a cache line, so that the widest loads and stores need not straddle two. */
+const ALIGNMENT = 64;
 /** A region that grows takes this much more than asked, so that a folder of slightly different sizes settles. */
 const MAX_HEADROOM = 4 * 1024 * 1024;
 
 /** An image does not fit into WebAssembly's 4 GiB. */
 export class KernelMemoryError extends RangeError {
   override readonly name = 'KernelMemoryError';
+}
+
+/** The next multiple of ALIGNMENT. */
+export function aligned(bytes: number): number {
+  return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
 
 interface Block {
@@ -26,14 +33,14 @@ export class Arena {
 
   constructor(backend: Backend) {
     this.kernels = instantiate(backend);
-    this.#end = Math.ceil(this.kernels.heapBase() / 16) * 16;
+    this.#end = aligned(this.kernels.heapBase());
   }
 
   get bytes(): number {
     return this.kernels.memory.buffer.byteLength;
   }
 
-  /** `size` is a multiple of 16. */
+  /** `size` is a multiple of ALIGNMENT. */
   take(size: number): number {
     const index = this.#free.findIndex((block) => block.size >= size);
     if (index >= 0) {
@@ -92,13 +99,13 @@ export class Region {
     this.#arena = arena;
   }
 
-  /** The address of at least `bytes` bytes, 16-byte aligned, with room for kernels to run past their end. */
+  /** The address of at least `bytes` bytes, aligned, with room for kernels to run past their end. */
   reserve(bytes: number): number {
     if (bytes + SPARE > this.#size) {
       if (this.#size > 0) this.#arena.give(this.#address, this.#size);
       this.#size = 0;
       const headroom = Math.min(bytes / 4, MAX_HEADROOM);
-      const size = Math.ceil((bytes + SPARE + headroom) / 16) * 16;
+      const size = aligned(bytes + SPARE + headroom);
       this.#address = this.#arena.take(size);
       this.#size = size;
     }

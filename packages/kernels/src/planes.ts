@@ -1,4 +1,4 @@
-import { type Arena, Region } from './arena.js';
+import { type Arena, aligned, Region } from './arena.js';
 
 /** An image in linear memory: three planes of tightly packed rows, `plane` bytes apart. */
 export interface Planes {
@@ -20,7 +20,7 @@ export class PlanePair {
   /** The image that is not the working one, with room for this size; what it held is lost. */
   other(width: number, height: number): Planes {
     // A row's last store may run 15 bytes past the plane.
-    const plane = (width * height + 31) & ~15;
+    const plane = aligned(width * height + 15);
     return { address: this.#regions[1 - this.#current]!.reserve(3 * plane), plane, width, height };
   }
 
