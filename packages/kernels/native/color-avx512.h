@@ -1,23 +1,6 @@
 // Colour for AVX-512, sixty-four pixels at a time. Levels are bytes, arithmetic is in floats: `quarter` and `bytes_of` go
 // between a register of bytes and four of 32 bits. Divisions are by Newton's method: exact, as scripts/prove-hue.mjs shows.
-#include "lanes-avx512.h"
-
-/** What 256 levels become. */
-typedef struct {
-  __m512i part[4];
-} level_table;
-
-static inline level_table load_table(const uint8_t *levels) {
-  level_table table;
-  for (int i = 0; i < 4; i++) table.part[i] = _mm512_loadu_si512(levels + 64 * i);
-  return table;
-}
-
-static inline __m512i look_up(const level_table *table, __m512i levels) {
-  const __m512i dark = _mm512_permutex2var_epi8(table->part[0], levels, table->part[1]);
-  const __m512i light = _mm512_permutex2var_epi8(table->part[2], levels, table->part[3]);
-  return _mm512_mask_blend_epi8(_mm512_movepi8_mask(levels), dark, light);
-}
+#include "table-avx512.h"
 
 /** The luma's quarters: weights of 16 bits in two halves, that of green, which is too large, over two bytes. */
 static inline __attribute__((always_inline)) void lumas(__m512i r, __m512i g, __m512i b, __m512i *quarters) {

@@ -177,6 +177,42 @@ void KERNEL(flipRows)(uint8_t *memory, uint32_t from, uint32_t to, uint32_t widt
   }
 }
 
+// Compilers would gather and scatter, which is slower than one entry at a time.
+#define ONE_BY_ONE __attribute__((optimize("no-tree-vectorize"), noinline))
+
+static ONE_BY_ONE void look_up2(const uint8_t *from, uint32_t count, const uint32_t *entries, uint8_t *to, size_t step) {
+#pragma GCC unroll 4
+  for (uint32_t i = 0; i < count; i++, to += step) *(uint16_t *)to = (uint16_t)entries[from[i]];
+}
+
+static ONE_BY_ONE void look_up4(const uint8_t *from, uint32_t count, const uint32_t *entries, uint8_t *to, size_t step) {
+#pragma GCC unroll 4
+  for (uint32_t i = 0; i < count; i++, to += step) *(uint32_t *)to = entries[from[i]];
+}
+
+void KERNEL(lookup2)(uint8_t *memory, uint32_t from, uint32_t count, uint32_t table, uint32_t to, uint32_t step) {
+  const uint32_t *entries = (const uint32_t *)(memory + table);
+  uint32_t i = 0;
+#ifdef __AVX512VNNI__
+  if (step == 2) i = look_up_halves(memory + from, count, entries, (uint16_t *)(memory + to));
+#endif
+  look_up2(memory + from + i, count - i, entries, memory + to + (size_t)i * step, step);
+}
+
+void KERNEL(lookup4)(uint8_t *memory, uint32_t from, uint32_t count, uint32_t table, uint32_t to, uint32_t step) {
+  const uint32_t *entries = (const uint32_t *)(memory + table);
+  uint32_t i = 0;
+#ifdef __AVX512VNNI__
+  if (step == 4) i = look_up_words(memory + from, count, entries, (uint32_t *)(memory + to));
+#endif
+  look_up4(memory + from + i, count - i, entries, memory + to + (size_t)i * step, step);
+}
+
+/** Bytes of the memory to where a sample lies: the one address here that is outside of it. */
+void KERNEL(copyOut)(const uint8_t *memory, uint32_t from, uint32_t count, uint8_t *target, size_t offset) {
+  __builtin_memcpy(target + offset, memory + from, count);
+}
+
 // Box blur with radius 0 or 1: assembly/box-blur.ts. Rows, and strips of STEP columns, go through their three passes as lines of
 // words: `reach` of them from a pixel to its neighbour, one or a strip's row. ----------------------------------------------
 

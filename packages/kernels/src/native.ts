@@ -6,7 +6,8 @@ import type { KernelExports } from './wasm-module.js';
 /** Instructions that the native kernels were compiled for. */
 export type NativeLevel = 'avx512' | 'avx2';
 
-type Signature = readonly [result: 'void' | 'double', ...parameters: ('uint32_t' | 'int32_t' | 'float')[]];
+type Parameter = 'uint32_t' | 'int32_t' | 'float' | 'size_t' | 'void *';
+type Signature = readonly [result: 'void' | 'double', ...parameters: Parameter[]];
 
 const u32 = (count: number): 'uint32_t'[] => new Array<'uint32_t'>(count).fill('uint32_t');
 
@@ -21,11 +22,14 @@ const SIGNATURES = {
   grayscale: ['void', ...u32(3)],
   hue: ['void', ...u32(3), 'int32_t'],
   flipRows: ['void', ...u32(4)],
+  lookup2: ['void', ...u32(5)],
+  lookup4: ['void', ...u32(5)],
+  copyOut: ['void', ...u32(2), 'void *', 'size_t'],
   smallBlur: ['void', ...u32(4), 'int32_t', ...u32(3)],
 } as const satisfies Partial<Record<keyof KernelExports, Signature>>;
 
 type NativeName = keyof typeof SIGNATURES;
-type NativeFunction = (memory: Uint8Array, ...args: number[]) => number;
+type NativeFunction = (memory: Uint8Array, ...args: (number | Uint8Array)[]) => number;
 
 let loaded:
   | { readonly library: ReturnType<typeof koffi.load>; readonly levels: readonly NativeLevel[] }
@@ -67,7 +71,7 @@ export function withNative(wasm: KernelExports, level: NativeLevel): KernelExpor
   let bytes = new Uint8Array(memory.buffer);
   const functions = Object.entries(SIGNATURES).map(([name, [result, ...parameters]]) => {
     const native: NativeFunction = found.library.func(`${name}_${level}`, result, ['void *', ...parameters]);
-    const kernel = (...args: number[]) => {
+    const kernel = (...args: (number | Uint8Array)[]) => {
       // Memory that grew has another buffer.
       if (bytes.buffer !== memory.buffer) bytes = new Uint8Array(memory.buffer);
       return native(bytes, ...args);

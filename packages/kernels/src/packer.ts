@@ -25,13 +25,14 @@ export class Packer {
   }
 
   #packPlanes(image: Planes, target: Uint8Array, offset: number, format: PackFormat): void {
+    const { kernels } = this.#arena;
     const count = image.width * image.height;
     const size = DTYPE_BYTES[format.dtype];
     for (let channel = 0; channel < 3; channel++) {
       const from = image.address + channel * image.plane;
       const to = offset + channel * count * size;
       if (size === 1) {
-        target.set(this.#view(from, count), to);
+        kernels.copyOut(from, count, target, to);
         continue;
       }
       const table = this.#load(format) + channel * 1024;
@@ -39,12 +40,13 @@ export class Packer {
       for (let at = 0; at < count; at += CHUNK) {
         const chunk = Math.min(CHUNK, count - at);
         this.#lookup(size, from + at, chunk, table, staging, size);
-        target.set(this.#view(staging, chunk * size), to + at * size);
+        kernels.copyOut(staging, chunk * size, target, to + at * size);
       }
     }
   }
 
   #packPixels(image: Planes, target: Uint8Array, offset: number, format: PackFormat): void {
+    const { kernels } = this.#arena;
     const count = image.width * image.height;
     const size = DTYPE_BYTES[format.dtype];
     const staging = this.#staging.reserve(CHUNK * 12);
@@ -52,12 +54,12 @@ export class Packer {
     for (let at = 0; at < count; at += CHUNK) {
       const chunk = Math.min(CHUNK, count - at);
       const from = image.address + at;
-      if (size === 1) this.#arena.kernels.rgbFromPlanes(from, image.plane, chunk, staging);
+      if (size === 1) kernels.rgbFromPlanes(from, image.plane, chunk, staging);
       for (let channel = 0; size > 1 && channel < 3; channel++) {
         const to = staging + channel * size;
         this.#lookup(size, from + channel * image.plane, chunk, tables + channel * 1024, to, 3 * size);
       }
-      target.set(this.#view(staging, chunk * 3 * size), offset + at * 3 * size);
+      kernels.copyOut(staging, chunk * 3 * size, target, offset + at * 3 * size);
     }
   }
 
@@ -78,9 +80,5 @@ export class Packer {
       this.#loaded = key;
     }
     return address;
-  }
-
-  #view(address: number, bytes: number): Uint8Array {
-    return new Uint8Array(this.#arena.kernels.memory.buffer, address, bytes);
   }
 }

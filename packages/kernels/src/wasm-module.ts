@@ -100,6 +100,8 @@ export interface KernelExports {
     to: number,
     toStride: number,
   ): void;
+  /** `count` bytes of the memory to `offset` of `target`, which is outside of it. No export: backends have it their own way. */
+  copyOut(from: number, count: number, target: Uint8Array, offset: number): void;
   flipRows(from: number, to: number, width: number, height: number): void;
   lookup2(from: number, count: number, table: number, to: number, step: number): void;
   lookup4(from: number, count: number, table: number, to: number, step: number): void;
@@ -125,6 +127,12 @@ export function instantiate(backend: Backend): KernelExports {
       },
     },
   });
-  const wasm: KernelExports = { ...(exports as Omit<KernelExports, 'taps'>), taps: 'pairs' };
+  const module = exports as Omit<KernelExports, 'taps' | 'copyOut'>;
+  const wasm: KernelExports = {
+    ...module,
+    taps: 'pairs',
+    copyOut: (from, count, target, offset) =>
+      target.set(new Uint8Array(module.memory.buffer, from, count), offset),
+  };
   return backend === 'wasm' ? wasm : withNative(wasm, backend);
 }
