@@ -7,6 +7,7 @@ import {
   type StorageOptions,
 } from '@cropstream/datasets';
 import { failure } from '@cropstream/errors';
+import { crc32, JoinedCrc32 } from '@cropstream/kernels';
 import type { ResolvedSpec } from '@cropstream/spec';
 import { BufferPool, type PooledBuffer } from './buffer-pool.js';
 import { ChunkLayout, type Column, type Row } from './layout.js';
@@ -129,7 +130,7 @@ export class ChunkMaker {
         if (result.status === 'rejected') throw firstCause(settled);
         return result.value;
       });
-      return await this.#finish(rows, memory, timeline);
+      return this.#finish(rows, memory, timeline);
     } catch (error) {
       memory.release();
       throw error;
@@ -141,11 +142,7 @@ export class ChunkMaker {
     await Promise.all(this.#closers.map((close) => close()));
   }
 
-  async #finish(
-    samples: readonly DeliveredSample[],
-    memory: PooledBuffer,
-    timeline: Timeline,
-  ): Promise<MadeChunk> {
+  #finish(samples: readonly DeliveredSample[], memory: PooledBuffer, timeline: Timeline): MadeChunk {
     const rows: Row[] = samples.map(({ row }) => row);
     const viewBytes = this.layout.sampleBytes * rows.length;
     const payloadBytes = viewBytes + this.layout.tailBytes(rows);
@@ -160,7 +157,7 @@ export class ChunkMaker {
     try {
       const payload = new Uint8Array(held.buffer, 0, payloadBytes);
       const columns = this.layout.finish(rows, payload);
-      const crc32 = await this.shared.pool.checksum({ payload: held.buffer, bytes: payloadBytes });
+      const tail = payload.subarray(viewBytes);
       const timings = { decode: 0, resize: 0, color: 0, blur: 0, pack: 0 };
       for (const { timings: spent } of samples) {
         for (const stage of Object.keys(timings) as Stage[]) timings[stage] += spent[stage];
@@ -169,7 +166,7 @@ export class ChunkMaker {
         samples: rows.length,
         columns,
         payloadBytes,
-        crc32,
+        crc32: this.#checksum(samples, tail),
         substitutions: samples.flatMap(({ substitution }) => substitution ?? []),
         payload,
         capacity: held.buffer.byteLength,
@@ -181,6 +178,16 @@ export class ChunkMaker {
       held.release();
       throw error;
     }
+  }
+
+  /** The chunk's CRC-32, from its views' and the bytes behind them. */
+  #checksum(samples: readonly DeliveredSample[], tail: Uint8Array): number {
+    const joined = new JoinedCrc32();
+    for (const [index, { bytesPerSample }] of this.layout.views.entries()) {
+      for (const { checksums } of samples) joined.append(checksums[index]!, bytesPerSample);
+    }
+    joined.append(crc32(tail), tail.length);
+    return joined.value;
   }
 
   #checkSize(bytes: number): void {

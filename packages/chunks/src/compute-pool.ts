@@ -3,7 +3,6 @@ import { type Source, ThreadDecoder, TurboJpegDecoder } from '@cropstream/augmen
 import { CropstreamError, failure } from '@cropstream/errors';
 import { Piscina } from 'piscina';
 import {
-  type ChecksumTask,
   type ComputeAnswer,
   type ComputeResult,
   type ComputeTask,
@@ -34,6 +33,8 @@ export type ImageOutcome = Pick<ComputeResult, 'timings'> & {
   readonly bad: ComputeResult['bad'][number];
   /** float32[views, PARAM_COLUMNS.length] */
   readonly params: Float32Array;
+  /** uint32[views] */
+  readonly checksums: Uint32Array;
 };
 
 interface Queued {
@@ -115,11 +116,6 @@ export class ComputePool {
     });
   }
 
-  /** CRC-32 of the head of a payload, computed on a thread. */
-  checksum(task: ChecksumTask): Promise<number> {
-    return this.#pool.run(task, { name: 'checksum' });
-  }
-
   /** Stops the threads; what still runs is rejected. */
   async close(): Promise<void> {
     for (const { reject } of this.#queue.splice(0)) reject(failure('SHUTTING_DOWN', {}));
@@ -151,11 +147,15 @@ export class ComputePool {
       const spent = Object.values(result.timings).reduce((sum, ms) => sum + ms, 0) / group.length;
       this.#millisecondsPerImage += (spent - this.#millisecondsPerImage) / 8;
       const none = { decode: 0, resize: 0, color: 0, blur: 0, pack: 0 };
-      const length = result.params.length / group.length;
+      const part = <T extends Float32Array | Uint32Array>(all: T, index: number): T => {
+        const length = all.length / group.length;
+        return all.subarray(index * length, (index + 1) * length) as T;
+      };
       for (const [index, { resolve }] of group.entries()) {
         resolve({
           bad: result.bad[index]!,
-          params: result.params.subarray(index * length, (index + 1) * length),
+          params: part(result.params, index),
+          checksums: part(result.checksums, index),
           timings: index === 0 ? result.timings : none,
         });
       }

@@ -19,7 +19,6 @@ import { crc32, PixelKernels } from '@cropstream/kernels';
 import { collectGarbage } from './garbage.js';
 import { ChunkLayout } from './layout.js';
 import {
-  type ChecksumTask,
   type ComputeAnswer,
   type ComputeResult,
   type ComputeTask,
@@ -56,20 +55,18 @@ export async function compute(task: ComputeTask): Promise<ComputeAnswer> {
   }
 }
 
-/** CRC-32 of the head of a payload. */
-export function checksum({ payload, bytes }: ChecksumTask): number {
-  return crc32(new Uint8Array(payload, 0, bytes));
-}
-
 function make(task: ComputeTask, compiled: Compiled): ComputeResult {
   const rowLength = compiled.views.length * PARAM_COLUMNS.length;
   const params = new Float32Array(task.images.length * rowLength);
+  const views = compiled.views.length;
+  const checksums = new Uint32Array(task.images.length * views);
   const timings = new StageTimings();
   const payload = new Uint8Array(task.payload);
   const bad = task.images.map((image, index) => {
     try {
       const row = params.subarray(index * rowLength, (index + 1) * rowLength);
-      makeViews(compiled, task, image, payload, row, timings);
+      const sums = checksums.subarray(index * views, (index + 1) * views);
+      makeViews(compiled, task, image, { payload, params: row, checksums: sums }, timings);
       return null;
     } catch (error) {
       return badSample(sampleFailure(error, image.path));
@@ -78,7 +75,7 @@ function make(task: ComputeTask, compiled: Compiled): ComputeResult {
     }
   });
   const { decode, resize, color, blur, pack } = timings;
-  return { bad, params, timings: { decode, resize, color, blur, pack } };
+  return { bad, params, checksums, timings: { decode, resize, color, blur, pack } };
 }
 
 /** After a giant image: gives back what the kernels took for it, and its pixels if they came decoded. */
@@ -93,8 +90,7 @@ function makeViews(
   { program, views, layout }: Compiled,
   task: ComputeTask,
   image: ImageTask,
-  payload: Uint8Array,
-  params: Float32Array,
+  { payload, params, checksums }: { payload: Uint8Array; params: Float32Array; checksums: Uint32Array },
   timings: StageTimings,
 ): void {
   const options = { applyExif: program.exifRotation, draft: program.draft, path: image.path };
@@ -105,7 +101,11 @@ function makeViews(
     const sampled = view.sample(inputs);
     view.apply(kernels, sampled, timings);
     const offset = layout.viewOffset(index, image.row, task.samples);
-    timings.measure('pack', () => view.pack(kernels, payload, offset));
+    timings.measure('pack', () => {
+      const bytes = view.pack(kernels, payload, offset);
+      // While it is in the cache: a whole chunk would come from memory.
+      checksums[index] = crc32(payload.subarray(offset, offset + bytes));
+    });
     paramsToRow(sampled, source, params, index * PARAM_COLUMNS.length);
   }
 }

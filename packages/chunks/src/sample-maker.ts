@@ -17,6 +17,8 @@ export interface Substitution extends BadSample {
 
 export interface DeliveredSample {
   readonly row: Row;
+  /** uint32[views]: CRC-32 of each view as it lies in the payload. */
+  readonly checksums: Uint32Array;
   readonly substitution: Substitution | null;
   /** Milliseconds a stage, its bad predecessors' included. */
   readonly timings: Readonly<Record<Stage, number>>;
@@ -52,6 +54,7 @@ export class SampleMaker {
     const { label, fields } = value.sample;
     return {
       row: { index: sampleId, label, fields, params: value.outcome.params },
+      checksums: value.outcome.checksums,
       substitution: standsFor && { row, ...standsFor, deliveredIndex: sampleId },
       timings,
     };

@@ -42,6 +42,8 @@ export interface ComputeResult {
   readonly bad: readonly (WireError | null)[];
   /** float32[images, views, PARAM_COLUMNS.length]; rows of bad images are zero. */
   readonly params: Float32Array;
+  /** uint32[images, views]: CRC-32 of each view as it lies in the payload. */
+  readonly checksums: Uint32Array;
   /** Milliseconds a stage, over all images. */
   readonly timings: Readonly<Record<Stage, number>>;
 }
@@ -54,11 +56,6 @@ export interface ThreadOptions {
   readonly jpeg: boolean;
   /** WebAssembly memory that a thread keeps from one image to the next. */
   readonly keepBytes: number;
-}
-
-export interface ChecksumTask {
-  readonly payload: SharedArrayBuffer;
-  readonly bytes: number;
 }
 
 /** What a thread says of itself once it has loaded its code. */

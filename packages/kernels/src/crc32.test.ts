@@ -1,7 +1,7 @@
 import * as zlib from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { crc32 } from './index.js';
+import { crc32, JoinedCrc32 } from './index.js';
 
 test("the checksum is zlib's, at every length and alignment", () => {
   const anyBytes = fc.uint8Array({ maxLength: 2_000 });
@@ -18,4 +18,14 @@ test("the checksum is zlib's, at every length and alignment", () => {
     const part = shared.subarray(0, length);
     expect(crc32(part)).toBe(zlib.crc32(part));
   }
+});
+
+test('checksums of parts join to that of the whole', () => {
+  fc.assert(
+    fc.property(fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 12 }), (parts) => {
+      const joined = new JoinedCrc32();
+      for (const part of parts) joined.append(zlib.crc32(part), part.length);
+      expect(joined.value).toBe(zlib.crc32(Buffer.concat(parts)));
+    }),
+  );
 });

@@ -4,7 +4,7 @@
  */
 export { KernelMemoryError } from './arena.js';
 export { KernelLimitError, MAX_PIXELS, MAX_SIDE } from './arguments.js';
-export { crc32 } from './crc32.js';
+export { crc32, JoinedCrc32 } from './crc32.js';
 export { PixelKernels } from './pixel-kernels.js';
 export * as reference from './reference/index.js';
 export type { Box, Dtype, Interpolation, Layout, Normalization, PackFormat, Pixels } from './types.js';
