@@ -2,6 +2,8 @@ import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { notAFrame, PREFIX_BYTES, readField } from './frame.js';
 import type { Frame } from './generated/cropstream/v1/worker.js';
 
+const NOTHING = new Uint8Array(0);
+
 /** What comes before a frame's data: gRPC's prefix and its other fields. */
 interface Head {
   /** All but its data. */
@@ -48,13 +50,15 @@ export class FrameReader {
   }
 
   #readData(bytes: Uint8Array): Uint8Array {
-    const data = bytes.subarray(0, this.#dataBytes);
+    // Most often all that came: no view of it needs to be made.
+    const isAll = bytes.length <= this.#dataBytes;
+    const data = isAll ? bytes : bytes.subarray(0, this.#dataBytes);
     const piece = { header: this.#header, offset: this.#offset, data };
     this.#dataBytes -= data.length;
     this.#header = undefined;
     this.#offset += BigInt(data.length);
     this.take(piece);
-    return bytes.subarray(data.length);
+    return isAll ? NOTHING : bytes.subarray(data.length);
   }
 
   #skipTail(bytes: Uint8Array): Uint8Array {
@@ -70,7 +74,7 @@ export class FrameReader {
       // Twice as much each time: a long header is not looked at once for each piece of it.
       this.#enough = Math.min(end, 2 * bytes.length);
       this.#hold(bytes);
-      return bytes.subarray(bytes.length);
+      return NOTHING;
     }
     this.#header = head.frame.header;
     this.#offset = head.frame.offset;
@@ -98,7 +102,7 @@ export class FrameReader {
   #withHeld(bytes: Uint8Array): Uint8Array {
     if (this.#held === 0) return bytes;
     this.#hold(bytes);
-    if (this.#held < this.#enough) return bytes.subarray(bytes.length);
+    if (this.#held < this.#enough) return NOTHING;
     const all = Buffer.concat(this.#parts.splice(0), this.#held);
     this.#held = 0;
     return all;

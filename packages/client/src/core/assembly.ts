@@ -201,7 +201,8 @@ export class ChunkSink {
       const span = this.#spans[this.#span];
       if (span === undefined) throw new RangeError('more bytes than the chunk has');
       const take = Math.min(span.bytes - this.#at, data.length - from);
-      if (take > 0) span.target?.set(data.subarray(from, from + take), this.#at);
+      const part = take === data.length ? data : data.subarray(from, from + take);
+      span.target?.set(part, this.#at);
       from += take;
       this.#at += take;
       if (this.#at === span.bytes) {
