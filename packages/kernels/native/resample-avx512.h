@@ -61,6 +61,10 @@ static inline __attribute__((always_inline)) void filter16(
   for (int j = 0; j < SUMS; j++) sums[j] = _mm512_srai_epi32(sums[j], 22);
 }
 
+/** Compilers make a shuffle and a store of it, and shuffles are what is scarce here. */
+#define STORE_LANE(to, vector, lane) \
+  __asm__("vextracti32x4 $" #lane ", %1, %0" : "=m"(*(__m128i_u *)(to)) : "v"(vector))
+
 /** Sixteen columns of a band, of which each register has four, into sixteen rows. */
 static inline void columns_to_rows(const __m512i *columns, uint8_t *rows, size_t stride) {
   // Each lane has four columns of four rows.
@@ -73,9 +77,9 @@ static inline void columns_to_rows(const __m512i *columns, uint8_t *rows, size_t
       _mm512_unpacklo_epi64(a, c), _mm512_unpackhi_epi64(a, c), _mm512_unpacklo_epi64(b, d), _mm512_unpackhi_epi64(b, d)};
   for (int i = 0; i < 4; i++) {
     _mm_storeu_si128((__m128i *)(rows + (size_t)i * stride), _mm512_castsi512_si128(row[i]));
-    _mm_storeu_si128((__m128i *)(rows + (size_t)(i + 4) * stride), _mm512_extracti32x4_epi32(row[i], 1));
-    _mm_storeu_si128((__m128i *)(rows + (size_t)(i + 8) * stride), _mm512_extracti32x4_epi32(row[i], 2));
-    _mm_storeu_si128((__m128i *)(rows + (size_t)(i + 12) * stride), _mm512_extracti32x4_epi32(row[i], 3));
+    STORE_LANE(rows + (size_t)(i + 4) * stride, row[i], 1);
+    STORE_LANE(rows + (size_t)(i + 8) * stride, row[i], 2);
+    STORE_LANE(rows + (size_t)(i + 12) * stride, row[i], 3);
   }
 }
 
