@@ -14,8 +14,14 @@ const VIEWS = {
   global: { count: 2, size: 64, scale: [0.4, 1] },
   local: { count: 4, size: 32, scale: [0.05, 0.4] },
 };
+/** The same of twice the size, of which the least outbox holds fewer than a huge prefetch asks for. */
+const LARGE_VIEWS = {
+  global: { ...VIEWS.global, size: 128 },
+  local: { ...VIEWS.local, size: 64 },
+};
 /** A chunk of BATCH samples, and here a batch is one chunk. */
 const CHUNK_MEBIBYTES = (BATCH * 3 * (2 * 64 ** 2 + 4 * 32 ** 2)) / MIB;
+const LARGE_CHUNK_MEBIBYTES = 4 * CHUNK_MEBIBYTES;
 /** Compute threads of every service here. */
 const THREADS = 2;
 /** WebAssembly memory that each of them keeps for the next image: the worker's `keepBytes`. */
@@ -235,7 +241,7 @@ export async function everySize(context) {
 export async function hugePrefetch(context) {
   const { folder, size } = context;
   const { steps, prefetch, freezeMs } = size.prefetch;
-  const spec = specFile(context, 'prefetch', await smallImages(context));
+  const spec = specFile(context, 'prefetch', await smallImages(context), { views: LARGE_VIEWS });
   const service = await serve(spec, ['--outbox-bytes', String(LEAST_OUTBOX)]);
   const { lines: expected, making } = await reference(service, folder, steps);
   const started = (await service.metrics())('worker_chunks_made_total');
@@ -268,7 +274,7 @@ export async function hugePrefetch(context) {
     rows,
     checks: [
       ...rows.map((row) => row.check),
-      check('trainer: peak', rows[1].peak, 300 + 1.25 * prefetch * CHUNK_MEBIBYTES, 'MiB'),
+      check('trainer: peak', rows[1].peak, 300 + 1.25 * prefetch * LARGE_CHUNK_MEBIBYTES, 'MiB'),
       outboxCheck(outbox),
       check('chunks made for a trainer that reads nothing', late - early, 0, ''),
       check('of its window, made before', late, window, 'chunks'),
@@ -310,7 +316,7 @@ export const SIZES = {
     stay: 300,
     stop: 1500,
     sizes: { epochs: 5, batchesAnEpoch: 12, maxPixels: 12_000_000, warmUp: 1, leak: 2 },
-    prefetch: { steps: 80, prefetch: 64, freezeMs: 2000 },
+    prefetch: { steps: 140, prefetch: 128, freezeMs: 5000 },
     sampleMs: 100,
   },
 };
