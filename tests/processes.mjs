@@ -156,7 +156,8 @@ export async function until(what, isSo, limitMs = 30_000) {
 export const isReady = async (http) => (await fetch(`${http}/readyz`)).status === 200;
 
 /**
- * All metrics of a service by name, each summed over its labels.
+ * All metrics of a service by name, each summed over its labels; 0 for one that has no value yet. Throws for a name that
+ * the service does not have.
  *
  * @param {string} http
  * @returns {Promise<(name: string) => number>}
@@ -164,11 +165,17 @@ export const isReady = async (http) => (await fetch(`${http}/readyz`)).status ==
 export async function metrics(http) {
   const text = await (await fetch(`${http}/metrics`)).text();
   const values = new Map();
+  const known = new Set(Array.from(text.matchAll(/^# HELP (\w+) /gm), ([, name]) => name));
   for (const [, name, labels = '', value] of text.matchAll(/^(\w+)(\{.*\})? (\S+)$/gm)) {
     values.set(name, (values.get(name) ?? 0) + Number(value));
     if (labels) values.set(`${name}${labels}`, Number(value));
   }
-  return (name) => values.get(name) ?? 0;
+  return (name) => {
+    const [family] = name.split('{');
+    const base = family.replace(/_(bucket|count|sum)$/, '');
+    if (!known.has(family) && !known.has(base)) throw new Error(`${http} has no metric ${family}`);
+    return values.get(name) ?? 0;
+  };
 }
 
 /**

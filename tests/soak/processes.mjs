@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync, rmSync } from 'node:fs';
 import { cropstream, launch, listening, metrics } from '../processes.mjs';
 
 const start = (args) => launch(['--enable-source-maps', cropstream, ...args]);
@@ -33,6 +33,8 @@ export async function serve(spec, flags = []) {
 
 /** `cropstream pull` as a trainer: `digests` is the file it writes a line a batch to. */
 export function pull({ target }, digests, flags) {
+  // Lines of another trainer are not to be taken for its own, until it has opened the file.
+  rmSync(digests, { force: true });
   const { process, kill, ended, log } = start([
     ...['pull', '--target', target, '--digests', digests, '--json'],
     ...flags,

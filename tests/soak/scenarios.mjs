@@ -6,7 +6,7 @@ import { randomOf } from '../random.mjs';
 import { drawExtremes, drawSmall, EXTREMES } from './images.mjs';
 import { fitLine, judge, median, ownMebibytes } from './own-memory.mjs';
 import { pull, serve } from './processes.mjs';
-import { isIdle, watch } from './watch.mjs';
+import { isIdle, OUTBOX_USED, watch } from './watch.mjs';
 
 const MIB = 1 << 20;
 const BATCH = 32;
@@ -121,8 +121,8 @@ export async function absentTrainer(context) {
   const steps = size.absent;
   const random = randomOf(seed);
   const service = await serve(specFile(context, 'absent', await smallImages(context)));
-  await comesTrue(async () => (await service.metrics())('worker_outbox_bytes') > 0, IDLE_MS);
-  const reserved = (await service.metrics())('worker_outbox_bytes');
+  await comesTrue(async () => (await service.metrics())(OUTBOX_USED) > 0, IDLE_MS);
+  const reserved = (await service.metrics())(OUTBOX_USED);
   const { lines: expected } = await reference(service, folder, steps);
 
   const count = { kills: 0, stops: 0, wrong: 0, left: 0 };

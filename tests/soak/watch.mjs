@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ownMebibytes } from './own-memory.mjs';
 
+/** Chunks held, being made and reserved for. */
+export const OUTBOX_USED = 'worker_limit_used_bytes{limit="outbox_bytes"}';
+
 /**
  * Samples the memory of a service, its outbox, and its trainer's memory, until stopped. `trainer()` is the one
  * that draws now; `batches()` counts what all of them drew.
@@ -23,8 +26,8 @@ export function watch({ service, trainer, batches, everyMs }) {
       // One answer may be lost; if the service is gone, its trainer fails and says so.
       const metric = await service.metrics().catch(() => null);
       if (metric !== null) {
-        outbox.bytes = Math.max(outbox.bytes, metric('worker_outbox_bytes'));
-        outbox.limit = metric('worker_outbox_limit_bytes');
+        outbox.bytes = Math.max(outbox.bytes, metric(OUTBOX_USED));
+        outbox.limit = metric('worker_limit_bytes{limit="outbox_bytes"}');
       }
       await sleep(everyMs);
     }
@@ -45,6 +48,6 @@ export async function isIdle(service, reserved) {
     metric !== null &&
     metric('coordinator_attachments') === 0 &&
     metric('worker_outbox_chunks') === 0 &&
-    metric('worker_outbox_bytes') <= reserved
+    metric(OUTBOX_USED) <= reserved
   );
 }
