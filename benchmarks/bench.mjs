@@ -1,7 +1,7 @@
 // `npm run bench`: what Cropstream costs beside its floor and its peers, and which targets it meets (docs/performance.md).
 //   --json FILE     machine, versions, every measured value with all its rounds, and the targets
 //   --only NAMES    of the suites below, comma-separated     --data FOLDER  of images of one's own
-//   --rounds N      of each measurement (5)                  --images N     a round of the pipeline (240)
+//   --rounds N      of each measurement (5)                  --images N     a round of the pipeline (480)
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -23,7 +23,7 @@ const { values: flags } = parseArgs({
     only: { type: 'string' },
     data: { type: 'string' },
     rounds: { type: 'string', default: '5' },
-    images: { type: 'string', default: '240' },
+    images: { type: 'string', default: '480' },
   },
 });
 const names = flags.only?.split(',') ?? Object.keys(SUITES);

@@ -55,7 +55,7 @@ export async function draft({ data, rounds, images }) {
     kinds.map((kind) => Lane.start(kind, process.execPath, [LANE, kind, folder, '1'])),
   );
   const taken = await inTurn(
-    lanes.map((lane) => ({ lane, images: Math.max(4, Math.round(images / 10)) })),
+    lanes.map((lane) => ({ lane, images: Math.max(4, Math.round(images / 20)) })),
     rounds,
   );
   await Promise.all(lanes.map((lane) => lane.stop()));

@@ -12,7 +12,7 @@ const STAGES = ['decode', 'resize', 'color', 'blur', 'pack'];
 /** Peers that decode by themselves. */
 const DECODERS = ['pillow', 'opencv'];
 /** Of a peer's images in a round: they take ten times as long. */
-const PEER_SHARE = 1 / 6;
+const PEER_SHARE = 1 / 12;
 
 const own = (name, kind, folder, threads = 1) =>
   Lane.start(name, process.execPath, [here('lane.mjs'), kind, folder, String(threads)]);
@@ -100,7 +100,7 @@ export async function pipeline({ data, rounds, images }) {
       asLane(own('cifar10', 'cifar10', small)),
       ...peers.libraries.map((library) => peer(library, 'cifar10', small)),
     ],
-    10 * images,
+    5 * images,
     rounds,
   );
   add('CIFAR-10 recipe, one core', 'images/s', 'higher', perSecond(cpu(cifar.taken.cifar10)));

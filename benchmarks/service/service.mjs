@@ -158,8 +158,8 @@ export async function service({ data, rounds, images }) {
   const folder = data ?? (await benchmarkImages());
   return {
     measures: {
-      ...(await fleet(folder, rounds, 2 * images)),
-      ...(await serve(folder, Math.min(rounds, 4), 4 * images)),
+      ...(await fleet(folder, rounds, images)),
+      ...(await serve(folder, Math.min(rounds, 4), 2 * images)),
     },
   };
 }
