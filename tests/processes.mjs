@@ -171,7 +171,7 @@ export async function metrics(http) {
     if (labels) values.set(`${name}${labels}`, Number(value));
   }
   return (name) => {
-    const [family] = name.split('{');
+    const [family = ''] = name.split('{');
     const base = family.replace(/_(bucket|count|sum)$/, '');
     if (!known.has(family) && !known.has(base)) throw new Error(`${http} has no metric ${family}`);
     return values.get(name) ?? 0;
