@@ -148,6 +148,9 @@ class ServerCall extends EventEmitter {
     this.on('error', (status: unknown) => this.#end(status));
   }
 
+  /** Trainers look at none. */
+  sendMetadata(): void {}
+
   write(frame: Frame, taken: () => void): boolean {
     if (!this.#over) this.events.frame(frame, taken);
     return true;
