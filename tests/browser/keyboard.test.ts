@@ -80,7 +80,8 @@ test('a run is paused, resumed and closed, each time asked first; Escape leaves 
   await dialog.waitFor();
   expect((await focused()).name).toBe('Cancel');
   await page.keyboard.press('Escape');
-  await dialog.waitFor({ state: 'detached' });
+  // Its role is gone as soon as it closes, a moment before the page hears of that.
+  await page.locator('dialog').waitFor({ state: 'detached' });
   expect((await focused()).name).toBe('Pause');
 
   await page.keyboard.press('Enter');
