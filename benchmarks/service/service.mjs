@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { startRedisServer } from '../../scripts/redis.mjs';
+import { metrics } from '../../tests/processes.mjs';
 import { benchmarkImages } from '../images/images.mjs';
 import { Lane } from '../lane.mjs';
 import { cpuMsOf } from '../machine.mjs';
@@ -36,10 +37,11 @@ async function idle(pids) {
 
 /** Resident memory of a worker, without the outbox's buffers: chunks that it holds, and those kept for the next. */
 async function memoryAboveOutbox({ pid, http }) {
-  const text = await (await fetch(`${http}/metrics`)).text();
-  const value = (name) =>
-    Number(new RegExp(`^cropstream_worker_${name}(?:{[^}]*})? (\\S+)`, 'm').exec(text)[1]);
-  const held = (value('outbox_chunks') * BATCH * SAMPLE_BYTES + value('outbox_free_bytes')) / MIB;
+  const metric = await metrics(http);
+  const held =
+    (metric('cropstream_worker_outbox_chunks') * BATCH * SAMPLE_BYTES +
+      metric('cropstream_worker_outbox_free_bytes')) /
+    MIB;
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(/VmRSS:\s+(\d+)/.exec(status)[1]) / 1024 - held;
 }

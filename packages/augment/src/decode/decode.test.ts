@@ -118,6 +118,24 @@ describe('TurboJPEG', () => {
     expect(memory.subarray(64 + target.pixels.length).every((byte) => byte === 0)).toBe(true);
   });
 
+  withDecoder('refuses a lossless JPEG as a draft, which libjpeg would write at its whole size', () => {
+    const bytes = Buffer.from(
+      '/9j/7gAOQWRvYmUAZAAAAAAA/8MAEQgAEAAQA1IRAEcRAEIRAP/EABcAAQEBAQAAAAAAAAAAAAAAAAABAgj/2gAMA1' +
+        'IARwBCAAEAAOf+f+fwAFtAAW0ABvewAFtAAW0ABvewAFtAAW0ABvewAFtAAW0ABvewAFtAAW0ABvewAFtAAW0ABvew' +
+        'AFtAAW0ABvewAFtAAW0ABvewAFtAAW0ABvewAFtAAW0ABvewAFtAAW0ABvewAFtAAW0ABvewAFtAAW0ABvewAFtAAW' +
+        '0ABvewAFtAAW0ABvewAFtAAW0AB//Z',
+      'base64',
+    );
+    const memory = new Uint8Array(16 * 16 * 4);
+    const room = { allocateSource: (w: number, h: number) => memory.subarray(0, w * h * 4) };
+    decoder!.decodeInto(bytes, room, DEFAULT_DECODE_LIMITS);
+    memory.fill(7);
+    expect(() => decoder!.decodeInto(bytes, room, DEFAULT_DECODE_LIMITS, { draft: 2 })).toThrow(
+      expect.objectContaining({ code: 'SAMPLE_UNSUPPORTED' }),
+    );
+    expect(memory.every((byte) => byte === 7)).toBe(true);
+  });
+
   withDecoder('works in several worker threads at once', async () => {
     const module = new URL('../../dist/decode/index.js', import.meta.url).href;
     const source = `

@@ -1,5 +1,5 @@
 import { drafted } from './draft.js';
-import { checkBytes, checkPixels, damaged, nameOf } from './failures.js';
+import { checkBytes, checkPixels, damaged, nameOf, unsupported } from './failures.js';
 import { type JpegHeader, readJpegHeader } from './jpeg/header.js';
 import { isOneHuffmanScan, settleScans } from './jpeg/scans.js';
 import { convertPixels, invert } from './raw.js';
@@ -10,6 +10,7 @@ import type { DecodeLimits, DecodeOptions, PixelTarget } from './types.js';
 const TJINIT_DECOMPRESS = 1;
 const TJPARAM_JPEGWIDTH = 5;
 const TJPARAM_JPEGHEIGHT = 6;
+const TJPARAM_LOSSLESS = 15;
 const TJPF_RGBX = 2;
 const TJPF_CMYK = 11;
 
@@ -62,9 +63,9 @@ export class TurboJpegDecoder {
     const pixels = inPlace ? target.allocateSource(width, height) : new Uint8Array(width * height * 4);
     // What libjpeg reads to the end marker without a warning needs no closer look: it would have to find one of them.
     const whole =
-      isOneHuffmanScan(bytes, header) && this.decompress(bytes, header, reduction, pixels) === null;
+      isOneHuffmanScan(bytes, header) && this.decompress(bytes, header, path, reduction, pixels) === null;
     if (!whole) {
-      const problem = this.decompress(settleScans(bytes, header, path), header, reduction, pixels);
+      const problem = this.decompress(settleScans(bytes, header, path), header, path, reduction, pixels);
       if (problem?.fatal) throw damaged(path, 'jpeg', problem.text);
     }
     if (components === 4) convertPixels(invert(pixels), width, height, 'cmyk', turn, target);
@@ -80,6 +81,7 @@ export class TurboJpegDecoder {
   private decompress(
     jpeg: Uint8Array,
     { width, height, components }: JpegHeader,
+    path: string,
     reduction: number,
     pixels: Uint8Array,
   ): Problem | null {
@@ -94,7 +96,15 @@ export class TurboJpegDecoder {
       ) {
         return { text: 'it has two frame headers', fatal: true };
       }
-      if (reduction > 1) this.lib.setScalingFactor(handle, { num: 1, denom: reduction });
+      if (reduction > 1) {
+        // libjpeg scales no lossless file: it would write the whole image where there is room for its draft.
+        if (this.lib.get(handle, TJPARAM_LOSSLESS) === 1) {
+          throw unsupported(path, 'a lossless JPEG as a draft', 'Convert it: `djpeg -bmp FILE > FILE.bmp`.');
+        }
+        if (this.lib.setScalingFactor(handle, { num: 1, denom: reduction }) !== 0) {
+          throw new Error(`tj3SetScalingFactor failed: ${this.lib.errorText(handle)}`);
+        }
+      }
       const format = components === 4 ? TJPF_CMYK : TJPF_RGBX;
       const result = this.lib.decompress(handle, jpeg, jpeg.length, pixels, 0, format);
       return this.problem(handle, result) ?? header;
