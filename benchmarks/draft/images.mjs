@@ -1,10 +1,10 @@
 // Photographs of 12 megapixels, as phones take them: mosaics of the smaller images, with all of their detail, which is
 // more than a lens leaves in a picture of that size.
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { cache } from '../../scripts/setup.mjs';
-import { benchmarkImages } from '../images/images.mjs';
+import { benchmarkImages, filesOf } from '../images/images.mjs';
 
 const COUNT = 8;
 const [WIDTH, HEIGHT] = [4032, 3024];
@@ -16,7 +16,7 @@ export async function largeImages() {
   const folder = join(cache, 'benchmarks', 'images-12mp');
   if (existsSync(folder)) return folder;
   const from = await benchmarkImages();
-  const files = readdirSync(from, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const files = filesOf(from);
   const made = mkdtempSync(`${folder}-`);
   mkdirSync(join(made, 'all'));
   const across = WIDTH / TILE;

@@ -38,10 +38,7 @@ export async function benchmarkImages() {
   try {
     console.error(`Drawing ${COUNT} images ...`);
     await makeDemoImages(made, { count: COUNT });
-    const files = readdirSync(made, { recursive: true, withFileTypes: true }).filter((entry) =>
-      entry.isFile(),
-    );
-    for (const [number, { parentPath, name }] of files.entries()) {
+    for (const [number, { parentPath, name }] of filesOf(made).entries()) {
       const path = join(parentPath, name);
       const drawn = sharp(readFileSync(path));
       const { width } = await drawn.metadata();
@@ -63,6 +60,11 @@ export async function benchmarkImages() {
     throw error;
   }
   return folder;
+}
+
+/** All files below a folder, as directory entries. */
+export function filesOf(folder) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
 }
 
 /** The same in all channels, as most of a sensor's noise is after its processing. */

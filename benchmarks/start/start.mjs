@@ -1,9 +1,9 @@
 // From `serve` to the first batch in a trainer's hands, of a folder of 100,000 files (which are few files, linked often).
-import { existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { MultiCropLoader } from '@cropstream/client';
 import { cache } from '../../scripts/setup.mjs';
-import { benchmarkImages } from '../images/images.mjs';
+import { benchmarkImages, filesOf } from '../images/images.mjs';
 import { fromRoot, startService } from '../processes.mjs';
 import { measure } from '../statistics.mjs';
 
@@ -15,9 +15,7 @@ async function largeFolder() {
   const folder = join(cache, 'benchmarks', 'files-100000');
   if (existsSync(folder)) return folder;
   const images = await benchmarkImages();
-  const files = readdirSync(images, { recursive: true, withFileTypes: true }).filter((entry) =>
-    entry.isFile(),
-  );
+  const files = filesOf(images);
   const made = `${folder}-unfinished`;
   rmSync(made, { recursive: true, force: true });
   for (let number = 0; number < FILES; number++) {
